@@ -1,0 +1,207 @@
+//! What is a job? The definition as it was checked: names that are names, zones that exist, schedules that fire.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::schedule::{Schedule, Timetable};
+
+/// The name of a job: `[A-Za-z][A-Za-z0-9_.-]{0,63}`, so never a number, which on the command line is a run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobName(Arc<str>);
+
+/// Why a text is no name of a job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("a job needs a name")]
+    Empty,
+    #[error("a job's name begins with a letter")]
+    FirstLetter,
+    #[error("`{0}` is not allowed in a job's name: letters, digits, `_`, `.` and `-` are")]
+    Character(char),
+    #[error("a job's name has at most 64 characters")]
+    TooLong,
+}
+
+impl JobName {
+    const LONGEST: usize = 64;
+
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let first = text.chars().next().ok_or(NameError::Empty)?;
+        if !first.is_ascii_alphabetic() {
+            return Err(NameError::FirstLetter);
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if let Some(wrong) = text.chars().find(|c| !allowed(*c)) {
+            return Err(NameError::Character(wrong));
+        }
+        if text.len() > Self::LONGEST {
+            return Err(NameError::TooLong);
+        }
+        Ok(Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl serde::Serialize for JobName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// A job as `jobs.toml` defines it, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub name: JobName,
+    pub description: Option<String>,
+    pub enabled: bool,
+    /// `None`: by hand only.
+    pub timing: Option<Timing>,
+    pub task: Task,
+    pub overlap: Overlap,
+    pub catch_up: CatchUp,
+    pub catch_up_within: Option<Duration>,
+}
+
+impl Job {
+    /// When it is due, if it is due at all: a disabled job's instants are not accounted for.
+    pub fn active_timing(&self) -> Option<&Timing> {
+        self.timing.as_ref().filter(|_| self.enabled)
+    }
+}
+
+/// When a job is due, and the words that say so in the ledger.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    pub timetable: Arc<Timetable>,
+    pub zone_name: String,
+    /// What identifies the zone's data, so that new data is seen as a change of schedule.
+    pub zone_data: String,
+}
+
+impl Timing {
+    pub fn schedules(&self) -> &[Arc<Schedule>] {
+        &self.timetable.schedules
+    }
+
+    /// Whether both name the same instants, as far as their texts and zone data tell.
+    pub fn same_instants(&self, other: &Self) -> bool {
+        self.written() == other.written()
+    }
+
+    /// The texts from which the instants can be computed again.
+    pub fn written(&self) -> WrittenTiming {
+        WrittenTiming {
+            schedules: self.schedules().iter().map(|schedule| schedule.text().to_owned()).collect(),
+            zone: self.zone_name.clone(),
+            zone_data: self.zone_data.clone(),
+        }
+    }
+}
+
+/// A [`Timing`] as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct WrittenTiming {
+    pub schedules: Vec<String>,
+    pub zone: String,
+    pub zone_data: String,
+}
+
+/// What a job does when it is due.
+#[derive(Debug, Clone)]
+pub enum Task {
+    Command(Command),
+}
+
+impl Task {
+    /// For how long a run of it may last.
+    pub fn timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Command(command) => command.timeout,
+        }
+    }
+}
+
+/// A command, and the surroundings in which it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub line: CommandLine,
+    pub cwd: Option<PathBuf>,
+    /// In the order of the file; later ones win.
+    pub env: Vec<(String, String)>,
+    pub env_files: Vec<PathBuf>,
+    pub stdin: String,
+    pub timeout: Option<Duration>,
+    /// Between the first signal and KILL.
+    pub kill_after: Duration,
+    /// Bytes of output kept: half from the beginning, half from the end.
+    pub output_limit: u64,
+    pub success_codes: Vec<i32>,
+}
+
+/// How the command was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandLine {
+    /// A text, given to a shell as its last argument.
+    Shell { shell: Vec<String>, text: String },
+    /// A list, used as it is; the first word is looked up in the job's PATH.
+    Program(Vec<String>),
+}
+
+impl CommandLine {
+    pub fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Shell { shell, text } => shell.iter().chain([text]).cloned().collect(),
+            Self::Program(argv) => argv.clone(),
+        }
+    }
+}
+
+/// What happens when a job is due while a run of it is still going or waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    Skip,
+}
+
+/// What to do with instants that passed while nothing could run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    Latest,
+    All,
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_never_a_number() {
+        let longest = "x".repeat(64);
+        for name in ["a", "backup", "Pg.dump_2-b", longest.as_str()] {
+            assert_eq!(JobName::new(name).unwrap().as_str(), name);
+        }
+        let too_long = "x".repeat(65);
+        for (name, expect) in [
+            ("", NameError::Empty),
+            ("1", NameError::FirstLetter),
+            ("-a", NameError::FirstLetter),
+            ("a b", NameError::Character(' ')),
+            ("aé", NameError::Character('é')),
+            ("a\n", NameError::Character('\n')),
+            (too_long.as_str(), NameError::TooLong),
+        ] {
+            assert_eq!(JobName::new(name), Err(expect), "{name}");
+        }
+    }
+}

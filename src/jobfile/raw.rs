@@ -1,0 +1,171 @@
+//! What does each table of the file say, before anything is filled in from elsewhere?
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::diagnostic::Diagnostics;
+use super::section::{At, Section, Settable};
+use crate::job::{CatchUp, Overlap};
+use crate::schedule::Schedule;
+
+/// Keys that `[defaults]` and a job have in common.
+const POLICY_KEYS: [&str; 12] = [
+    "timezone",
+    "shell",
+    "cwd",
+    "env",
+    "env_file",
+    "timeout",
+    "kill_after",
+    "output_limit",
+    "overlap",
+    "catch_up",
+    "catch_up_within",
+    "success_codes",
+];
+const JOB_KEYS: [&str; 5] = ["description", "enabled", "schedule", "command", "stdin"];
+const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
+const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
+const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
+
+const OVERLAPS: [(&str, Overlap); 1] = [("skip", Overlap::Skip)];
+const CATCH_UPS: [(&str, CatchUp); 3] = [("latest", CatchUp::Latest), ("all", CatchUp::All), ("none", CatchUp::None)];
+
+/// How a run is done: what a job may say itself or take from `[defaults]`.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    pub timezone: Option<At<String>>,
+    pub shell: Option<At<Vec<String>>>,
+    pub cwd: Settable<String>,
+    pub env: Option<At<Vec<(String, String)>>>,
+    pub env_file: Option<At<Vec<At<String>>>>,
+    pub timeout: Settable<Duration>,
+    pub kill_after: Option<At<Duration>>,
+    pub output_limit: Option<At<u64>>,
+    pub overlap: Option<At<Overlap>>,
+    pub catch_up: Option<At<CatchUp>>,
+    pub catch_up_within: Settable<Duration>,
+    pub success_codes: Option<At<Vec<i64>>>,
+}
+
+/// How the command was written; see [`crate::job::CommandLine`].
+#[derive(Debug, Clone)]
+pub enum RawCommand {
+    Text(String),
+    List(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub struct RawJob {
+    pub description: Option<At<String>>,
+    pub enabled: Option<At<bool>>,
+    pub schedule: Option<At<Vec<At<String>>>>,
+    pub command: Option<At<RawCommand>>,
+    /// Whether there was anything under `command`, right or wrong.
+    pub has_command: bool,
+    pub stdin: Option<At<String>>,
+    pub policies: Policies,
+}
+
+impl Policies {
+    fn read(section: &mut Section) -> Self {
+        Self {
+            timezone: section.text("timezone"),
+            shell: section.words("shell"),
+            cwd: section.settable_text("cwd"),
+            env: section.environment("env"),
+            env_file: section.texts("env_file"),
+            timeout: positive(section, "timeout"),
+            kill_after: section.duration("kill_after"),
+            output_limit: section.size("output_limit"),
+            overlap: section.choice("overlap", &OVERLAPS),
+            catch_up: section.choice("catch_up", &CATCH_UPS),
+            catch_up_within: section.settable_duration("catch_up_within"),
+            success_codes: section.integers("success_codes", 0, 255),
+        }
+    }
+
+    pub fn read_defaults(table: &DeTable, said: &mut Diagnostics) -> Self {
+        Self::read(&mut Section::open(table, "defaults", &POLICY_KEYS, said))
+    }
+}
+
+/// A duration that is not zero, or `"none"`.
+fn positive(section: &mut Section, key: &str) -> Settable<Duration> {
+    let at = section.settable_duration(key)?;
+    if at.value == Some(Duration::ZERO) {
+        section.error(
+            key,
+            at.span,
+            format!("a {key} of zero would end every run at once"),
+            Some("write \"none\" for no limit".to_owned()),
+        );
+        return None;
+    }
+    Some(at)
+}
+
+impl RawJob {
+    pub fn read(table: &DeTable, path: &str, said: &mut Diagnostics) -> Self {
+        let keys: Vec<&str> = JOB_KEYS.iter().chain(&POLICY_KEYS).copied().collect();
+        let mut section = Section::open(table, path, &keys, said);
+        Self {
+            description: section.text("description"),
+            enabled: section.boolean("enabled"),
+            schedule: section.texts("schedule"),
+            command: read_command(&mut section),
+            has_command: table.contains_key("command"),
+            stdin: section.text("stdin"),
+            policies: Policies::read(&mut section),
+        }
+    }
+}
+
+fn read_command(section: &mut Section) -> Option<At<RawCommand>> {
+    if !section.is_text("command") {
+        return section.words("command").map(|words| words.map(RawCommand::List));
+    }
+    let text = section.clean_text("command")?;
+    if text.value.trim().is_empty() {
+        section.error("command", text.span, "`command` is empty", None);
+        return None;
+    }
+    Some(text.map(RawCommand::Text))
+}
+
+/// Checks the form of `[daemon]`; its values are layered with environment and flags elsewhere.
+pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
+    let mut section = Section::open(table, "daemon", &DAEMON_KEYS, said);
+    section.clean_text("database");
+    section.text("timezone");
+    section.integer("max_running", 1, 1_000_000);
+    section.duration("stop_grace");
+    if let Some(mut chores) = section.table("housekeeping", &HOUSEKEEPING_KEYS) {
+        for key in HOUSEKEEPING_KEYS {
+            check_pattern(&mut chores, key);
+        }
+    }
+    if let Some(mut retention) = section.table("retention", &RETENTION_KEYS) {
+        retention.settable_duration("keep");
+        retention.settable_duration("keep_failures");
+        retention.integer("keep_last", 0, i64::MAX);
+        retention.settable_size("max_size");
+    }
+}
+
+fn check_pattern(section: &mut Section, key: &str) {
+    let Some(text) = section.text(key).filter(|text| text.value != "none") else {
+        return;
+    };
+    match Schedule::parse(&text.value) {
+        Err(error) => section.error(key, text.span, error.message, error.help),
+        Ok(schedule) if schedule.chore_pattern().is_none() => section.error(
+            key,
+            text.span,
+            "housekeeping takes a cron pattern",
+            Some("write for example \"15 3 * * *\", in UTC, or \"none\"".to_owned()),
+        ),
+        Ok(_) => {}
+    }
+}

@@ -1,0 +1,176 @@
+use super::*;
+
+struct Bundled;
+
+impl Zones for Bundled {
+    fn zone(&self, name: &str) -> Option<Zone> {
+        let name = if name == "system" { "UTC" } else { name };
+        let zone = jiff::tz::TimeZone::get(name).ok()?;
+        Some(Zone { name: name.to_owned(), zone, data: "test".to_owned() })
+    }
+
+    fn names(&self) -> Vec<String> {
+        ["Europe/Berlin", "Europe/London", "UTC"].map(str::to_owned).to_vec()
+    }
+}
+
+fn check(text: &str) -> Checked {
+    let now = "2026-11-23T00:00:00Z".parse().unwrap();
+    Draft::parse(Path::new("/etc/punctual/jobs.toml"), text.to_owned()).check(&Bundled, "system", now)
+}
+
+/// The errors of a text as `line:column text-under-the-caret: message (help)`.
+fn errors(text: &str) -> Vec<String> {
+    let checked = check(text);
+    let show = |d: &Diagnostic| {
+        let Position { line, column } = checked.source.position(d.span.start);
+        let under = &checked.source.text[d.span.clone()];
+        format!("{line}:{column} {under}: {} ({})", d.message, d.help.clone().unwrap_or_default())
+    };
+    checked.said.errors.iter().map(show).collect()
+}
+
+#[test]
+fn the_smallest_file() {
+    let checked = check("[jobs.backup]\nschedule = \"30 2 * * *\"\ncommand = \"pg_dump app\"\n");
+    assert!(checked.is_right(), "{:?}", checked.said);
+    let job = &checked.jobs[0];
+    let Task::Command(command) = &job.task;
+    assert_eq!(command.line.argv(), ["/bin/sh", "-ec", "pg_dump app"]);
+    assert_eq!((command.timeout, command.output_limit, job.enabled), (None, 1 << 20, true));
+    assert_eq!(command.success_codes, [0]);
+}
+
+#[test]
+fn an_empty_file_is_right_and_has_no_jobs() {
+    let checked = check("");
+    assert!(checked.is_right() && checked.jobs.is_empty());
+}
+
+#[test]
+fn defaults_are_inherited_merged_replaced_and_taken_back() {
+    let checked = check(
+        r#"
+[defaults]
+timeout = "1h"
+env = { A = "1", B = 2 }
+success_codes = [0, 3]
+[jobs.a]
+command = ["true"]
+[jobs.b]
+command = ["true"]
+timeout = "none"
+env = { B = true, C = 1.5 }
+success_codes = 7
+"#,
+    );
+    assert!(checked.is_right(), "{:?}", checked.said);
+    let command = |at: usize| {
+        let Task::Command(command) = &checked.jobs[at].task;
+        command.clone()
+    };
+    assert_eq!(command(0).timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(command(1).timeout, None);
+    let pairs: Vec<_> = command(1).env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(pairs, ["A=1", "B=true", "C=1.5"]);
+    assert_eq!((command(0).success_codes, command(1).success_codes), (vec![0, 3], vec![7]));
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file() {
+    let checked = check("[jobs.a]\ncommand = \"x\"\ncwd = \"work\"\nenv_file = [\"/abs\", \"rel\"]");
+    let Task::Command(command) = &checked.jobs[0].task;
+    assert_eq!(command.cwd.as_deref(), Some(Path::new("/etc/punctual/work")));
+    assert_eq!(command.env_files, [PathBuf::from("/abs"), PathBuf::from("/etc/punctual/rel")]);
+}
+
+#[test]
+fn all_errors_come_in_one_pass_each_with_its_place() {
+    let text = r#"[daemom]
+x = 1
+[daemon]
+max_running = 0
+stop_grace = 30
+[daemon.housekeeping]
+prune = "every 5m"
+[jobs.backup]
+schedul = "30 2 * * *"
+command = "x"
+tiemout = "1h"
+timezone = "Europe/Berlim"
+overlap = "skipp"
+[jobs.b]
+schedule = ["0 5 * * *", "5/15 * * * *"]
+timeout = "soon"
+[jobs."9lives"]
+command = []
+[jobs.c]
+command = 7
+enabled = "yes"
+success_codes = [0, 300]
+"#;
+    let found = errors(text);
+    let expect = [
+        "1:2 daemom: unknown table `daemom` (did you mean `daemon`?)",
+        "4:15 0: 0 is out of range: 1 to 1000000 ()",
+        "5:14 30: `stop_grace` is a duration, such as \"90s\" or \"1h 30m\", not a whole number ()",
+        "7:9 \"every 5m\": housekeeping takes a cron pattern (write for example \"15 3 * * *\", in UTC, or \"none\")",
+        "9:1 schedul: unknown key `schedul` (did you mean `schedule`?)",
+        "11:1 tiemout: unknown key `tiemout` (did you mean `timeout`?)",
+        "12:12 \"Europe/Berlim\": there is no zone `Europe/Berlim` (did you mean \"Europe/Berlin\"?)",
+        "13:11 \"skipp\": `skipp` is no overlap (did you mean \"skip\"?)",
+        "14:7 b: the job `b` has no task (write for example command = \"echo hello\" under [jobs.b])",
+        "15:27 5/15: a step needs a range before it; cron implementations disagree about a single number (write `5-59/15`)",
+        "16:11 \"soon\": `soon` is no duration; write for example \"250ms\", \"90s\", \"1h 30m\" or \"2d\" ()",
+        "17:7 \"9lives\": a job's name begins with a letter ()",
+        "18:11 []: `command` is empty ()",
+        "20:11 7: `command` is a text or a list of texts, not a whole number ()",
+        "21:11 \"yes\": `enabled` is true or false, not a text ()",
+        "22:21 300: 300 is out of range: 0 to 255 ()",
+    ];
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn a_duplicate_job_is_an_error_at_its_second_place() {
+    let found = errors("[jobs.a]\ncommand = \"x\"\n[jobs.a]\ncommand = \"y\"\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("3:"), "{found:?}");
+    assert!(found[0].contains("duplicate key") && found[0].contains("rename"), "{found:?}");
+}
+
+#[test]
+fn broken_text_has_one_error_with_a_place() {
+    for text in ["[jobs.a", "[jobs.a]\ncommand = \"x", "= 3", "[jobs.a]\ncommand = \n", "\u{0}"] {
+        let found = errors(text);
+        assert_eq!(found.len(), 1, "{text:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_schedule_that_never_fires_is_an_error_and_one_that_is_past_a_warning() {
+    let found = errors("[jobs.a]\ncommand = \"x\"\nschedule = \"0 0 30 2 *\"\n");
+    assert_eq!(found, ["3:17 30 2 *: this schedule never fires: there is no such day in any year it allows ()"]);
+    let past = check("[jobs.a]\ncommand = \"x\"\nschedule = \"at 2020-01-01T00:00:00\"\n");
+    assert!(past.is_right());
+    assert_eq!(past.said.warnings.len(), 1);
+}
+
+#[test]
+fn a_nul_is_refused_where_a_process_could_not_take_it() {
+    for line in
+        ["command = \"a\\u0000b\"", "command = [\"a\", \"\\u0000\"]", "command = \"x\"\nenv = { A = \"\\u0000\" }"]
+    {
+        assert_eq!(errors(&format!("[jobs.a]\n{line}\n")).len(), 1, "{line}");
+    }
+}
+
+#[test]
+fn what_the_ledger_kept_is_read_back() {
+    let checked = check("[jobs.a]\ncommand = \"x\"\nschedule = [\"0 5 * * *\"]\ntimezone = \"Europe/Berlin\"\n");
+    let timing = checked.jobs[0].timing.as_ref().unwrap();
+    let again = timing_from(&timing.written(), &Bundled).unwrap();
+    assert!(timing.same_instants(&again));
+    let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written() };
+    assert!(timing_from(&gone, &Bundled).is_none());
+}

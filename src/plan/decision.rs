@@ -1,0 +1,103 @@
+//! What changes in the ledger, and what is to be done once it has?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::job::{Job, JobName, WrittenTiming};
+use crate::run::{Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State};
+
+/// The answer to something that happened: complete, so that nothing is left to choose.
+///
+/// All records are committed in one transaction; only then are the actions carried out.
+#[derive(Debug, Clone, Default)]
+pub struct Decision {
+    pub records: Vec<Record>,
+    pub actions: Vec<Action>,
+}
+
+impl Decision {
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.actions.is_empty()
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.records.append(&mut other.records);
+        self.actions.append(&mut other.actions);
+    }
+}
+
+/// One change of the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A job that the ledger has not seen before.
+    Job(JobName),
+    /// From `since` on, these are the job's instants.
+    Definition { job: JobName, since: Timestamp, timing: WrittenTiming },
+    /// The job's last definition ends.
+    DefinitionEnd { job: JobName, until: Timestamp },
+    /// A new run, waiting or running.
+    Opened(OpenEntry),
+    /// Instants that do not become runs.
+    Gap { job: JobName, gap: GapEntry, detail: Option<String> },
+    /// The entry's stretch has grown, or was cut, to this.
+    GapResized { run: RunId, due_last: Timestamp, count: u64 },
+    /// The entry was of instants that are no longer past.
+    GapRemoved(RunId),
+    /// A waiting run has its place.
+    Begun { run: RunId, waited: Duration },
+    /// The process is there.
+    Started { run: RunId, at: Timestamp, process: Option<ProcessId> },
+    Closed(Closing),
+    Event(EventNote),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenEntry {
+    pub run: RunId,
+    pub job: JobName,
+    pub cause: Cause,
+    /// The instant named by the schedule, or the moment of asking.
+    pub due: Timestamp,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closing {
+    pub run: RunId,
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    /// What was measured; none where nothing had begun or its end could not be learned.
+    pub ended: Option<Ended>,
+}
+
+/// What follows once a decision is in the ledger.
+#[derive(Debug, Clone)]
+pub enum Action {
+    Start(Launch),
+    /// End the run with its stop signal, then with KILL.
+    Stop { run: RunId, reason: Reason },
+    /// End the run with KILL.
+    Kill { run: RunId, reason: Reason },
+}
+
+impl Action {
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::Start(launch) => launch.run,
+            Self::Stop { run, .. } | Self::Kill { run, .. } => *run,
+        }
+    }
+}
+
+/// All that is needed to carry out an attempt.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub run: RunId,
+    pub attempt: u32,
+    pub job: Arc<Job>,
+    pub cause: Cause,
+    pub due: Timestamp,
+}

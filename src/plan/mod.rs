@@ -1,0 +1,23 @@
+//! What is to be done now, and when must we look again?
+//!
+//! [`Planner`] is a state machine without a clock: each `handle_…` says what happened and gives one [`Decision`], the
+//! records that change and the actions that follow. The caller commits the records, and only then acts. The rules are
+//! values of their own; the planner routes between them.
+
+mod change;
+mod decision;
+mod memory;
+mod owed;
+mod planner;
+mod queue;
+mod timers;
+mod verdict;
+
+pub use change::{Change, Changes};
+pub use decision::{Action, Closing, Decision, Launch, OpenEntry, Record};
+pub use memory::{Ahead, Memory, RememberedJob, RememberedRun};
+pub use owed::Lapse;
+pub use planner::{Planner, Waiting};
+
+#[cfg(test)]
+mod simulation;

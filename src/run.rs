@@ -1,0 +1,304 @@
+//! What is a run, and what can become of it?
+//!
+//! The words here are those of the ledger: each has a number in the database and a spelling on the screen, and both
+//! are part of the file format.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::job::JobName;
+
+/// A closed list of words, each with its number in the ledger.
+macro_rules! words {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $number:literal $word:literal,)+ }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$inner])* $variant,)+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            pub const fn number(self) -> i64 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            pub fn from_number(number: i64) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.number() == number)
+            }
+
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|candidate| candidate.word() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// Why a run exists.
+    Cause {
+        Schedule = 1 "schedule",
+        CatchUp = 2 "catch-up",
+        Boot = 3 "boot",
+        Start = 4 "start",
+        Manual = 5 "manual",
+        Dependency = 6 "dependency",
+    }
+}
+
+words! {
+    State {
+        Waiting = 1 "waiting",
+        Running = 2 "running",
+        Ended = 3 "ended",
+    }
+}
+
+words! {
+    /// How an entry ended: the first six are of runs, the last two of instants that did not become one.
+    Outcome {
+        Succeeded = 1 "succeeded",
+        Failed = 2 "failed",
+        TimedOut = 3 "timed-out",
+        Stopped = 4 "stopped",
+        NotStarted = 5 "not-started",
+        Lost = 6 "lost",
+        Skipped = 7 "skipped",
+        Missed = 8 "missed",
+    }
+}
+
+words! {
+    /// Why an outcome is what it is.
+    Reason {
+        ExitCode = 1 "exit-code",
+        Signal = 2 "signal",
+        OutputMatched = 3 "output-matched",
+        Expectation = 4 "expectation",
+        NoProgram = 5 "no-program",
+        NoPermission = 6 "no-permission",
+        NoUser = 7 "no-user",
+        Limit = 8 "limit",
+        Spawn = 9 "spawn",
+        Panic = 10 "panic",
+        Timeout = 11 "timeout",
+        ByHand = 12 "by-hand",
+        Replaced = 13 "replaced",
+        Shutdown = 14 "shutdown",
+        Overlap = 15 "overlap",
+        Paused = 16 "paused",
+        Disabled = 17 "disabled",
+        Calendar = 18 "calendar",
+        QueueFull = 19 "queue-full",
+        Needs = 20 "needs",
+        Gone = 21 "gone",
+        Changed = 22 "changed",
+        DaemonDown = 23 "daemon-down",
+        Suspended = 24 "suspended",
+        ClockSet = 25 "clock-set",
+        Unrecordable = 26 "unrecordable",
+    }
+}
+
+words! {
+    Stream {
+        Stdout = 1 "stdout",
+        Stderr = 2 "stderr",
+    }
+}
+
+impl Cause {
+    /// Whether the run's due time is an instant that its schedule names, of which there is only one.
+    pub fn names_instant(self) -> bool {
+        match self {
+            Self::Schedule | Self::CatchUp | Self::Boot => true,
+            Self::Start | Self::Manual | Self::Dependency => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// Failed in general; `stopped` counts when the daemon's own stop did it.
+    pub fn is_failure(self, reason: Option<Reason>) -> bool {
+        match self {
+            Self::Failed | Self::TimedOut | Self::NotStarted | Self::Lost => true,
+            Self::Stopped => reason == Some(Reason::Shutdown),
+            Self::Succeeded | Self::Skipped | Self::Missed => false,
+        }
+    }
+
+    /// Whether it is of an instant that did not become a run.
+    pub fn is_gap(self) -> bool {
+        matches!(self, Self::Skipped | Self::Missed)
+    }
+}
+
+/// The number of an entry in the ledger, given by the planner, ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct RunId(pub i64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A stretch of a job's instants that did not become runs, all for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapEntry {
+    pub run: RunId,
+    pub outcome: Outcome,
+    pub reason: Reason,
+    pub due: Timestamp,
+    pub due_last: Timestamp,
+    pub count: u64,
+}
+
+/// What identifies a process beyond its id, which the system gives out again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessId {
+    pub pid: i32,
+    /// Clock ticks between the machine's boot and the process's start.
+    pub start_ticks: u64,
+}
+
+/// How an attempt ended, as measured and before anybody judged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub exit: Exit,
+    pub at: Timestamp,
+    /// From its start, on the monotonic clock.
+    pub duration: Duration,
+    /// User and system time of the process and what it waited for.
+    pub cpu: Option<Duration>,
+    /// Peak memory in bytes.
+    pub max_rss: Option<u64>,
+    /// All that it wrote, kept or not.
+    pub output_bytes: u64,
+}
+
+/// In which way an attempt came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// It could not begin.
+    NotStarted {
+        reason: Reason,
+        detail: String,
+    },
+    Code(i32),
+    Signal {
+        signal: i32,
+        core_dumped: bool,
+    },
+    /// It was ended because its time was up; the status is what its process left.
+    TimedOut {
+        after: Duration,
+        status: Status,
+    },
+    /// It was ended on demand.
+    Stopped {
+        reason: Reason,
+        status: Status,
+    },
+    /// The code that carried it panicked.
+    Panicked {
+        detail: String,
+    },
+}
+
+/// What a process left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Code(i32),
+    Signal(i32),
+    Unknown,
+}
+
+impl Status {
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) | Self::Unknown => None,
+        }
+    }
+
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Self::Signal(signal) => Some(signal),
+            Self::Code(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// A piece of an attempt's output on its way to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPiece {
+    pub run: RunId,
+    pub attempt: u32,
+    /// Bytes that the attempt wrote before this piece, kept or not; a step between pieces is what was cut.
+    pub offset: u64,
+    pub stream: Stream,
+    pub at: Timestamp,
+    pub data: Vec<u8>,
+    /// Pieces of this attempt in `[from, to)` have left the ring of the tail and go.
+    pub expired: Option<(u64, u64)>,
+}
+
+/// What happened to the daemon rather than to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventNote {
+    pub at: Timestamp,
+    pub kind: EventKind,
+    pub job: Option<JobName>,
+    pub detail: String,
+}
+
+words! {
+    EventKind {
+        Start = 1 "start",
+        Stop = 2 "stop",
+        Reload = 3 "reload",
+        ClockStep = 4 "clock-step",
+        Refused = 5 "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_words_lead_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(reason.number()), Some(*reason));
+            assert_eq!(Reason::from_word(reason.word()), Some(*reason));
+        }
+        assert_eq!(Cause::from_number(0), None);
+    }
+
+    #[test]
+    fn failure_is_what_the_contract_says() {
+        let failures: Vec<_> = Outcome::ALL.iter().filter(|o| o.is_failure(None)).collect();
+        assert_eq!(failures, [&Outcome::Failed, &Outcome::TimedOut, &Outcome::NotStarted, &Outcome::Lost]);
+        assert!(Outcome::Stopped.is_failure(Some(Reason::Shutdown)));
+        assert!(!Outcome::Stopped.is_failure(Some(Reason::ByHand)));
+    }
+}

@@ -1,0 +1,387 @@
+//! When is it due?
+//!
+//! A [`Schedule`] is one rule from `jobs.toml`; a [`Timetable`] is all that a job says about its instants: its
+//! schedules, its zone and what to do where that zone's clocks jump. Nothing here reads a clock or a file: the
+//! zone comes in as a value, and so does the moment from which to search.
+
+mod pattern;
+mod place;
+mod quantity;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+pub use pattern::Pattern;
+pub use place::{Fold, Gap};
+pub use quantity::{parse_duration, parse_size};
+
+/// Why a text is not a schedule: the bytes of the text that are wrong, what is wrong with them, what to write
+/// instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ScheduleError {
+    pub span: Range<usize>,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl ScheduleError {
+    fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// One rule that names instants, as it was written and what it means.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    text: Box<str>,
+    rule: Rule,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Cron(Box<Pattern>),
+    /// Counted from the Unix epoch, so it does not depend on when the daemon started.
+    Every(Duration),
+    At(At),
+    Reboot,
+    Start,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Instant(Timestamp),
+    /// Placed in the zone at each question, because zone data may change.
+    Civil(DateTime),
+}
+
+/// What a schedule names apart from instants known in advance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The daemon's first start after the machine booted.
+    Reboot,
+    /// Each start of the daemon.
+    Start,
+}
+
+const ALIASES: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
+
+/// A clock is read in microseconds, but nobody means less than this by "every", and a shorter interval would
+/// only fill the ledger.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Schedule {
+    /// Reads one schedule: a cron pattern of five to seven fields, an alias, `every D` or `at T`.
+    ///
+    /// Patterns follow the Open Cron Pattern Specification; what it rejects is an error here, with the place.
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+        let body = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let within =
+            |error: ScheduleError| ScheduleError { span: error.span.start + start..error.span.end + start, ..error };
+        let rule = match body.split_whitespace().next() {
+            None => {
+                return Err(ScheduleError::new(0..text.len(), "this schedule is empty")
+                    .help("write a cron pattern such as \"30 2 * * *\", or \"every 5m\""));
+            }
+            Some(word) if word.starts_with('@') => parse_alias(body),
+            Some("every") => parse_every(body),
+            Some("at") => parse_at(body),
+            Some(_) => Pattern::parse(body).map(|pattern| Rule::Cron(Box::new(pattern))),
+        }
+        .map_err(within)?;
+        Ok(Self { text: text.into(), rule })
+    }
+
+    /// The schedule as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The cron pattern with its seconds, as a timer that wants them reads it; `None` for what is no pattern.
+    pub fn chore_pattern(&self) -> Option<String> {
+        match &self.rule {
+            Rule::Cron(pattern) => Some(pattern.with_seconds().to_owned()),
+            Rule::Every(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
+        }
+    }
+
+    /// Which start of the daemon or the machine this names, if it names one instead of instants.
+    pub fn moment(&self) -> Option<Moment> {
+        match self.rule {
+            Rule::Reboot => Some(Moment::Reboot),
+            Rule::Start => Some(Moment::Start),
+            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) => None,
+        }
+    }
+
+    /// The first instant strictly later than `after`; none if there is no such instant, or if the schedule
+    /// names no instants in advance.
+    fn next_after(&self, after: Timestamp, place: &Place) -> Option<Timestamp> {
+        match &self.rule {
+            Rule::Cron(pattern) => {
+                let (gap, fold) = place.rules_for(pattern);
+                place::next_after(pattern, after, &place.zone, gap, fold)
+            }
+            Rule::Every(interval) => next_multiple(after, *interval),
+            Rule::At(at) => at.resolve(&place.zone).filter(|instant| *instant > after),
+            Rule::Reboot | Rule::Start => None,
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl At {
+    /// A civil time in a gap is the end of the gap, one in a fold its first pass: the rule for fixed patterns.
+    fn resolve(self, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Instant(instant) => Some(instant),
+            Self::Civil(civil) => place::shifted(civil, zone),
+        }
+    }
+}
+
+fn parse_alias(body: &str) -> Result<Rule, ScheduleError> {
+    let lower = body.to_ascii_lowercase();
+    match lower.as_str() {
+        "@reboot" => return Ok(Rule::Reboot),
+        "@start" => return Ok(Rule::Start),
+        _ => {}
+    }
+    if let Some((_, pattern)) = ALIASES.iter().find(|(alias, _)| *alias == lower) {
+        return Pattern::parse(pattern).map(|pattern| Rule::Cron(Box::new(pattern)));
+    }
+    let error = ScheduleError::new(0..body.len(), format!("`{body}` is no alias"));
+    if lower.starts_with("@every") {
+        return Err(error.help(format!("write \"{}\"", &lower[1..])));
+    }
+    Err(error.help("there are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, @reboot and @start"))
+}
+
+fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
+    let rest = body["every".len()..].trim_start();
+    let span = body.len() - rest.len()..body.len();
+    let interval = parse_duration(rest).map_err(|error| ScheduleError::new(span.clone(), error.to_string()))?;
+    if interval < SHORTEST_INTERVAL {
+        return Err(ScheduleError::new(span, "the shortest interval is one second"));
+    }
+    Ok(Rule::Every(interval))
+}
+
+fn parse_at(body: &str) -> Result<Rule, ScheduleError> {
+    let rest = body["at".len()..].trim_start();
+    let span = body.len() - rest.len()..body.len();
+    if let Ok(instant) = rest.parse::<Timestamp>() {
+        return Ok(Rule::At(At::Instant(instant)));
+    }
+    rest.parse::<DateTime>().map(|civil| Rule::At(At::Civil(civil))).map_err(|_| {
+        ScheduleError::new(span, format!("`{rest}` is no date and time"))
+            .help("write \"at 2026-12-31T23:59:00\", in the job's zone, or with Z or an offset behind it")
+    })
+}
+
+/// The first multiple of `interval` since the Unix epoch that is later than `after`.
+fn next_multiple(after: Timestamp, interval: Duration) -> Option<Timestamp> {
+    let interval = i128::try_from(interval.as_nanos()).ok()?;
+    let next = (after.as_nanosecond().div_euclid(interval) + 1) * interval;
+    Timestamp::from_nanosecond(next).ok()
+}
+
+/// Where a civil time is placed: a zone, and the rules for its gaps and folds.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub zone: TimeZone,
+    /// `None` is Vixie cron's rule, which depends on the pattern.
+    pub gap: Option<Gap>,
+    /// `None` is Vixie cron's rule, which depends on the pattern.
+    pub fold: Option<Fold>,
+}
+
+impl Place {
+    /// The zone with Vixie cron's rules for gaps and folds.
+    pub fn of(zone: TimeZone) -> Self {
+        Self { zone, gap: None, fold: None }
+    }
+
+    /// Vixie's rule: a fixed pattern shifts out of a gap and runs in the first pass of a fold; any other skips the
+    /// gap and runs in both passes, so that it keeps its pace in real time.
+    fn rules_for(&self, pattern: &Pattern) -> (Gap, Fold) {
+        let (gap, fold) = if pattern.is_fixed() { (Gap::ShiftFromShort, Fold::First) } else { (Gap::Skip, Fold::Both) };
+        (self.gap.unwrap_or(gap), self.fold.unwrap_or(fold))
+    }
+}
+
+/// All that a job says about its instants.
+///
+/// Two schedules that name the same instant name one.
+#[derive(Debug, Clone)]
+pub struct Timetable {
+    pub schedules: Vec<Arc<Schedule>>,
+    pub place: Place,
+}
+
+/// The instants of a stretch of time, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    pub count: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl Timetable {
+    /// The first instant strictly later than `after`.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.next_with_schedule(after).map(|(instant, _)| instant)
+    }
+
+    /// The first instant strictly later than `after`, and the schedule that names it (the first one in the file
+    /// where several do).
+    pub fn next_with_schedule(&self, after: Timestamp) -> Option<(Timestamp, &Schedule)> {
+        self.schedules
+            .iter()
+            .filter_map(|schedule| Some((schedule.next_after(after, &self.place)?, &**schedule)))
+            .min_by_key(|(instant, _)| *instant)
+    }
+
+    /// The instants in `(after, until]`, in order.
+    pub fn between(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+        std::iter::successors(self.next_after(after), |last| self.next_after(*last))
+            .take_while(move |instant| *instant <= until)
+    }
+
+    /// Counts the instants in `(after, until]`.
+    pub fn tally(&self, after: Timestamp, until: Timestamp) -> Option<Tally> {
+        if let [schedule] = &self.schedules[..]
+            && let Rule::Every(interval) = schedule.rule
+        {
+            return tally_multiples(after, until, interval);
+        }
+        let mut instants = self.between(after, until);
+        let first = instants.next()?;
+        let start = Tally { count: 1, first, last: first };
+        Some(instants.fold(start, |tally, last| Tally { count: tally.count + 1, last, ..tally }))
+    }
+
+    /// Whether the schedules name any instant at all, the past included.
+    pub fn names_any(&self) -> bool {
+        self.has_moment(Moment::Reboot) || self.has_moment(Moment::Start) || self.next_after(Timestamp::MIN).is_some()
+    }
+
+    /// Whether one of the schedules names this moment.
+    pub fn has_moment(&self, moment: Moment) -> bool {
+        self.schedules.iter().any(|schedule| schedule.moment() == Some(moment))
+    }
+}
+
+fn tally_multiples(after: Timestamp, until: Timestamp, interval: Duration) -> Option<Tally> {
+    let first = next_multiple(after, interval)?;
+    if first > until {
+        return None;
+    }
+    let step = i128::try_from(interval.as_nanos()).ok()?;
+    let further = (until.as_nanosecond() - first.as_nanosecond()) / step;
+    let last = first.checked_add(SignedDuration::try_from(interval).ok()? * i32::try_from(further).ok()?);
+    Some(Tally { count: u64::try_from(further).ok()? + 1, first, last: last.ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(schedules: &[&str]) -> Timetable {
+        Timetable {
+            schedules: schedules.iter().map(|text| Arc::new(Schedule::parse(text).unwrap())).collect(),
+            place: Place::of(TimeZone::UTC),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_interval_counts_from_the_epoch() {
+        let table = utc(&["every 90m"]);
+        assert_eq!(table.next_after(at("1970-01-01T00:00:00Z")), Some(at("1970-01-01T01:30:00Z")));
+        assert_eq!(table.next_after(at("1969-12-31T23:59:59Z")), Some(at("1970-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_tally_of_an_interval_is_what_a_walk_counts() {
+        let table = utc(&["every 7m"]);
+        let (after, until) = (at("2026-01-01T00:03:00Z"), at("2026-01-03T11:11:11Z"));
+        let walked: Vec<_> = table.between(after, until).collect();
+        let tally = table.tally(after, until).unwrap();
+        assert_eq!(tally.count, walked.len() as u64);
+        assert_eq!((tally.first, tally.last), (walked[0], walked[walked.len() - 1]));
+        assert_eq!(table.tally(until, until), None);
+    }
+
+    #[test]
+    fn an_instant_named_twice_is_one() {
+        let table = utc(&["0 * * * *", "every 30m"]);
+        let instants: Vec<_> = table.between(at("2026-01-01T00:30:00Z"), at("2026-01-01T02:00:00Z")).collect();
+        assert_eq!(instants, [at("2026-01-01T01:00:00Z"), at("2026-01-01T01:30:00Z"), at("2026-01-01T02:00:00Z")]);
+    }
+
+    #[test]
+    fn at_names_one_instant_in_the_zone() {
+        let mut table = utc(&["at 2026-12-31T23:59:00"]);
+        table.place.zone = TimeZone::get("Europe/Berlin").unwrap();
+        let due = at("2026-12-31T22:59:00Z");
+        assert_eq!(table.next_after(at("2020-01-01T00:00:00Z")), Some(due));
+        assert_eq!(table.next_after(due), None);
+        assert_eq!(
+            utc(&["at 2026-12-31T23:59:00+02:00"]).next_after(at("2020-01-01T00:00:00Z")).unwrap(),
+            at("2026-12-31T21:59:00Z")
+        );
+    }
+
+    #[test]
+    fn moments_name_no_instants() {
+        let table = utc(&["@reboot"]);
+        assert_eq!(table.next_after(at("2026-01-01T00:00:00Z")), None);
+        assert!(table.has_moment(Moment::Reboot) && !table.has_moment(Moment::Start) && table.names_any());
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_so() {
+        for (text, expect) in [
+            ("", "this schedule is empty"),
+            ("  ", "this schedule is empty"),
+            ("@fortnightly", "`@fortnightly` is no alias"),
+            ("every", "is empty"),
+            ("every 10ms", "the shortest interval is one second"),
+            ("every 3 parsecs", "no duration"),
+            ("at noon", "`noon` is no date and time"),
+        ] {
+            let error = Schedule::parse(text).unwrap_err();
+            assert!(error.message.contains(expect), "{text}: {error}");
+            assert!(error.span.end <= text.len(), "{text}: {:?}", error.span);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! When does this civil time happen in that zone?
+//!
+//! A zone is a row of spans with one offset each. Where the offset grows, civil time jumps over a *gap*; where it
+//! shrinks, civil time is passed through twice, a *fold*. One search serves all kinds: an hour, half an hour, at
+//! midnight, a whole missing day, a change of the base offset.
+
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+
+use super::pattern::Pattern;
+
+/// What happens to a civil time that a gap leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// It happens at the end of the gap; several of one pattern are one.
+    Shift,
+    /// The same, but for gaps of three hours and more, which Vixie cron takes for a correction of the clock.
+    ShiftFromShort,
+    Skip,
+}
+
+/// In which pass a civil time inside a fold happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    First,
+    Second,
+    Both,
+}
+
+/// More than any offset from UTC, so that an instant is never later than its civil time read as UTC plus this.
+const WIDEST_OFFSET: SignedDuration = SignedDuration::from_hours(26);
+
+/// From here on Vixie cron (cron.c, "a jump of three hours") starts from the new time and makes up for nothing.
+const VIXIES_LONGEST_GAP: SignedDuration = SignedDuration::from_hours(3);
+
+/// A stretch of time with one offset.
+struct Span {
+    from: Option<Edge>,
+    offset: Offset,
+    until: Option<Edge>,
+}
+
+/// A transition at one end of a span, and the offset on its other side.
+#[derive(Clone, Copy)]
+struct Edge {
+    at: Timestamp,
+    beyond: Offset,
+}
+
+/// Where a search begins.
+#[derive(Clone, Copy)]
+struct Start {
+    at: Timestamp,
+    /// Whether `at` itself may be the answer.
+    inclusive: bool,
+}
+
+/// The first instant strictly later than `after` that the pattern names in the zone.
+pub fn next_after(pattern: &Pattern, after: Timestamp, zone: &TimeZone, gap: Gap, fold: Fold) -> Option<Timestamp> {
+    let mut start = Start { at: after, inclusive: false };
+    loop {
+        let span = Span::containing(start.at, zone);
+        if span.begins_with_a_match(start, pattern, gap) {
+            return Some(start.at);
+        }
+        let low = span.lowest(start, fold);
+        let next = pattern.next_match(low);
+        if let Some(civil) = next
+            && civil < span.highest(fold)
+        {
+            return span.offset.to_timestamp(civil).ok();
+        }
+        let until = span.until?.at;
+        let near = match next {
+            // This span was read from its beginning, so a fold at its end repeats nothing that matches: go where the
+            // match is, or a pattern of every few years would walk through each transition between.
+            Some(civil) if start.inclusive => shortly_before(civil),
+            // The fold may repeat what lies before the place at which the search began.
+            Some(_) | None if !start.inclusive => None,
+            _ => return None,
+        };
+        start = Start { at: near.map_or(until, |near| near.max(until)), inclusive: true };
+    }
+}
+
+/// An instant earlier than this civil time in every zone, by a few days at the most.
+fn shortly_before(civil: DateTime) -> Option<Timestamp> {
+    Offset::UTC.to_timestamp(civil).ok()?.checked_sub(WIDEST_OFFSET).ok()
+}
+
+/// A civil time in the zone; in a gap the gap's end, in a fold the first pass.
+pub fn shifted(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok(),
+        AmbiguousOffset::Gap { before, .. } => {
+            // In a gap the offset before it puts the civil time behind the transition.
+            let behind = before.to_timestamp(civil).ok()?;
+            zone.preceding(just_after(behind)).next().map(|edge| edge.timestamp())
+        }
+    }
+}
+
+fn just_after(at: Timestamp) -> Timestamp {
+    at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at)
+}
+
+impl Span {
+    fn containing(at: Timestamp, zone: &TimeZone) -> Self {
+        let offset = zone.to_offset(at);
+        let from = zone.preceding(just_after(at)).next().map(|edge| {
+            let before = edge.timestamp().checked_sub(SignedDuration::from_nanos(1));
+            Edge { at: edge.timestamp(), beyond: before.map_or(offset, |before| zone.to_offset(before)) }
+        });
+        let until = zone.following(at).next().map(|edge| Edge { at: edge.timestamp(), beyond: edge.offset() });
+        Self { from, offset, until }
+    }
+
+    /// Whether the search stands at the end of a gap into which a match falls.
+    fn begins_with_a_match(&self, start: Start, pattern: &Pattern, gap: Gap) -> bool {
+        let Some(edge) = self.from.filter(|edge| start.inclusive && edge.at == start.at) else {
+            return false;
+        };
+        let (gap_start, gap_end) = (edge.beyond.to_datetime(edge.at), self.offset.to_datetime(edge.at));
+        let shifts = match gap {
+            Gap::Shift => gap_start < gap_end,
+            Gap::ShiftFromShort => gap_start < gap_end && gap_start.duration_until(gap_end) < VIXIES_LONGEST_GAP,
+            Gap::Skip => false,
+        };
+        shifts && pattern.next_match(gap_start).is_some_and(|civil| civil < gap_end)
+    }
+
+    /// The lowest civil time of this span that the search may answer.
+    fn lowest(&self, start: Start, fold: Fold) -> DateTime {
+        let civil = self.offset.to_datetime(start.at);
+        let low =
+            if start.inclusive { civil } else { civil.checked_add(SignedDuration::from_nanos(1)).unwrap_or(civil) };
+        match (self.from, fold) {
+            // The second pass of a fold lasts until the civil time at which the first one ended.
+            (Some(edge), Fold::First) => low.max(edge.beyond.to_datetime(edge.at)),
+            _ => low,
+        }
+    }
+
+    /// The civil time at which the answers of this span end, itself excluded.
+    fn highest(&self, fold: Fold) -> DateTime {
+        let Some(edge) = self.until else {
+            return DateTime::MAX;
+        };
+        let end = self.offset.to_datetime(edge.at);
+        match fold {
+            // The first pass begins at the civil time at which the second one will.
+            Fold::Second => end.min(edge.beyond.to_datetime(edge.at)),
+            Fold::First | Fold::Both => end,
+        }
+    }
+}

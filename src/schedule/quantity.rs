@@ -1,0 +1,114 @@
+//! How long, and how much? Lengths of time and numbers of bytes as people write them.
+
+use std::time::Duration;
+
+use jiff::Span;
+
+/// Why a text names no duration or size; the text of the error says what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    #[error("{what} is empty; {example}")]
+    Empty { what: &'static str, example: &'static str },
+    #[error("`{text}` is no {what}; {example}")]
+    Unreadable { text: String, what: &'static str, example: &'static str },
+    #[error("`{0}` is negative")]
+    Negative(String),
+    #[error("`{0}` has months, which have no fixed length; write days")]
+    Months(String),
+    #[error("`{0}` is more than can be counted")]
+    TooLarge(String),
+}
+
+const DURATION_EXAMPLE: &str = "write for example \"250ms\", \"90s\", \"1h 30m\" or \"2d\"";
+const SIZE_EXAMPLE: &str = "write for example \"64KiB\", \"1MiB\" or \"2GiB\"";
+
+/// A century: longer than anything scheduled, and short enough that adding it to now stays within a timestamp.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// Reads `250ms`, `90s`, `5m`, `1h 30m`, `2d`, `1w`, `1y`; a day has 24 hours and a year 365 days.
+pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(QuantityError::Empty { what: "the duration", example: DURATION_EXAMPLE });
+    }
+    let span: Span = text.parse().map_err(|_| QuantityError::Unreadable {
+        text: text.to_owned(),
+        what: "duration",
+        example: DURATION_EXAMPLE,
+    })?;
+    if span.is_negative() {
+        return Err(QuantityError::Negative(text.to_owned()));
+    }
+    if span.get_months() != 0 {
+        return Err(QuantityError::Months(text.to_owned()));
+    }
+    let days = i128::from(span.get_years()) * 365 + i128::from(span.get_weeks()) * 7 + i128::from(span.get_days());
+    let seconds = (days * 24 + i128::from(span.get_hours())) * 3600 + i128::from(span.get_minutes()) * 60;
+    let nanoseconds = (seconds + i128::from(span.get_seconds())) * 1_000_000_000
+        + i128::from(span.get_milliseconds()) * 1_000_000
+        + i128::from(span.get_microseconds()) * 1_000
+        + i128::from(span.get_nanoseconds());
+    u64::try_from(nanoseconds)
+        .map(Duration::from_nanos)
+        .ok()
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| QuantityError::TooLarge(text.to_owned()))
+}
+
+/// Reads `512`, `64KiB`, `1MiB`, `2GiB` as a number of bytes.
+pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(QuantityError::Empty { what: "the size", example: SIZE_EXAMPLE });
+    }
+    let unreadable = || QuantityError::Unreadable { text: text.to_owned(), what: "size", example: SIZE_EXAMPLE };
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(unreadable()),
+    };
+    number.checked_mul(unit).ok_or_else(|| QuantityError::TooLarge(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, expect) in [
+            ("250ms", Duration::from_millis(250)),
+            ("90s", Duration::from_secs(90)),
+            ("5m", Duration::from_secs(300)),
+            ("1h 30m", Duration::from_secs(5400)),
+            ("1h30m", Duration::from_secs(5400)),
+            ("2d", Duration::from_secs(2 * 86_400)),
+            ("1w", Duration::from_secs(7 * 86_400)),
+            ("1y", Duration::from_secs(365 * 86_400)),
+            ("0s", Duration::ZERO),
+        ] {
+            assert_eq!(parse_duration(text), Ok(expect), "{text}");
+        }
+        for text in ["", "5", "m", "-5m", "5m ago", "1mo", "3 parsecs", "9999y", "1h 30", "∞"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expect) in [("512", 512), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("2GiB", 2 << 30), ("1kB", 1000)] {
+            assert_eq!(parse_size(text), Ok(expect), "{text}");
+        }
+        for text in ["", "KiB", "1.5MiB", "-1", "1XB", "99999999999999999999", "99999999999TiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}
