@@ -1,5 +1,11 @@
 //! punctual, a periodic job scheduler daemon.
+#![deny(unsafe_code)]
+pub mod clock;
+pub mod files;
 pub mod job;
 pub mod jobfile;
+pub mod plan;
+pub mod readiness;
 pub mod run;
 pub mod schedule;
+pub mod settings;

@@ -21,7 +21,10 @@ pub enum Change {
 pub struct Changes(pub BTreeMap<JobName, Change>);
 
 impl Changes {
-    pub fn between<'j>(old: impl IntoIterator<Item = &'j Arc<Job>>, new: impl IntoIterator<Item = &'j Arc<Job>>) -> Self {
+    pub fn between<'j>(
+        old: impl IntoIterator<Item = &'j Arc<Job>>,
+        new: impl IntoIterator<Item = &'j Arc<Job>>,
+    ) -> Self {
         let old: BTreeMap<&JobName, &Arc<Job>> = old.into_iter().map(|job| (&job.name, job)).collect();
         let mut changes: BTreeMap<JobName, Change> =
             old.keys().map(|name| ((*name).clone(), Change::Removed)).collect();

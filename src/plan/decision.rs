@@ -1,5 +1,6 @@
 //! What changes in the ledger, and what is to be done once it has?
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,41 @@ impl Decision {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.actions.is_empty()
     }
+}
 
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.records.append(&mut other.records);
-        self.actions.append(&mut other.actions);
+/// A decision being made. Runs that it opens stay apart until it is known which of them begin at once.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    decision: Decision,
+    opened: BTreeMap<RunId, OpenEntry>,
+}
+
+impl Draft {
+    pub fn record(&mut self, record: Record) {
+        self.decision.records.push(record);
+    }
+
+    pub fn act(&mut self, action: Action) {
+        self.decision.actions.push(action);
+    }
+
+    pub fn open(&mut self, entry: OpenEntry) {
+        self.opened.insert(entry.run, entry);
+    }
+
+    /// The run has its place: one opened by this decision enters the ledger as running, any other changes its state.
+    pub fn begin(&mut self, launch: Launch, waited: Duration) {
+        match self.opened.get_mut(&launch.run) {
+            Some(entry) => entry.state = State::Running,
+            None => self.record(Record::Begun { run: launch.run, waited }),
+        }
+        self.act(Action::Start(launch));
+    }
+
+    pub fn finish(self) -> Decision {
+        let mut decision = self.decision;
+        decision.records.extend(self.opened.into_values().map(Record::Opened));
+        decision
     }
 }
 
@@ -34,21 +66,49 @@ pub enum Record {
     /// A job that the ledger has not seen before.
     Job(JobName),
     /// From `since` on, these are the job's instants.
-    Definition { job: JobName, since: Timestamp, timing: WrittenTiming },
+    Definition {
+        job: JobName,
+        since: Timestamp,
+        timing: WrittenTiming,
+    },
     /// The job's last definition ends.
-    DefinitionEnd { job: JobName, until: Timestamp },
+    DefinitionEnd {
+        job: JobName,
+        until: Timestamp,
+    },
+    /// The clock was set back to `at`. What definitions say of later times is about nothing; runs up to number `highest`
+    /// that were due later stay, but do not mean that the instants before them are settled.
+    SetBack {
+        at: Timestamp,
+        highest: RunId,
+    },
     /// A new run, waiting or running.
     Opened(OpenEntry),
     /// Instants that do not become runs.
-    Gap { job: JobName, gap: GapEntry, detail: Option<String> },
+    Gap {
+        job: JobName,
+        gap: GapEntry,
+        detail: Option<String>,
+    },
     /// The entry's stretch has grown, or was cut, to this.
-    GapResized { run: RunId, due_last: Timestamp, count: u64 },
+    GapResized {
+        run: RunId,
+        due_last: Timestamp,
+        count: u64,
+    },
     /// The entry was of instants that are no longer past.
     GapRemoved(RunId),
     /// A waiting run has its place.
-    Begun { run: RunId, waited: Duration },
+    Begun {
+        run: RunId,
+        waited: Duration,
+    },
     /// The process is there.
-    Started { run: RunId, at: Timestamp, process: Option<ProcessId> },
+    Started {
+        run: RunId,
+        at: Timestamp,
+        process: Option<ProcessId>,
+    },
     Closed(Closing),
     Event(EventNote),
 }
@@ -78,9 +138,15 @@ pub struct Closing {
 pub enum Action {
     Start(Launch),
     /// End the run with its stop signal, then with KILL.
-    Stop { run: RunId, reason: Reason },
+    Stop {
+        run: RunId,
+        reason: Reason,
+    },
     /// End the run with KILL.
-    Kill { run: RunId, reason: Reason },
+    Kill {
+        run: RunId,
+        reason: Reason,
+    },
 }
 
 impl Action {

@@ -13,6 +13,8 @@ pub struct Memory {
     pub first_since_boot: bool,
     pub jobs: Vec<RememberedJob>,
     pub open: Vec<RememberedRun>,
+    /// Instants that have a run from before the clock was last set back, and come again.
+    pub taken: Vec<(JobName, Timestamp)>,
     pub ahead: Ahead,
 }
 
@@ -20,7 +22,8 @@ pub struct Memory {
 pub struct RememberedJob {
     pub name: JobName,
     pub definition: Option<RememberedDefinition>,
-    /// The newest instant in the ledger.
+    /// The newest instant up to which the ledger is settled: runs from before the clock was last set back do not count
+    /// if they were due later than it then showed.
     pub newest: Option<Timestamp>,
     /// The newest entry, if it is of instants that did not become runs.
     pub gap: Option<GapEntry>,
@@ -48,8 +51,18 @@ pub struct RememberedRun {
 /// What the ledger says of times later than now, which happens when the clock was set back.
 #[derive(Debug, Clone, Default)]
 pub struct Ahead {
+    /// Whether it says anything at all of later times.
+    pub is_set_back: bool,
     /// Instants that have a run.
     pub taken: Vec<(JobName, Timestamp)>,
-    /// Entries of skipped and missed instants of which the last at least is later than now.
-    pub gaps: Vec<(JobName, GapEntry)>,
+    pub gaps: Vec<AheadGap>,
+}
+
+/// An entry of skipped and missed instants of which the last at least is later than now.
+#[derive(Debug, Clone)]
+pub struct AheadGap {
+    pub job: JobName,
+    pub gap: GapEntry,
+    /// What named its instants, if that can still be read.
+    pub timing: Option<Timing>,
 }

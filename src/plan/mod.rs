@@ -4,20 +4,19 @@
 //! records that change and the actions that follow. The caller commits the records, and only then acts. The rules are
 //! values of their own; the planner routes between them.
 
+mod account;
 mod change;
 mod decision;
 mod memory;
 mod owed;
 mod planner;
 mod queue;
+mod restart;
 mod timers;
 mod verdict;
 
 pub use change::{Change, Changes};
 pub use decision::{Action, Closing, Decision, Launch, OpenEntry, Record};
-pub use memory::{Ahead, Memory, RememberedJob, RememberedRun};
+pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
 pub use owed::Lapse;
-pub use planner::{Planner, Waiting};
-
-#[cfg(test)]
-mod simulation;
+pub use planner::{Drain, Planner};

@@ -82,7 +82,12 @@ pub fn owed(
 }
 
 /// All instants of the stretch as missed, whatever the job's rules.
-pub fn all_missed(timetable: &Timetable, settled: Timestamp, now: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Tally> {
+pub fn all_missed(
+    timetable: &Timetable,
+    settled: Timestamp,
+    now: Timestamp,
+    taken: &BTreeSet<Timestamp>,
+) -> Vec<Tally> {
     Newest::of(timetable, settled, now, 0, taken).older
 }
 
@@ -92,7 +97,8 @@ fn cause(due: Timestamp, is_last: bool, now: Timestamp, policy: Policy) -> Optio
     if is_last && age <= ON_TIME {
         return Some(Cause::Schedule);
     }
-    let too_old = policy.within.is_some_and(|within| age > SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
+    let too_old =
+        policy.within.is_some_and(|within| age > SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
     match policy.catch_up {
         CatchUp::None => None,
         _ if too_old => None,
@@ -201,7 +207,7 @@ mod tests {
         assert_eq!(run(LATEST).runs, [(minute(300), Cause::CatchUp)]);
         assert_eq!(run(LATEST).missed[0].count, 4);
         assert_eq!(run(NONE).missed[0].count, 5);
-        let within = |minutes, policy| Policy { within: Some(Duration::from_secs(minutes * 60)), ..policy };
+        let within = |minutes: u64, policy| Policy { within: Some(Duration::from_secs(minutes * 60)), ..policy };
         assert_eq!(run(within(30, LATEST)).runs.len(), 1);
         assert_eq!(run(within(29, LATEST)).runs, []);
         assert_eq!(run(within(29, LATEST)).missed[0].count, 5);

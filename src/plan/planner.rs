@@ -1,0 +1,413 @@
+//! What follows from what happened? The planner routes each event to the rules and keeps what they need to know.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::account::{Account, GapKind};
+use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
+use super::memory::Ahead;
+use super::owed::{Lapse, Policy};
+use super::queue::Queue;
+use super::timers::Timers;
+use super::verdict::verdict;
+use crate::job::{CatchUp, Job, JobName, Overlap};
+use crate::run::{Cause, Ended, EventKind, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State};
+use crate::schedule::Tally;
+
+/// A state machine without a clock: it is told what happened and when.
+#[derive(Debug)]
+pub struct Planner {
+    pub(super) slots: BTreeMap<JobName, Slot>,
+    pub(super) accounts: BTreeMap<JobName, Account>,
+    pub(super) runs: BTreeMap<RunId, OpenRun>,
+    pub(super) timers: Timers,
+    pub(super) queue: Queue,
+    highest: i64,
+    /// The latest moment it was told of.
+    latest: Timestamp,
+    draining: bool,
+}
+
+/// A job in force and its runs that have not ended.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub job: Arc<Job>,
+    pub open: BTreeSet<RunId>,
+    /// Those of them that are carried out one after another, once the others have ended.
+    pub turns: VecDeque<RunId>,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenRun {
+    pub job: Arc<Job>,
+    pub cause: Cause,
+    pub due: Timestamp,
+    pub phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Until there is a place.
+    Waiting {
+        since: Timestamp,
+    },
+    /// Until the job's earlier runs have ended.
+    InTurn {
+        since: Timestamp,
+    },
+    Running,
+}
+
+/// How a planner that starts nothing any more treats what still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Runs may finish.
+    Finish,
+    /// Runs are ended with their stop signal, then with KILL.
+    Stop,
+    /// Runs are ended with KILL.
+    Kill,
+}
+
+impl Slot {
+    pub fn new(job: Arc<Job>) -> Self {
+        Self { job, open: BTreeSet::new(), turns: VecDeque::new() }
+    }
+}
+
+impl Planner {
+    pub(super) fn empty(places: usize, highest: i64, now: Timestamp) -> Self {
+        Self {
+            slots: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            timers: Timers::default(),
+            queue: Queue::new(places),
+            highest,
+            latest: now,
+            draining: false,
+        }
+    }
+
+    /// When to look again, strictly later than the last moment it was told of.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if self.draining {
+            return None;
+        }
+        self.timers.next().into_iter().chain(self.queue.next()).min()
+    }
+
+    /// The next instant of a job.
+    pub fn next_of(&self, job: &JobName) -> Option<Timestamp> {
+        self.timers.of(job)
+    }
+
+    /// The latest moment it was told of; a clock that shows less was set back.
+    pub fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// How many runs have begun and not ended.
+    pub fn running(&self) -> usize {
+        self.runs.values().filter(|run| run.phase == Phase::Running).count()
+    }
+
+    /// How many runs wait.
+    pub fn waiting(&self) -> usize {
+        self.runs.len() - self.running()
+    }
+
+    /// How many jobs there are.
+    pub fn jobs(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// A moment has come; `lapse` says why, if instants passed unnoticed. A moment that is not later than the last one
+    /// changes nothing.
+    pub fn handle_wakeup(&mut self, now: Timestamp, lapse: Lapse) -> Decision {
+        self.latest = self.latest.max(now);
+        let mut draft = Draft::default();
+        self.settle_due(lapse, &mut draft);
+        self.fill_places(&mut draft);
+        draft.finish()
+    }
+
+    /// The process of a run is there.
+    pub fn handle_started(&mut self, run: RunId, at: Timestamp, process: Option<ProcessId>) -> Decision {
+        let mut draft = Draft::default();
+        if self.runs.contains_key(&run) {
+            draft.record(Record::Started { run, at, process });
+        }
+        draft.finish()
+    }
+
+    /// The attempt of a run has ended.
+    pub fn handle_ended(&mut self, run: RunId, ended: Ended, now: Timestamp) -> Decision {
+        self.latest = self.latest.max(now);
+        let mut draft = Draft::default();
+        if let Some(open) = self.forget(run) {
+            let verdict = verdict(&open.job, &ended);
+            draft.record(Record::Closed(Closing {
+                run,
+                outcome: verdict.outcome,
+                reason: verdict.reason,
+                detail: verdict.detail,
+                ended: Some(ended),
+            }));
+            self.fill_places(&mut draft);
+        }
+        draft.finish()
+    }
+
+    /// The ledger has other entries for the instants of these ones of a decision: somebody else accounts for them.
+    pub fn handle_refused(&mut self, refused: &[RunId], decision: &Decision) -> Decision {
+        let mut draft = Draft::default();
+        for record in &decision.records {
+            match record {
+                Record::Opened(entry) if refused.contains(&entry.run) => self.refuse_run(entry, &mut draft),
+                Record::Gap { job, gap, detail } if refused.contains(&gap.run) => {
+                    self.refuse_gap(job, gap, detail.clone(), &mut draft);
+                }
+                _ => {}
+            }
+        }
+        self.fill_places(&mut draft);
+        draft.finish()
+    }
+
+    fn refuse_run(&mut self, entry: &OpenEntry, draft: &mut Draft) {
+        self.forget(entry.run);
+        let detail = format!("run {} was due at {}, for which the ledger has another entry", entry.run, entry.due);
+        let job = Some(entry.job.clone());
+        draft.record(Record::Event(EventNote { at: self.latest, kind: EventKind::Refused, job, detail }));
+    }
+
+    /// Only the entry's first instant is known to be taken; the others get an entry of their own.
+    fn refuse_gap(&mut self, job: &JobName, gap: &GapEntry, detail: Option<String>, draft: &mut Draft) {
+        let Some(account) = self.accounts.get_mut(job) else {
+            return;
+        };
+        // It may have grown since, and it may have been followed by another.
+        let newest = account.gap.take();
+        let is_newest = newest.as_ref().is_some_and(|newest| newest.run == gap.run);
+        let (gap, follower) = match newest {
+            Some(newest) if is_newest => (newest, None),
+            follower => (gap.clone(), follower),
+        };
+        let rest = account.timing.as_ref().and_then(|timing| timing.timetable.tally(gap.due, gap.due_last));
+        if let Some(rest) = rest {
+            let kind = GapKind { outcome: gap.outcome, reason: gap.reason, detail };
+            self.record_gap(job, kind, rest, draft);
+        }
+        if let Some(account) = self.accounts.get_mut(job)
+            && !is_newest
+        {
+            account.gap = follower;
+        }
+    }
+
+    /// From now on nothing starts; what runs is treated as `drain` says.
+    pub fn handle_drain(&mut self, drain: Drain) -> Decision {
+        self.draining = true;
+        let mut draft = Draft::default();
+        let running = self.runs.iter().filter(|(_, open)| open.phase == Phase::Running);
+        for (run, _) in running {
+            let (run, reason) = (*run, Reason::Shutdown);
+            match drain {
+                Drain::Finish => {}
+                Drain::Stop => draft.act(Action::Stop { run, reason }),
+                Drain::Kill => draft.act(Action::Kill { run, reason }),
+            }
+        }
+        draft.finish()
+    }
+
+    /// The clock was set by `step` and shows `now`. `ahead` is what the ledger says of times later than that.
+    pub fn handle_clock_set(&mut self, now: Timestamp, step: SignedDuration, ahead: Ahead) -> Decision {
+        let mut draft = Draft::default();
+        let way = if step.is_negative() { "back" } else { "forward" };
+        let detail = format!("the clock was set {way} by {:#}", step.abs());
+        draft.record(Record::Event(EventNote { at: now, kind: EventKind::ClockStep, job: None, detail }));
+        // A draining planner decides on nothing; the next one will read from the ledger that the clock was set back.
+        if now < self.latest && !self.draining {
+            self.settle_due(Lapse::Suspended, &mut draft);
+            self.latest = now;
+            self.cut_back(ahead, &mut draft);
+            let names: Vec<JobName> = self.slots.keys().cloned().collect();
+            for name in &names {
+                self.arm(name);
+            }
+        }
+        draft.finish()
+    }
+
+    /// Entries of instants that are no longer past were never real; runs stay, and their instants get no second one.
+    pub(super) fn cut_back(&mut self, ahead: Ahead, draft: &mut Draft) {
+        let now = self.latest;
+        draft.record(Record::SetBack { at: now, highest: RunId(self.highest) });
+        for account in self.accounts.values_mut() {
+            account.cut_back(now);
+        }
+        for (job, due) in ahead.taken {
+            // Also of a job that is gone: it may be added again before the instant comes.
+            self.accounts.entry(job).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
+        }
+        for gap in ahead.gaps {
+            let account = self.accounts.entry(gap.job.clone()).or_insert_with(|| Account::opened(None, now));
+            draft.record(account.cut_gap(gap, now));
+        }
+    }
+
+    /// Decides on every instant up to now, job by job as they fell due.
+    pub(super) fn settle_due(&mut self, lapse: Lapse, draft: &mut Draft) {
+        if self.draining {
+            return;
+        }
+        while let Some(name) = self.timers.pop_due(self.latest) {
+            self.settle(&name, lapse, draft);
+            self.arm(&name);
+        }
+    }
+
+    fn settle(&mut self, name: &JobName, lapse: Lapse, draft: &mut Draft) {
+        let now = self.latest;
+        let (Some(slot), Some(account)) = (self.slots.get(name), self.accounts.get_mut(name)) else {
+            return;
+        };
+        let policy = Policy { catch_up: slot.job.catch_up, within: slot.job.catch_up_within };
+        let owed = account.settle(now, policy);
+        // Several at once, or one that comes late, are worked through one after another.
+        let in_turn = policy.catch_up == CatchUp::All
+            && (owed.runs.len() > 1 || owed.runs.iter().any(|(_, cause)| *cause == Cause::CatchUp));
+        for tally in owed.missed {
+            self.record_gap(name, GapKind::missed(lapse.reason()), tally, draft);
+        }
+        for (due, cause) in owed.runs {
+            self.due(name, due, cause, in_turn, draft);
+        }
+    }
+
+    /// A run is called for; `in_turn` lets it wait for the job's earlier ones whatever `overlap` says.
+    pub(super) fn due(&mut self, name: &JobName, due: Timestamp, cause: Cause, in_turn: bool, draft: &mut Draft) {
+        let Some(slot) = self.slots.get(name) else {
+            return;
+        };
+        let in_the_way = slot.open.first().copied();
+        match (in_the_way, slot.job.overlap) {
+            (Some(_), _) if in_turn => self.open(name, due, cause, true, draft),
+            (Some(run), Overlap::Skip) => {
+                let detail = Some(format!("run {run} had not ended"));
+                let kind = GapKind { outcome: Outcome::Skipped, reason: Reason::Overlap, detail };
+                self.record_gap(name, kind, Tally { count: 1, first: due, last: due }, draft);
+            }
+            (None, Overlap::Skip) => self.open(name, due, cause, false, draft),
+        }
+    }
+
+    fn open(&mut self, name: &JobName, due: Timestamp, cause: Cause, in_turn: bool, draft: &mut Draft) {
+        let run = self.next_number();
+        let since = self.latest;
+        let Some(slot) = self.slots.get_mut(name) else {
+            return;
+        };
+        slot.open.insert(run);
+        let phase = if in_turn {
+            slot.turns.push_back(run);
+            Phase::InTurn { since }
+        } else {
+            self.queue.push(due, run);
+            Phase::Waiting { since }
+        };
+        self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, phase });
+        if let Some(account) = self.accounts.get_mut(name) {
+            account.gap = None;
+        }
+        draft.open(OpenEntry { run, job: name.clone(), cause, due, state: State::Waiting });
+    }
+
+    pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
+        let highest = &mut self.highest;
+        if let Some(account) = self.accounts.get_mut(name) {
+            let record = account.gap(name, kind, tally, || {
+                *highest += 1;
+                RunId(*highest)
+            });
+            draft.record(record);
+        }
+    }
+
+    /// Takes a run out of everything that knows of it; the job's next one in turn waits for a place.
+    pub(super) fn forget(&mut self, run: RunId) -> Option<OpenRun> {
+        let open = self.runs.remove(&run)?;
+        match open.phase {
+            Phase::Running => self.queue.free_place(),
+            Phase::Waiting { .. } => {
+                self.queue.remove(open.due, run);
+            }
+            Phase::InTurn { .. } => {}
+        }
+        if let Some(slot) = self.slots.get_mut(&open.job.name) {
+            slot.open.remove(&run);
+            slot.turns.retain(|waiting| *waiting != run);
+            self.next_turn(&open.job.name);
+        }
+        Some(open)
+    }
+
+    /// Lets the job's next run in turn wait for a place, if none of its earlier ones is left.
+    pub(super) fn next_turn(&mut self, name: &JobName) {
+        let Some(slot) = self.slots.get_mut(name) else {
+            return;
+        };
+        if slot.open.len() > slot.turns.len() {
+            return;
+        }
+        let Some(run) = slot.turns.pop_front() else {
+            return;
+        };
+        if let Some(open) = self.runs.get_mut(&run)
+            && let Phase::InTurn { since } = open.phase
+        {
+            open.phase = Phase::Waiting { since };
+            self.queue.push(open.due, run);
+        }
+    }
+
+    /// Gives the free places to those that wait.
+    pub(super) fn fill_places(&mut self, draft: &mut Draft) {
+        if self.draining {
+            return;
+        }
+        let now = self.latest;
+        while let Some(run) = self.queue.take_place(now) {
+            let Some(open) = self.runs.get_mut(&run) else {
+                continue;
+            };
+            let waited = match open.phase {
+                Phase::Waiting { since } | Phase::InTurn { since } => elapsed(since, now),
+                Phase::Running => Duration::ZERO,
+            };
+            open.phase = Phase::Running;
+            let launch = Launch { run, attempt: 1, job: open.job.clone(), cause: open.cause, due: open.due };
+            draft.begin(launch, waited);
+        }
+    }
+
+    /// Sets the job's timer to its next instant.
+    pub(super) fn arm(&mut self, name: &JobName) {
+        let next = self.accounts.get(name).and_then(Account::next);
+        self.timers.set(name, next);
+    }
+
+    fn next_number(&mut self) -> RunId {
+        self.highest += 1;
+        RunId(self.highest)
+    }
+}
+
+fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}

@@ -1,0 +1,280 @@
+//! How does a planner go on from what the ledger remembers, and from one file to the next?
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::account::{Account, GapKind};
+use super::change::{Change, Changes};
+use super::decision::{Closing, Decision, Draft, Record};
+use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun};
+use super::owed::Lapse;
+use super::planner::{OpenRun, Phase, Planner, Slot};
+use crate::job::{Job, JobName, Timing};
+use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State};
+use crate::schedule::Moment;
+
+impl Planner {
+    /// Goes on where the ledger ends: closes what was lost, lets wait what waited, accounts for what passed meanwhile.
+    pub fn restore(jobs: &[Arc<Job>], places: usize, memory: Memory, now: Timestamp) -> (Self, Decision) {
+        let mut planner = Self::empty(places, memory.highest, now);
+        let mut draft = Draft::default();
+        let mut known = BTreeMap::new();
+        for job in memory.jobs {
+            planner.accounts.insert(job.name.clone(), remembered_account(&job, now));
+            known.insert(job.name.clone(), job.definition);
+        }
+        for (name, due) in memory.taken {
+            planner.accounts.entry(name).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
+        }
+        if memory.ahead.is_set_back {
+            planner.cut_back(memory.ahead, &mut draft);
+        }
+        for job in jobs {
+            planner.slots.insert(job.name.clone(), Slot::new(job.clone()));
+            planner.resume(job, known.remove(&job.name), &mut draft);
+        }
+        // What the file no longer has.
+        for (name, definition) in known {
+            if definition.is_some() {
+                planner.end_definition(&name, Reason::Gone, &mut draft);
+            }
+            planner.close_account(&name);
+        }
+        planner.readmit(memory.open, &mut draft);
+        for job in jobs {
+            planner.arm(&job.name);
+        }
+        planner.settle_due(Lapse::DaemonDown, &mut draft);
+        planner.begin_moments(jobs, memory.first_since_boot, &mut draft);
+        planner.fill_places(&mut draft);
+        (planner, draft.finish())
+    }
+
+    /// A job of the file meets what is remembered of it; the outer `None` is a job that the ledger has never seen.
+    fn resume(&mut self, job: &Arc<Job>, remembered: Option<Option<RememberedDefinition>>, draft: &mut Draft) {
+        if remembered.is_none() {
+            draft.record(Record::Job(job.name.clone()));
+        }
+        let written = job.active_timing().map(Timing::written);
+        let Some(old) = remembered.flatten() else {
+            self.begin_definition(job, draft);
+            return;
+        };
+        if written.as_ref() != Some(&old.written) {
+            self.end_definition(&job.name, ending(job), draft);
+            self.begin_definition(job, draft);
+        } else if let Some(account) = self.accounts.get_mut(&job.name) {
+            account.timing = job.active_timing().cloned();
+        }
+    }
+
+    /// The job's instants up to now are settled as missed, in the same transaction that ends its definition.
+    fn end_definition(&mut self, name: &JobName, reason: Reason, draft: &mut Draft) {
+        let now = self.latest();
+        let missed = self.accounts.get_mut(name).map(|account| account.conclude(now)).unwrap_or_default();
+        for tally in missed {
+            self.record_gap(name, GapKind::missed(reason), tally, draft);
+        }
+        draft.record(Record::DefinitionEnd { job: name.clone(), until: now });
+    }
+
+    /// The job starts now and owes nothing. Instants that have a run keep it, whatever the schedule.
+    fn begin_definition(&mut self, job: &Arc<Job>, draft: &mut Draft) {
+        let since = self.latest();
+        let timing = job.active_timing().cloned();
+        if let Some(timing) = &timing {
+            draft.record(Record::Definition { job: job.name.clone(), since, timing: timing.written() });
+        }
+        let taken = self.accounts.remove(&job.name).map(|account| account.taken).unwrap_or_default();
+        self.accounts.insert(job.name.clone(), Account { taken, ..Account::opened(timing, since) });
+    }
+
+    /// Runs that had not ended: running ones are lost, waiting ones wait on in due order.
+    fn readmit(&mut self, open: Vec<RememberedRun>, draft: &mut Draft) {
+        let mut open = open;
+        open.sort_by_key(|run| (run.due, run.run));
+        for run in open {
+            match self.fate(&run) {
+                Some((outcome, reason, detail)) => {
+                    draft.record(Record::Closed(Closing {
+                        run: run.run,
+                        outcome,
+                        reason: Some(reason),
+                        detail: Some(detail.to_owned()),
+                        ended: None,
+                    }));
+                }
+                None => self.wait_on(&run),
+            }
+        }
+    }
+
+    /// What becomes of a run that was open when the daemon ended; `None` if it goes on waiting.
+    fn fate(&self, run: &RememberedRun) -> Option<(Outcome, Reason, &'static str)> {
+        if run.state != State::Waiting {
+            let detail = "the daemon ended while it ran; its end could not be learned";
+            return Some((Outcome::Lost, Reason::DaemonDown, detail));
+        }
+        let Some(slot) = self.slots.get(&run.job) else {
+            return Some((Outcome::Skipped, Reason::Gone, "the job is no longer in the file"));
+        };
+        if !slot.job.enabled && run.cause.names_instant() {
+            return Some((Outcome::Skipped, Reason::Disabled, "the job was disabled while it waited"));
+        }
+        let within = slot.job.catch_up_within.and_then(|within| SignedDuration::try_from(within).ok());
+        if within.is_some_and(|within| self.latest().duration_since(run.due) > within) {
+            return Some((Outcome::Missed, Reason::DaemonDown, "it had waited longer than catch_up_within"));
+        }
+        None
+    }
+
+    fn wait_on(&mut self, run: &RememberedRun) {
+        let Some(slot) = self.slots.get_mut(&run.job) else {
+            return;
+        };
+        let since = run.due;
+        // Several of one job wait only where they are carried out one after another.
+        let phase = if slot.open.is_empty() {
+            self.queue.push(run.due, run.run);
+            Phase::Waiting { since }
+        } else {
+            slot.turns.push_back(run.run);
+            Phase::InTurn { since }
+        };
+        slot.open.insert(run.run);
+        let open = OpenRun { job: slot.job.clone(), cause: run.cause, due: run.due, phase };
+        self.runs.insert(run.run, open);
+    }
+
+    fn begin_moments(&mut self, jobs: &[Arc<Job>], first_since_boot: bool, draft: &mut Draft) {
+        for job in jobs {
+            let Some(timing) = job.active_timing() else {
+                continue;
+            };
+            let cause = if first_since_boot && timing.timetable.has_moment(Moment::Reboot) {
+                Cause::Boot
+            } else if timing.timetable.has_moment(Moment::Start) {
+                Cause::Start
+            } else {
+                continue;
+            };
+            self.due(&job.name, self.latest(), cause, false, draft);
+        }
+    }
+
+    /// Another file is in force from now on. Nothing starts because it was edited, and a job whose instants are the same
+    /// keeps its timer.
+    pub fn handle_reload(&mut self, jobs: &[Arc<Job>], places: usize, now: Timestamp) -> Decision {
+        let mut decision = self.handle_wakeup(now, Lapse::Suspended);
+        let mut draft = Draft::default();
+        let changes = Changes::between(self.slots.values().map(|slot| &slot.job), jobs);
+        let detail = format!("{} jobs", jobs.len());
+        let event = EventNote { at: self.latest(), kind: EventKind::Reload, job: None, detail };
+        draft.record(Record::Event(event));
+        let file: BTreeMap<&JobName, &Arc<Job>> = jobs.iter().map(|job| (&job.name, job)).collect();
+        for (name, change) in &changes.0 {
+            match (change, file.get(name)) {
+                (Change::Removed, _) | (_, None) => self.remove_job(name, &mut draft),
+                (Change::Added, Some(job)) => self.add_job(job, &mut draft),
+                (Change::Timing, Some(job)) => self.change_timing(job, &mut draft),
+                (Change::Kept, Some(job)) => {
+                    if let Some(slot) = self.slots.get_mut(name) {
+                        slot.job = (*job).clone();
+                    }
+                }
+            }
+        }
+        self.queue.set_places(places);
+        self.fill_places(&mut draft);
+        let reloaded = draft.finish();
+        decision.records.extend(reloaded.records);
+        decision.actions.extend(reloaded.actions);
+        decision
+    }
+
+    fn add_job(&mut self, job: &Arc<Job>, draft: &mut Draft) {
+        let mut slot = Slot::new(job.clone());
+        // A run from before the job was taken out may still be going.
+        slot.open = self.runs.iter().filter(|(_, open)| open.job.name == job.name).map(|(run, _)| *run).collect();
+        self.slots.insert(job.name.clone(), slot);
+        draft.record(Record::Job(job.name.clone()));
+        self.begin_definition(job, draft);
+        self.arm(&job.name);
+    }
+
+    fn remove_job(&mut self, name: &JobName, draft: &mut Draft) {
+        if self.has_instants(name) {
+            self.end_definition(name, Reason::Gone, draft);
+        }
+        self.skip_waiting(name, Reason::Gone, "the job is no longer in the file", draft);
+        self.timers.set(name, None);
+        self.slots.remove(name);
+        self.close_account(name);
+    }
+
+    /// What the ledger holds of times to come is remembered, should the job be added again.
+    fn close_account(&mut self, name: &JobName) {
+        if let Some(account) = self.accounts.remove(name)
+            && !account.taken.is_empty()
+        {
+            let closed = Account { taken: account.taken, ..Account::opened(None, account.settled) };
+            self.accounts.insert(name.clone(), closed);
+        }
+    }
+
+    fn change_timing(&mut self, job: &Arc<Job>, draft: &mut Draft) {
+        if self.has_instants(&job.name) {
+            self.end_definition(&job.name, ending(job), draft);
+        }
+        if let Some(slot) = self.slots.get_mut(&job.name) {
+            slot.job = job.clone();
+        }
+        self.begin_definition(job, draft);
+        if !job.enabled {
+            self.skip_waiting(&job.name, Reason::Disabled, "the job was disabled while it waited", draft);
+        }
+        self.arm(&job.name);
+    }
+
+    fn has_instants(&self, name: &JobName) -> bool {
+        self.accounts.get(name).is_some_and(|account| account.timing.is_some())
+    }
+
+    /// Closes the job's runs that wait for their place or their turn, except those that somebody asked for.
+    fn skip_waiting(&mut self, name: &JobName, reason: Reason, detail: &str, draft: &mut Draft) {
+        let waiting: VecDeque<RunId> = self
+            .runs
+            .iter()
+            .filter(|(_, open)| open.job.name == *name && open.phase != Phase::Running)
+            .filter(|(_, open)| reason == Reason::Gone || open.cause.names_instant())
+            .map(|(run, _)| *run)
+            .collect();
+        for run in waiting {
+            self.forget(run);
+            draft.record(Record::Closed(Closing {
+                run,
+                outcome: Outcome::Skipped,
+                reason: Some(reason),
+                detail: Some(detail.to_owned()),
+                ended: None,
+            }));
+        }
+    }
+}
+
+/// Why a job's old definition ends.
+fn ending(job: &Job) -> Reason {
+    if job.enabled { Reason::Changed } else { Reason::Disabled }
+}
+
+/// A job's account under its old definition.
+fn remembered_account(job: &RememberedJob, now: Timestamp) -> Account {
+    let timing = job.definition.as_ref().and_then(|definition| definition.timing.clone());
+    let since = job.definition.as_ref().map(|definition| definition.since);
+    let settled = since.into_iter().chain(job.newest).max().unwrap_or(now).min(now);
+    // An entry of an earlier definition is not extended.
+    let gap = job.gap.clone().filter(|gap| since.is_none_or(|since| gap.due > since));
+    Account { gap, ..Account::opened(timing, settled) }
+}

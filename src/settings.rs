@@ -1,0 +1,235 @@
+//! What was this daemon told? Its defaults, then `[daemon]`, then the environment, then flags.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+
+use crate::jobfile::nearest;
+use crate::schedule::{Schedule, parse_duration, parse_size};
+
+/// Every key of `[daemon]` as an environment variable: `PUNCTUAL_DAEMON__MAX_RUNNING`,
+/// `PUNCTUAL_DAEMON__RETENTION__KEEP`.
+const PREFIX: &str = "PUNCTUAL_DAEMON";
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// In the state folder, unless absolute.
+    pub database: PathBuf,
+    /// The zone of jobs that name none.
+    pub timezone: String,
+    /// Runs at once over all jobs.
+    pub max_running: usize,
+    /// For how long a stopping daemon lets runs finish.
+    pub stop_grace: Duration,
+    /// Six-field cron patterns in UTC; `None`: never.
+    pub prune: Option<String>,
+    pub optimize: Option<String>,
+    pub retention: Retention,
+}
+
+/// How long the ledger keeps what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// `None`: for ever.
+    pub keep: Option<Duration>,
+    /// `None`: for ever.
+    pub keep_failures: Option<Duration>,
+    /// Of every job, whatever its age.
+    pub keep_last: u32,
+    /// Of the database, in bytes; `None`: no limit.
+    pub max_size: Option<u64>,
+}
+
+/// What was given on the command line; it wins over everything.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub database: Option<String>,
+    pub timezone: Option<String>,
+    pub max_running: Option<usize>,
+    pub stop_grace: Option<String>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("the settings cannot be read: {0}")]
+    Layers(#[from] config::ConfigError),
+    #[error("there is no setting {name}{}", hint.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    Unknown { name: String, hint: Option<String> },
+    #[error("{key}: {message}")]
+    Value { key: &'static str, message: String },
+}
+
+/// The settings as written, whatever layer they come from.
+#[derive(Debug, Deserialize)]
+struct Written {
+    database: String,
+    timezone: String,
+    max_running: i64,
+    stop_grace: String,
+    housekeeping: WrittenChores,
+    retention: WrittenRetention,
+}
+
+#[derive(Debug, Deserialize)]
+struct WrittenChores {
+    prune: String,
+    optimize: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct WrittenRetention {
+    keep: String,
+    keep_failures: String,
+    keep_last: i64,
+    max_size: String,
+}
+
+const DEFAULTS: &str = r#"
+database = "punctual.db"
+timezone = "system"
+max_running = 64
+stop_grace = "30s"
+[housekeeping]
+prune = "15 3 * * *"
+optimize = "45 3 * * 0"
+[retention]
+keep = "90d"
+keep_failures = "1y"
+keep_last = 20
+max_size = "2GiB"
+"#;
+
+impl Settings {
+    /// Lays `[daemon]`, the environment and the flags over the defaults. `environment` is all of the process's variables.
+    pub fn layered(
+        daemon: &toml::Table,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &Flags,
+    ) -> Result<Self, SettingsError> {
+        let variables: config::Map<String, String> =
+            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        for name in variables.keys() {
+            known_variable(name)?;
+        }
+        let daemon = toml::to_string(daemon).unwrap_or_default();
+        let layers = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .add_source(File::from_str(&daemon, FileFormat::Toml))
+            .add_source(Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(variables)))
+            .set_override_option("database", flags.database.clone())?
+            .set_override_option("timezone", flags.timezone.clone())?
+            .set_override_option("max_running", flags.max_running.and_then(|runs| i64::try_from(runs).ok()))?
+            .set_override_option("stop_grace", flags.stop_grace.clone())?
+            .build()?;
+        layers.try_deserialize::<Written>()?.checked()
+    }
+
+    /// Where the database is, given the state folder.
+    pub fn database_in(&self, state: &Path) -> PathBuf {
+        state.join(&self.database)
+    }
+}
+
+impl Written {
+    fn checked(self) -> Result<Settings, SettingsError> {
+        let max_running = usize::try_from(self.max_running).ok().filter(|runs| *runs > 0);
+        Ok(Settings {
+            database: self.database.into(),
+            timezone: self.timezone,
+            max_running: max_running.ok_or_else(|| value("max_running", "at least one run must be possible"))?,
+            stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error))?,
+            prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
+            optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
+            retention: Retention {
+                keep: unless_none(&self.retention.keep, parse_duration).map_err(|e| value("retention.keep", e))?,
+                keep_failures: unless_none(&self.retention.keep_failures, parse_duration)
+                    .map_err(|error| value("retention.keep_failures", error))?,
+                keep_last: u32::try_from(self.retention.keep_last)
+                    .map_err(|_| value("retention.keep_last", "it is a number of runs"))?,
+                max_size: unless_none(&self.retention.max_size, parse_size)
+                    .map_err(|error| value("retention.max_size", error))?,
+            },
+        })
+    }
+}
+
+fn value(key: &'static str, message: impl ToString) -> SettingsError {
+    SettingsError::Value { key, message: message.to_string() }
+}
+
+fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, E> {
+    if text == "none" { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
+    let parse = |text: &str| {
+        let schedule = Schedule::parse(text).map_err(|error| value(key, error))?;
+        schedule.chore_pattern().ok_or_else(|| value(key, "housekeeping takes a cron pattern"))
+    };
+    unless_none(text, parse)
+}
+
+/// A variable with our prefix that means nothing is a misspelling, not somebody else's.
+fn known_variable(name: &str) -> Result<(), SettingsError> {
+    let mut known = Vec::new();
+    let defaults: toml::Table = toml::from_str(DEFAULTS).unwrap_or_default();
+    for (key, value) in &defaults {
+        match value {
+            toml::Value::Table(table) => known.extend(table.keys().map(|inner| variable(&[key, inner]))),
+            _ => known.push(variable(&[key])),
+        }
+    }
+    if known.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let hint = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    Err(SettingsError::Unknown { name: name.to_owned(), hint })
+}
+
+fn variable(path: &[&String]) -> String {
+    path.iter().fold(PREFIX.to_owned(), |name, key| name + "__" + &key.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layered(daemon: &str, environment: &[(&str, &str)], flags: &Flags) -> Result<Settings, SettingsError> {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Settings::layered(&toml::from_str(daemon).unwrap(), environment, flags)
+    }
+
+    #[test]
+    fn each_layer_wins_over_the_one_below() {
+        let none = Flags::default();
+        let settings = layered("", &[], &none).unwrap();
+        assert_eq!((settings.max_running, settings.stop_grace), (64, Duration::from_secs(30)));
+        assert_eq!(settings.prune.as_deref(), Some("0 15 3 * * *"));
+        let file = "max_running = 5\nstop_grace = \"1m\"\n[housekeeping]\nprune = \"none\"\n";
+        let settings = layered(file, &[], &none).unwrap();
+        assert_eq!((settings.max_running, settings.prune.clone()), (5, None));
+        assert_eq!(settings.optimize.as_deref(), Some("0 45 3 * * 0"));
+        let environment =
+            [("PUNCTUAL_DAEMON__MAX_RUNNING", "6"), ("PUNCTUAL_DAEMON__RETENTION__KEEP", "none"), ("HOME", "/")];
+        let settings = layered(file, &environment, &none).unwrap();
+        assert_eq!((settings.max_running, settings.stop_grace), (6, Duration::from_secs(60)));
+        assert_eq!(settings.retention.keep, None);
+        let flags = Flags { max_running: Some(7), ..none };
+        assert_eq!(layered(file, &environment, &flags).unwrap().max_running, 7);
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        let flags = Flags::default();
+        let error = layered("", &[("PUNCTUAL_DAEMON__MAX_RUNING", "6")], &flags).unwrap_err();
+        assert!(error.to_string().contains("did you mean PUNCTUAL_DAEMON__MAX_RUNNING?"), "{error}");
+        let error = layered("", &[("PUNCTUAL_DAEMON__STOP_GRACE", "soon")], &flags).unwrap_err();
+        assert!(error.to_string().starts_with("stop_grace: `soon` is no duration"), "{error}");
+        let error = layered("", &[("PUNCTUAL_DAEMON__MAX_RUNNING", "many")], &flags).unwrap_err();
+        assert!(error.to_string().contains("max_running"), "{error}");
+        assert!(layered("", &[("PUNCTUAL_DAEMON__MAX_RUNNING", "0")], &flags).is_err());
+    }
+}

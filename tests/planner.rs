@@ -1,0 +1,668 @@
+//! What holds over every history: nothing starts twice or early, and every instant is accounted for exactly once.
+//!
+//! The planner meets a ledger of plain maps, and a driver that crashes between deciding, committing and acting, refuses
+//! and delays commits, sets the clock, changes the file and stops.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use punctual::job::{Job, JobName, WrittenTiming};
+use punctual::jobfile::{Draft, Zone, Zones, timing_from};
+use punctual::plan::{
+    Action, Ahead, AheadGap, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition, RememberedJob,
+    RememberedRun,
+};
+use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
+
+struct Bundled;
+
+impl Zones for Bundled {
+    fn zone(&self, name: &str) -> Option<Zone> {
+        let name = if name == "system" { "UTC" } else { name };
+        let zone = jiff::tz::TimeZone::get(name).ok()?;
+        Some(Zone { name: name.to_owned(), zone, data: String::new() })
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn jobs(text: &str) -> Vec<Arc<Job>> {
+    let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
+    let checked = draft.check(&Bundled, "system", start());
+    assert!(checked.is_right(), "{:?}", checked.said);
+    checked.jobs
+}
+
+/// Shortly before the clocks of Berlin go back.
+fn start() -> Timestamp {
+    "2026-10-24T22:58:30Z".parse().unwrap()
+}
+
+/// Files that a history may switch between.
+const FILES: [&str; 4] = [
+    r#"
+    [jobs.minutely]
+    schedule = "* * * * *"
+    command = "x"
+    [jobs.all]
+    schedule = "every 7m"
+    catch_up = "all"
+    command = "x"
+    [jobs.berlin]
+    schedule = ["30 2 * * *", "*/20 * * * *"]
+    timezone = "Europe/Berlin"
+    catch_up_within = "3h"
+    command = "x"
+    [jobs.none]
+    schedule = "*/5 * * * *"
+    catch_up = "none"
+    command = "x"
+    "#,
+    // Other instants, a job gone, one disabled.
+    r#"
+    [jobs.minutely]
+    schedule = "*/2 * * * *"
+    command = "x"
+    [jobs.all]
+    schedule = "every 7m"
+    catch_up = "all"
+    enabled = false
+    command = "x"
+    [jobs.none]
+    schedule = "*/5 * * * *"
+    catch_up = "none"
+    command = "x"
+    "#,
+    // The same instants as the first, another command; one more job.
+    r#"
+    [jobs.minutely]
+    schedule = "* * * * *"
+    command = "y"
+    [jobs.all]
+    schedule = "every 7m"
+    catch_up = "all"
+    command = "y"
+    [jobs.berlin]
+    schedule = ["30 2 * * *", "*/20 * * * *"]
+    timezone = "Europe/Berlin"
+    catch_up_within = "3h"
+    command = "y"
+    [jobs.often]
+    schedule = "every 10s"
+    command = "x"
+    [jobs.reboot]
+    schedule = ["@reboot", "@start"]
+    command = "x"
+    "#,
+    "",
+];
+
+#[derive(Debug, Clone)]
+struct Row {
+    job: JobName,
+    cause: Option<Cause>,
+    due: Timestamp,
+    due_last: Timestamp,
+    count: u64,
+    state: State,
+    outcome: Option<Outcome>,
+    reason: Option<punctual::run::Reason>,
+}
+
+#[derive(Debug, Clone)]
+struct Definition {
+    job: JobName,
+    since: Timestamp,
+    until: Option<Timestamp>,
+    timing: WrittenTiming,
+}
+
+/// The ledger as plain maps, with the one rule that the real one has in an index.
+#[derive(Debug, Clone, Default)]
+struct Ledger {
+    rows: BTreeMap<RunId, Row>,
+    definitions: Vec<Definition>,
+    known: BTreeSet<JobName>,
+    boots: usize,
+    /// The last time the clock was set back: what it showed then, and the highest number given until then.
+    set_back: Option<(Timestamp, RunId)>,
+}
+
+impl Ledger {
+    fn holds(&self, job: &JobName, due: Timestamp) -> bool {
+        let names_instant = |row: &&Row| row.cause.is_none_or(Cause::names_instant);
+        self.rows.values().filter(names_instant).any(|row| row.job == *job && row.due == due)
+    }
+
+    /// Commits a decision; the answer is what was refused.
+    fn commit(&mut self, decision: &Decision) -> Vec<RunId> {
+        let mut refused = Vec::new();
+        for record in &decision.records {
+            self.apply(record, &mut refused);
+        }
+        refused
+    }
+
+    fn apply(&mut self, record: &Record, refused: &mut Vec<RunId>) {
+        match record {
+            Record::Job(name) => {
+                self.known.insert(name.clone());
+            }
+            Record::Definition { job, since, timing } => {
+                assert!(self.known.contains(job), "{job} is defined before it is known");
+                let open = self.definitions.iter().any(|d| d.job == *job && d.until.is_none());
+                assert!(!open, "{job} has two definitions in force");
+                let (job, since, timing) = (job.clone(), *since, timing.clone());
+                self.definitions.push(Definition { job, since, until: None, timing });
+            }
+            Record::DefinitionEnd { job, until } => {
+                let open = self.definitions.iter_mut().find(|d| d.job == *job && d.until.is_none());
+                open.expect("a definition that ends is in force").until = Some(*until);
+            }
+            Record::SetBack { at: now, highest } => {
+                self.set_back = Some((*now, *highest));
+                for definition in &mut self.definitions {
+                    definition.since = definition.since.min(*now);
+                    definition.until = definition.until.map(|until| until.min(*now));
+                }
+            }
+            Record::Opened(entry) => {
+                assert!(self.known.contains(&entry.job), "{} runs before it is known", entry.job);
+                if entry.cause.names_instant() && self.holds(&entry.job, entry.due) {
+                    refused.push(entry.run);
+                    return;
+                }
+                let row = Row {
+                    job: entry.job.clone(),
+                    cause: Some(entry.cause),
+                    due: entry.due,
+                    due_last: entry.due,
+                    count: 1,
+                    state: entry.state,
+                    outcome: None,
+                    reason: None,
+                };
+                assert!(self.rows.insert(entry.run, row).is_none(), "{} was given twice", entry.run);
+            }
+            Record::Gap { job, gap, .. } => {
+                if self.holds(job, gap.due) {
+                    refused.push(gap.run);
+                    return;
+                }
+                let row = Row {
+                    job: job.clone(),
+                    cause: None,
+                    due: gap.due,
+                    due_last: gap.due_last,
+                    count: gap.count,
+                    state: State::Ended,
+                    outcome: Some(gap.outcome),
+                    reason: Some(gap.reason),
+                };
+                assert!(self.rows.insert(gap.run, row).is_none(), "{} was given twice", gap.run);
+            }
+            Record::GapResized { run, due_last, count } => {
+                if let Some(row) = self.rows.get_mut(run) {
+                    (row.due_last, row.count) = (*due_last, *count);
+                }
+            }
+            Record::GapRemoved(run) => {
+                self.rows.remove(run);
+            }
+            Record::Begun { run, .. } => match self.rows.get_mut(run) {
+                Some(row) => row.state = State::Running,
+                None => refused.push(*run),
+            },
+            Record::Started { run, .. } => assert_eq!(self.row(*run).state, State::Running),
+            Record::Closed(closing) => {
+                let row = self.row(closing.run);
+                assert_eq!(row.outcome, None, "{} ends twice", closing.run);
+                (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
+            }
+            Record::Event(_) => {}
+        }
+    }
+
+    fn row(&mut self, run: RunId) -> &mut Row {
+        self.rows.get_mut(&run).expect("a run that changes is in the ledger")
+    }
+
+    fn gap(run: RunId, row: &Row) -> Option<GapEntry> {
+        let (outcome, reason) = (row.outcome?, row.reason?);
+        let is_gap = row.cause.is_none() && outcome.is_gap();
+        is_gap.then_some(GapEntry { run, outcome, reason, due: row.due, due_last: row.due_last, count: row.count })
+    }
+
+    fn ahead(&self, now: Timestamp) -> Ahead {
+        let later = self.rows.iter().filter(|(_, row)| row.due_last > now);
+        let mut ahead = Ahead::default();
+        for (run, row) in later {
+            ahead.is_set_back = true;
+            match Self::gap(*run, row) {
+                Some(gap) => {
+                    let names =
+                        |d: &&Definition| d.job == row.job && d.since < gap.due && d.until.is_none_or(|u| gap.due <= u);
+                    let timing = self.definitions.iter().find(names).and_then(|d| timing_from(&d.timing, &Bundled));
+                    ahead.gaps.push(AheadGap { job: row.job.clone(), gap, timing });
+                }
+                None if row.cause.is_some_and(Cause::names_instant) => ahead.taken.push((row.job.clone(), row.due)),
+                None => {}
+            }
+        }
+        let later = |d: &Definition| d.since > now || d.until.is_some_and(|until| until > now);
+        ahead.is_set_back |= self.definitions.iter().any(later);
+        ahead
+    }
+
+    fn comes_again(&self, run: RunId, row: &Row) -> bool {
+        row.cause.is_some() && self.set_back.is_some_and(|(at, highest)| run <= highest && row.due > at)
+    }
+
+    fn memory(&self, now: Timestamp) -> Memory {
+        let remember = |name: &JobName| {
+            let newest = self
+                .rows
+                .iter()
+                .filter(|(_, row)| row.job == *name && row.cause.is_none_or(Cause::names_instant))
+                .filter(|(run, row)| row.due <= now && !self.comes_again(**run, row))
+                .max_by_key(|(_, row)| row.due_last);
+            let definition = self.definitions.iter().find(|d| d.job == *name && d.until.is_none());
+            RememberedJob {
+                name: name.clone(),
+                definition: definition.map(|d| RememberedDefinition {
+                    since: d.since,
+                    written: d.timing.clone(),
+                    timing: timing_from(&d.timing, &Bundled),
+                }),
+                newest: newest.map(|(_, row)| row.due_last),
+                gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
+            }
+        };
+        let open = self.rows.iter().filter(|(_, row)| row.state != State::Ended).map(|(run, row)| RememberedRun {
+            run: *run,
+            job: row.job.clone(),
+            cause: row.cause.unwrap(),
+            due: row.due,
+            state: row.state,
+        });
+        Memory {
+            highest: self.rows.keys().last().map_or(0, |run| run.0),
+            first_since_boot: self.boots == 0,
+            jobs: self.known.iter().map(remember).collect(),
+            open: open.collect(),
+            taken: self
+                .rows
+                .iter()
+                .filter(|(run, row)| self.comes_again(**run, row) && row.cause.is_some_and(Cause::names_instant))
+                .map(|(_, row)| (row.job.clone(), row.due))
+                .collect(),
+            ahead: self.ahead(now),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// Time passes, and the planner is woken when it asked to be.
+    Run(Duration),
+    /// Time passes unnoticed, and then the planner is woken.
+    Sleep(Duration),
+    SetClock(i64),
+    End(usize),
+    Commit,
+    Delay(bool),
+    Crash {
+        file: usize,
+        down: Duration,
+        boot: bool,
+    },
+    Reload(usize),
+    /// Another daemon takes the next instant of a job, a moment before this one.
+    Rival(usize),
+    Drain,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let short = (0u64..900_000).prop_map(Duration::from_millis);
+    let long = (0u64..40_000).prop_map(Duration::from_secs);
+    let op = prop_oneof![
+        6 => short.clone().prop_map(Op::Run),
+        3 => prop_oneof![short, long.clone()].prop_map(Op::Sleep),
+        2 => prop_oneof![-20_000i64..20_000, -90i64..90].prop_map(Op::SetClock),
+        5 => (0usize..8).prop_map(Op::End),
+        2 => Just(Op::Commit),
+        2 => any::<bool>().prop_map(Op::Delay),
+        2 => (0usize..4, long, any::<bool>()).prop_map(|(file, down, boot)| Op::Crash { file, down, boot }),
+        2 => (0usize..4).prop_map(Op::Reload),
+        1 => (0usize..5).prop_map(Op::Rival),
+        1 => Just(Op::Drain),
+    ];
+    prop::collection::vec(op, 1..60)
+}
+
+/// The daemon, without anything of it that is real.
+struct Driver {
+    planner: Planner,
+    ledger: Ledger,
+    file: usize,
+    now: Timestamp,
+    /// Decisions that are not yet in the ledger.
+    pending: VecDeque<Decision>,
+    /// Whether commits wait until asked for.
+    delays: bool,
+    running: Vec<RunId>,
+    started: BTreeSet<(JobName, Timestamp)>,
+    drained: bool,
+    set_back: bool,
+    rivals: i64,
+}
+
+const PLACES: usize = 3;
+/// Entries of a rival have negative numbers below this.
+const NO_RIVALS: i64 = 1 << 40;
+
+impl Driver {
+    fn new() -> Self {
+        let now = start();
+        let ledger = Ledger::default();
+        let (planner, decision) = Planner::restore(&jobs(FILES[0]), PLACES, ledger.memory(now), now);
+        let mut driver = Self {
+            planner,
+            ledger,
+            file: 0,
+            now,
+            pending: VecDeque::new(),
+            delays: false,
+            running: Vec::new(),
+            started: BTreeSet::new(),
+            drained: false,
+            set_back: false,
+            rivals: NO_RIVALS,
+        };
+        driver.ledger.boots = 1;
+        driver.take(decision);
+        driver
+    }
+
+    fn take(&mut self, decision: Decision) {
+        self.no_early_start(&decision);
+        if !decision.is_empty() {
+            self.pending.push_back(decision);
+        }
+        if !self.delays {
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
+        while let Some(decision) = self.pending.pop_front() {
+            let refused = self.ledger.commit(&decision);
+            for action in decision.actions.iter().filter(|action| !refused.contains(&action.run())) {
+                self.act(action.clone());
+            }
+            if !refused.is_empty() {
+                let decision = self.planner.handle_refused(&refused, &decision);
+                self.no_early_start(&decision);
+                self.pending.push_back(decision);
+            }
+        }
+    }
+
+    /// What is decided before the clock is set back may start a moment after; what is decided later may not.
+    fn no_early_start(&self, decision: &Decision) {
+        for action in &decision.actions {
+            if let Action::Start(launch) = action {
+                assert!(launch.due <= self.planner.latest(), "{} of {} starts early", launch.run, launch.job.name);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start(launch) => {
+                let instant = (launch.job.name.clone(), launch.due);
+                if launch.cause.names_instant() {
+                    assert!(self.started.insert(instant), "{} starts {} twice", launch.job.name, launch.due);
+                }
+                assert_eq!(self.ledger.row(launch.run).state, State::Running, "not committed before it starts");
+                self.running.push(launch.run);
+                let decision = self.planner.handle_started(launch.run, self.now, None);
+                self.take(decision);
+            }
+            Action::Stop { run, .. } | Action::Kill { run, .. } => {
+                let at = self.running.iter().position(|r| *r == run);
+                if let Some(at) = at {
+                    self.end(at);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        let run = self.running.remove(at);
+        let ended = Ended {
+            exit: Exit::Code(0),
+            at: self.now,
+            duration: Duration::ZERO,
+            cpu: None,
+            max_rss: None,
+            output_bytes: 0,
+        };
+        let decision = self.planner.handle_ended(run, ended, self.now);
+        self.take(decision);
+    }
+
+    fn wake(&mut self, lapse: Lapse) {
+        if self.now < self.planner.latest() {
+            // The daemon asks the ledger when everything decided is in it.
+            self.commit();
+            let ahead = self.ledger.ahead(self.now);
+            let step = self.now.duration_since(self.planner.latest());
+            let decision = self.planner.handle_clock_set(self.now, step, ahead);
+            self.take(decision);
+        }
+        let decision = self.planner.handle_wakeup(self.now, lapse);
+        assert!(self.drained || self.planner.latest() == self.now);
+        if self.drained {
+            assert!(decision.actions.is_empty(), "a drained planner starts something");
+        }
+        self.take(decision);
+        if let Some(next) = self.planner.next_wakeup() {
+            assert!(next > self.now, "the next wake-up is not later than now");
+        }
+        let again = self.planner.handle_wakeup(self.now, lapse);
+        assert!(again.is_empty(), "once too often changes something: {again:?}");
+    }
+
+    /// Lets time pass, waking when asked.
+    fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some(next) = self.planner.next_wakeup().filter(|next| *next <= until) {
+            self.now = next;
+            self.wake(Lapse::Suspended);
+            // Whatever began at this instant ends before the next.
+            while !self.running.is_empty() && self.running.len() >= PLACES {
+                self.end(0);
+            }
+        }
+        self.now = until;
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Run(span) => self.run(span),
+            Op::Sleep(span) => {
+                self.now += span;
+                self.wake(Lapse::Suspended);
+            }
+            Op::SetClock(seconds) => {
+                self.set_back |= seconds < 0;
+                self.now += SignedDuration::from_secs(seconds);
+                self.wake(Lapse::ClockSet);
+            }
+            Op::End(at) if !self.running.is_empty() => self.end(at % self.running.len()),
+            Op::End(_) => {}
+            Op::Commit => self.commit(),
+            // With a rival a late commit may leave out what was added to a refused entry; no run starts twice even so.
+            Op::Delay(delays) => {
+                self.delays = delays && self.rivals == NO_RIVALS;
+                if !self.delays {
+                    self.commit();
+                }
+            }
+            Op::Crash { file, down, boot } => {
+                self.now += down;
+                if boot {
+                    self.ledger.boots = 0;
+                }
+                self.restart(file);
+            }
+            Op::Reload(file) if !self.drained => {
+                self.file = file;
+                self.wake(Lapse::Suspended);
+                let decision = self.planner.handle_reload(&jobs(FILES[file]), PLACES, self.now);
+                self.take(decision);
+            }
+            Op::Reload(_) => {}
+            Op::Rival(at) => self.rival(at),
+            Op::Drain => {
+                self.drained = true;
+                let decision = self.planner.handle_drain(Drain::Finish);
+                self.take(decision);
+            }
+        }
+    }
+
+    fn restart(&mut self, file: usize) {
+        // What was decided but not committed never was.
+        self.pending.clear();
+        self.running.clear();
+        self.delays = false;
+        self.drained = false;
+        self.file = file;
+        let memory = self.ledger.memory(self.now);
+        let (planner, decision) = Planner::restore(&jobs(FILES[file]), PLACES, memory, self.now);
+        self.ledger.boots += 1;
+        self.planner = planner;
+        self.take(decision);
+        self.wake(Lapse::DaemonDown);
+    }
+
+    fn rival(&mut self, at: usize) {
+        let names: Vec<JobName> = jobs(FILES[self.file]).iter().map(|job| job.name.clone()).collect();
+        let Some(name) = names.get(at) else {
+            return;
+        };
+        let Some(due) = self.planner.next_of(name).filter(|due| *due > self.now) else {
+            return;
+        };
+        // A daemon that takes an instant has accounted for those before it.
+        if !self.delays && self.pending.is_empty() && self.ledger.known.contains(name) && !self.ledger.holds(name, due)
+        {
+            self.rivals += 1;
+            let row = Row {
+                job: name.clone(),
+                cause: Some(Cause::Schedule),
+                due,
+                due_last: due,
+                count: 1,
+                state: State::Ended,
+                outcome: Some(Outcome::Succeeded),
+                reason: None,
+            };
+            self.ledger.rows.insert(RunId(-self.rivals), row);
+            assert!(self.started.insert((name.clone(), due)));
+            self.now = due;
+            self.wake(Lapse::Suspended);
+        }
+    }
+
+    /// Every instant of every definition is in the ledger exactly once.
+    fn balance(&mut self) {
+        self.restart(self.file);
+        self.commit();
+        for definition in &self.ledger.definitions {
+            let timing = timing_from(&definition.timing, &Bundled).unwrap();
+            let until = definition.until.unwrap_or(self.now).min(self.now);
+            for due in timing.timetable.between(definition.since, until) {
+                let covering = self
+                    .ledger
+                    .rows
+                    .values()
+                    .filter(|row| row.job == definition.job && row.cause.is_none_or(Cause::names_instant))
+                    .filter(|row| row.due <= due && due <= row.due_last)
+                    .count();
+                // A stretch of skipped instants that grows may grow over one that a rival ran: only a run is refused.
+                let rivals = self.ledger.rows.iter().filter(|(run, _)| run.0 < 0);
+                let with_rival = rivals.filter(|(_, row)| row.job == definition.job && row.due == due).count();
+                let right = covering == 1 || covering == 1 + with_rival;
+                assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
+            }
+        }
+        if !self.set_back {
+            self.counts_are_right();
+        }
+    }
+
+    /// An entry of several instants counts as many as its definition names between its first and its last.
+    fn counts_are_right(&self) {
+        // The starts of the daemon and the machine are named by no pattern.
+        let named = |row: &&Row| row.cause.is_none() && row.job.as_str() != "reboot";
+        for row in self.ledger.rows.values().filter(named) {
+            let definition = self
+                .ledger
+                .definitions
+                .iter()
+                .find(|d| d.job == row.job && d.since < row.due && d.until.is_none_or(|until| row.due_last <= until))
+                .unwrap_or_else(|| panic!("no definition names the instants of {row:?}"));
+            let timing = timing_from(&definition.timing, &Bundled).unwrap();
+            let before = row.due - SignedDuration::from_micros(1);
+            let tally = timing.timetable.tally(before, row.due_last).unwrap();
+            assert_eq!((tally.count, tally.first, tally.last), (row.count, row.due, row.due_last), "{row:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_balances(ops in ops()) {
+        let mut driver = Driver::new();
+        for op in ops {
+            driver.apply(op);
+        }
+        driver.balance();
+    }
+}
+
+/// A year passes in a blink, and each of its minutes has its run.
+#[test]
+fn a_simulated_year_of_a_minutely_job() {
+    let jobs = jobs("[jobs.minutely]\nschedule = \"* * * * *\"\ncommand = \"x\"\n");
+    let begin: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+    let end: Timestamp = "2028-01-01T00:00:00Z".parse().unwrap();
+    let (mut planner, _) = Planner::restore(&jobs, PLACES, Memory::default(), begin);
+    let mut runs = 0u64;
+    while let Some(now) = planner.next_wakeup().filter(|next| *next <= end) {
+        for action in planner.handle_wakeup(now, Lapse::Suspended).actions {
+            let ended = Ended {
+                exit: Exit::Code(0),
+                at: now,
+                duration: Duration::ZERO,
+                cpu: None,
+                max_rss: None,
+                output_bytes: 0,
+            };
+            assert!(planner.handle_ended(action.run(), ended, now).actions.is_empty());
+            runs += 1;
+        }
+    }
+    assert_eq!(runs, 365 * 24 * 60);
+}
