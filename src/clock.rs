@@ -53,6 +53,11 @@ impl Clock {
         }
     }
 
+    /// A point on the clock with which the runtime's timers measure how long something takes, suspend not included.
+    pub fn instant(&self) -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
     /// An alarm on this clock. Must be called within a runtime.
     pub fn alarm(&self) -> io::Result<Alarm> {
         match self {

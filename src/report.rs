@@ -1,0 +1,157 @@
+//! What is said about punctual, in JSON? Plain data, the same in `history`, `show` and whatever asks later.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::run::{Cause, Outcome, Reason, RunId, State};
+
+/// A time, written as RFC 3339 in UTC with microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
+}
+
+/// A length of time, written in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Seconds(pub f64);
+
+impl Seconds {
+    pub fn from_micros(micros: i64) -> Self {
+        // Exact up to 285 years, which is more than a timestamp's microseconds are used for.
+        #[allow(clippy::cast_precision_loss)]
+        Self(micros as f64 / 1e6)
+    }
+}
+
+impl From<Duration> for Seconds {
+    fn from(duration: Duration) -> Self {
+        Self(duration.as_secs_f64())
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // To the microsecond: what is behind comes from the division.
+        serializer.serialize_f64((self.0 * 1e6).round() / 1e6)
+    }
+}
+
+/// One entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    pub run: RunId,
+    pub job: String,
+    pub cause: Cause,
+    pub due: Option<Time>,
+    pub due_last: Option<Time>,
+    pub count: i64,
+    pub jitter: Seconds,
+    pub started: Option<Time>,
+    pub ended: Option<Time>,
+    pub late: Option<Seconds>,
+    pub waited: Seconds,
+    pub duration: Option<Seconds>,
+    pub state: State,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    pub exit_code: Option<i64>,
+    pub signal: Option<&'static str>,
+    pub attempts: i64,
+    pub cpu: Option<Seconds>,
+    pub max_rss: Option<i64>,
+    pub output_bytes: i64,
+    pub host: Option<String>,
+    /// When it was due or asked for; by this entries are ordered.
+    #[serde(skip)]
+    pub at: Timestamp,
+}
+
+impl Entry {
+    /// Whether it failed, in the general sense of the word.
+    pub fn is_failure(&self) -> bool {
+        self.outcome.is_some_and(|outcome| outcome.is_failure(self.reason))
+    }
+}
+
+/// The daemon that works on a ledger.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DaemonReport {
+    pub pid: i32,
+    pub since: Time,
+    pub config: String,
+    pub version: String,
+}
+
+/// How a job is doing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobReport {
+    pub job: String,
+    pub enabled: bool,
+    pub paused: Option<PauseReport>,
+    pub next: Option<Time>,
+    pub last: Option<Entry>,
+    pub current: Vec<Entry>,
+    /// Failures in a row, up to the last run.
+    pub failures: i64,
+    /// What the first of its waiting runs waits for.
+    pub waiting_for: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PauseReport {
+    pub since: Time,
+    pub until: Option<Time>,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StatusReport {
+    pub daemon: Option<DaemonReport>,
+    pub jobs: Vec<JobReport>,
+}
+
+/// An instant to come.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NextReport {
+    pub job: Option<String>,
+    pub due: Time,
+    #[serde(rename = "in")]
+    pub distance: Seconds,
+    pub schedule: String,
+    pub timezone: String,
+}
+
+/// One thing to say about a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiagnosticReport {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub end_column: usize,
+    pub key: String,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    pub errors: Vec<DiagnosticReport>,
+    pub warnings: Vec<DiagnosticReport>,
+}
+
+/// The name of a signal without its `SIG`, as Linux numbers them on all common machines.
+pub fn signal_name(signal: i64) -> &'static str {
+    const NAMES: [&str; 32] = [
+        "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR", "SYS",
+    ];
+    usize::try_from(signal).ok().and_then(|signal| NAMES.get(signal).copied()).unwrap_or("RT")
+}

@@ -1,0 +1,331 @@
+//! One attempt, from its order to its end: started, read, bounded in time, ended with all it left, reaped.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::capture::Capture;
+use super::door::{Event, Order};
+use super::process::{Process, Remains};
+use super::program::Trouble;
+use super::spawner::{Begun, Spawner};
+use super::tree;
+use crate::clock::Clock;
+use crate::readiness::Readiness;
+use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
+
+/// What a process wrote reaches the ledger after at most this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// For how long what others still write is read once the process has ended: it may have left something in the
+/// background that keeps the pipes open, and that does not hold the run.
+const LINGER: Duration = Duration::from_millis(200);
+/// Bytes of one read, the size of a pipe.
+const READ: usize = 64 << 10;
+
+/// A demand to end an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    pub reason: Reason,
+    /// At once, without asking first.
+    pub kill: bool,
+}
+
+pub struct Attempt {
+    pub order: Order,
+    pub clock: Clock,
+    pub spawner: Arc<Spawner>,
+    pub pieces: mpsc::Sender<OutputPiece>,
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Attempt {
+    /// Carries the attempt out; its end is reported after all its output was handed on.
+    pub async fn carry(self, stops: watch::Receiver<Option<Stop>>) {
+        let run = self.order.run;
+        let mut capture = Capture::new(run, self.order.attempt, self.order.command().output_limit);
+        let ended = match self.spawner.spawn(self.order.clone()).await {
+            Ok(begun) => self.watch(begun, stops, &mut capture).await,
+            Err(Trouble { reason, detail }) => Ended {
+                exit: Exit::NotStarted { reason, detail },
+                at: self.clock.now(),
+                duration: Duration::ZERO,
+                cpu: None,
+                max_rss: None,
+                output_bytes: 0,
+            },
+        };
+        self.hand_on(capture.finish()).await;
+        let _ = self.events.send(Event::Ended { run, ended }).await;
+    }
+
+    async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
+        let Begun { process, at, since } = begun;
+        let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
+        let mut life = match Life::new(&process, Instant::from_std(since), stops, &self.order) {
+            Ok(life) => life,
+            Err(error) => return self.unwatchable(&process, &error),
+        };
+        while !life.is_over() {
+            match life.next(capture).await {
+                Moment::Output(stream, pipe_end) => {
+                    let open = pipe_end.is_ok_and(|()| true);
+                    life.read(stream, open, &self.clock, capture);
+                    self.hand_on(capture.take_ready()).await;
+                }
+                Moment::Flush => {
+                    life.flush_at = None;
+                    self.hand_on(capture.flush()).await;
+                }
+                Moment::Exited => life.exited(self.clock.now()),
+                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
+                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
+                Moment::KillNow => life.kill(),
+                Moment::SurvivorEnded => life.look_for_survivors(),
+                Moment::LingeredEnough => life.linger_until = Some(Instant::now()),
+            }
+        }
+        let ending = life.ending;
+        let (ended_at, duration) = (life.ended_at, life.duration);
+        let remains = process.reap();
+        self.ended(ending, ended_at.unwrap_or_else(|| self.clock.now()), duration, remains, capture.total())
+    }
+
+    fn ended(
+        &self,
+        ending: Option<Cause>,
+        at: jiff::Timestamp,
+        duration: Duration,
+        remains: io::Result<Remains>,
+        output_bytes: u64,
+    ) -> Ended {
+        let status = remains.as_ref().map_or(Status::Unknown, |remains| remains.status);
+        let core_dumped = remains.as_ref().is_ok_and(|remains| remains.core_dumped);
+        let exit = match (ending, status) {
+            (Some(Cause::TimedOut), status) => {
+                Exit::TimedOut { after: self.order.command().timeout.unwrap_or_default(), status }
+            }
+            (Some(Cause::Stopped(reason)), status) => Exit::Stopped { reason, status },
+            (None, Status::Code(code)) => Exit::Code(code),
+            (None, Status::Signal(signal)) => Exit::Signal { signal, core_dumped },
+            (None, Status::Unknown) => Exit::Panicked { detail: "its exit status could not be learned".to_owned() },
+        };
+        Ended {
+            exit,
+            at,
+            duration,
+            cpu: remains.as_ref().ok().map(|remains| remains.cpu),
+            max_rss: remains.ok().and_then(|remains| remains.max_rss),
+            output_bytes,
+        }
+    }
+
+    /// Its descriptors cannot be waited for, which happens when there are too many: it must not run on unwatched.
+    fn unwatchable(&self, process: &Process, error: &io::Error) -> Ended {
+        process.signal_group(Signal::KILL);
+        let _ = process.reap();
+        Ended {
+            exit: Exit::NotStarted { reason: Reason::Limit, detail: format!("it cannot be watched: {error}") },
+            at: self.clock.now(),
+            duration: Duration::ZERO,
+            cpu: None,
+            max_rss: None,
+            output_bytes: 0,
+        }
+    }
+
+    async fn hand_on(&self, pieces: Vec<OutputPiece>) {
+        for piece in pieces {
+            let _ = self.pieces.send(piece).await;
+        }
+    }
+}
+
+/// Why an attempt is being ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    TimedOut,
+    Stopped(Reason),
+}
+
+/// What an attempt waits for, and what came.
+enum Moment {
+    Output(Stream, io::Result<()>),
+    Flush,
+    Exited,
+    TimeIsUp,
+    Stop(Stop),
+    KillNow,
+    SurvivorEnded,
+    LingeredEnough,
+}
+
+/// A process while it is watched.
+struct Life<'p> {
+    process: &'p Process,
+    since: Instant,
+    exit: Readiness,
+    pipes: [(Stream, Option<pipe::Receiver>); 2],
+    stops: watch::Receiver<Option<Stop>>,
+    kill_after: Duration,
+    time_is_up: Option<Instant>,
+    flush_at: Option<Instant>,
+    ending: Option<Cause>,
+    kill_at: Option<Instant>,
+    has_exited: bool,
+    ended_at: Option<jiff::Timestamp>,
+    duration: Duration,
+    /// One of those that outlive the leader of a group that is being ended.
+    survivor: Option<Readiness>,
+    linger_until: Option<Instant>,
+}
+
+impl<'p> Life<'p> {
+    fn new(
+        process: &'p Process,
+        since: Instant,
+        stops: watch::Receiver<Option<Stop>>,
+        order: &Order,
+    ) -> io::Result<Self> {
+        let pipe = |end: &std::os::fd::OwnedFd| pipe::Receiver::from_owned_fd(end.try_clone()?);
+        Ok(Self {
+            exit: Readiness::new(process.pidfd()?)?,
+            pipes: [(Stream::Stdout, Some(pipe(&process.stdout)?)), (Stream::Stderr, Some(pipe(&process.stderr)?))],
+            process,
+            since,
+            stops,
+            kill_after: order.command().kill_after,
+            time_is_up: order.command().timeout.map(|timeout| since + timeout),
+            flush_at: None,
+            ending: None,
+            kill_at: None,
+            has_exited: false,
+            ended_at: None,
+            duration: Duration::ZERO,
+            survivor: None,
+            linger_until: None,
+        })
+    }
+
+    /// The process has ended, nothing of it is left that should not be, and its output is read.
+    fn is_over(&self) -> bool {
+        let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
+        let lingered = self.linger_until.is_some_and(|until| until <= Instant::now());
+        self.has_exited && self.survivor.is_none() && (silent || lingered)
+    }
+
+    async fn next(&mut self, capture: &Capture) -> Moment {
+        if capture.is_dirty() && self.flush_at.is_none() {
+            self.flush_at = Some(Instant::now() + FLUSH_AFTER);
+        }
+        let [(_, stdout), (_, stderr)] = &self.pipes;
+        let stoppable = !self.has_exited || self.survivor.is_some();
+        tokio::select! {
+            // A demand to end comes before output, of which there may be no end.
+            biased;
+            Ok(()) = self.stops.changed(), if stoppable => {
+                let stop = *self.stops.borrow_and_update();
+                stop.map_or(Moment::Flush, Moment::Stop)
+            }
+            () = at(self.time_is_up), if self.ending.is_none() && !self.has_exited => Moment::TimeIsUp,
+            () = at(self.kill_at), if stoppable => Moment::KillNow,
+            _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
+            () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
+            () = at(self.flush_at), if self.flush_at.is_some() => Moment::Flush,
+            () = at(self.linger_until), if self.linger_until.is_some() => Moment::LingeredEnough,
+            read = readable(stdout.as_ref()), if stdout.is_some() => Moment::Output(Stream::Stdout, read),
+            read = readable(stderr.as_ref()), if stderr.is_some() => Moment::Output(Stream::Stderr, read),
+        }
+    }
+
+    /// Reads once what is there; a pipe that is closed or broken is done with.
+    fn read(&mut self, stream: Stream, open: bool, clock: &Clock, capture: &mut Capture) {
+        thread_local! {
+            // One buffer for all attempts of a worker: a read does not outlast its poll.
+            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+        }
+        let Some((_, pipe)) = self.pipes.iter_mut().find(|(of, _)| *of == stream) else {
+            return;
+        };
+        let closed = BUFFER.with_borrow_mut(|buffer| {
+            let read = pipe.as_ref().filter(|_| open).map(|pipe| pipe.try_read(buffer));
+            match read {
+                Some(Ok(0)) | None => true,
+                Some(Ok(length)) => {
+                    capture.push(stream, clock.now(), &buffer[..length]);
+                    false
+                }
+                Some(Err(error)) => error.kind() != io::ErrorKind::WouldBlock,
+            }
+        });
+        if closed {
+            *pipe = None;
+        }
+    }
+
+    fn exited(&mut self, at: jiff::Timestamp) {
+        self.has_exited = true;
+        self.ended_at = Some(at);
+        self.duration = self.since.elapsed();
+        self.time_is_up = None;
+        if self.ending.is_some() {
+            self.look_for_survivors();
+        } else {
+            self.linger_until = Some(Instant::now() + LINGER);
+        }
+    }
+
+    fn begin_ending(&mut self, cause: Cause, kill: bool) {
+        self.ending.get_or_insert(cause);
+        if kill {
+            self.kill();
+        } else if self.kill_at.is_none() {
+            self.process.signal_group(Signal::TERM);
+            self.kill_at = Some(Instant::now() + self.kill_after);
+        }
+    }
+
+    fn kill(&mut self) {
+        self.process.signal_group(Signal::KILL);
+        self.kill_at = None;
+        if self.has_exited {
+            self.look_for_survivors();
+        }
+    }
+
+    /// Waits for whoever is left of a group that is being ended, one after another.
+    fn look_for_survivors(&mut self) {
+        let watched = tree::members(self.process.pid).into_iter().find_map(tree::watch);
+        self.survivor = watched.and_then(|process| Readiness::new(process).ok());
+        if self.survivor.is_none() {
+            self.duration = self.since.elapsed();
+            self.linger_until = Some(Instant::now() + LINGER);
+        }
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(process: Option<&Readiness>) {
+    if let Some(process) = process {
+        // An error of the poll is taken for an end, and looked into by the next look.
+        let _ = process.readable().await;
+    }
+}
+
+async fn readable(pipe: Option<&pipe::Receiver>) -> io::Result<()> {
+    match pipe {
+        Some(pipe) => pipe.readable().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,16 @@
+//! How is one attempt carried to its end?
+//!
+//! Orders go in and events come out, through [`door`]; what stands behind it starts processes on threads of its own, reads
+//! what they write, ends them with all they left, and reaps them. It knows neither planner nor ledger.
+
+mod attempt;
+mod capture;
+mod door;
+mod process;
+mod program;
+mod spawner;
+mod tree;
+
+pub use door::{Door, Event, Order, Runner, Surroundings};
+pub use program::{Trouble, preflight};
+pub use tree::{boot_id, end_survivors};

@@ -1,0 +1,134 @@
+//! How does a process begin, and what does it leave? The only place that starts and reaps.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+
+use super::program::Prepared;
+use super::tree::start_ticks;
+use crate::run::{ProcessId, Status};
+
+/// A process that has begun and was not reaped.
+#[derive(Debug)]
+pub struct Process {
+    pub id: ProcessId,
+    pub pid: Pid,
+    /// Becomes readable when the process ends.
+    pub pidfd: OwnedFd,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// What a process left when it was reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remains {
+    pub status: Status,
+    pub core_dumped: bool,
+    pub cpu: Duration,
+    /// Peak memory in bytes, where it can be told from the daemon's own.
+    pub max_rss: Option<u64>,
+}
+
+/// Starts a process in a group of its own. It blocks until the program has taken over, a millisecond or so.
+///
+/// Nothing here may make the standard library leave the path of posix_spawn for fork (an absolute program, no `pre_exec`,
+/// no user): a fork copies the page tables of the daemon, however large it is.
+pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<Process> {
+    #[allow(clippy::disallowed_methods)]
+    let mut command = Command::new(&prepared.program);
+    let mut child = command
+        .arg0(prepared.argv.first().map(String::as_str).unwrap_or_default())
+        .args(prepared.arguments())
+        .env_clear()
+        .envs(&prepared.environment)
+        .current_dir(&prepared.cwd)
+        .stdin(input(stdin)?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let pid = Pid::from_child(&child);
+    let pipes = child.stdout.take().zip(child.stderr.take());
+    let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
+    // The process cannot be reaped by anybody else, so its number is its own until we do.
+    let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+    let number = pid.as_raw_nonzero().get();
+    let id = ProcessId { pid: number, start_ticks: start_ticks(number).unwrap_or(0) };
+    Ok(Process { id, pid, pidfd, stdout: stdout.into(), stderr: stderr.into() })
+}
+
+/// A text as standard input: a file in memory, which needs nobody to write it and never blocks.
+fn input(text: &str) -> io::Result<Stdio> {
+    if text.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = File::from(memfd_create("stdin", MemfdFlags::CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+impl Process {
+    /// Signals every process of the group. The group is ours for as long as its leader was not reaped.
+    pub fn signal_group(&self, signal: Signal) {
+        // The one error that can come is that nobody is left.
+        let _ = rustix::process::kill_process_group(self.pid, signal);
+    }
+
+    /// A second descriptor to wait on.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.pidfd.as_fd().try_clone_to_owned()
+    }
+
+    /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.
+    pub fn reap(&self) -> io::Result<Remains> {
+        let (status, usage) = wait4(self.pid)?;
+        let micros = |time: libc::timeval| {
+            Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
+        };
+        Ok(Remains {
+            status: if libc::WIFEXITED(status) {
+                Status::Code(libc::WEXITSTATUS(status))
+            } else if libc::WIFSIGNALED(status) {
+                Status::Signal(libc::WTERMSIG(status))
+            } else {
+                Status::Unknown
+            },
+            core_dumped: libc::WIFSIGNALED(status) && libc::WCOREDUMP(status),
+            cpu: micros(usage.ru_utime) + micros(usage.ru_stime),
+            max_rss: own_peak(usage.ru_maxrss),
+        })
+    }
+}
+
+/// After posix_spawn a child's peak begins at its parent's, so that only what is above says anything.
+fn own_peak(kilobytes: i64) -> Option<u64> {
+    let starter = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?.max_rss();
+    u64::try_from(kilobytes).ok().filter(|_| kilobytes > starter).map(|kilobytes| kilobytes * 1024)
+}
+
+/// `wait4(2)` for one child; no kept crate gives its resource use.
+fn wait4(pid: Pid) -> io::Result<(i32, libc::rusage)> {
+    let mut status = 0;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    loop {
+        // SAFETY: both pointers are to live locals of the right types, and an all-zero rusage is a valid one.
+        #[allow(unsafe_code)]
+        let (reaped, usage) = unsafe {
+            (libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, 0, usage.as_mut_ptr()), usage.assume_init())
+        };
+        if reaped > 0 {
+            return Ok((status, usage));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}

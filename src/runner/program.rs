@@ -1,0 +1,254 @@
+//! Can this command begin? Its program, its folder and its environment, looked up as they are now.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::door::{Order, Surroundings};
+use crate::files::{ReadError, read_text};
+use crate::job::Command;
+use crate::run::Reason;
+
+/// What a job gets of the daemon's own variables: enough for a shell to work, nothing that may be secret.
+const INHERITED: [&str; 7] = ["PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL"];
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Why a command cannot begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub reason: Reason,
+    pub detail: String,
+}
+
+impl Trouble {
+    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// Everything that a process is started with.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Absolute, so that it is started without looking anywhere.
+    pub program: PathBuf,
+    pub argv: Vec<String>,
+    pub environment: BTreeMap<String, String>,
+    pub cwd: PathBuf,
+}
+
+impl Prepared {
+    pub fn of(order: &Order, surroundings: &Surroundings) -> Result<Self, Trouble> {
+        let command = order.command();
+        let mut environment = environment(command, &surroundings.environment)?;
+        environment.extend(own_variables(order, surroundings));
+        Self::with(command, environment)
+    }
+
+    fn with(command: &Command, environment: BTreeMap<String, String>) -> Result<Self, Trouble> {
+        let cwd = working_folder(command, &environment)?;
+        let argv = command.line.argv();
+        let first = argv.first().map(String::as_str).unwrap_or_default();
+        let program = find_program(first, &cwd, environment.get("PATH").map_or(DEFAULT_PATH, String::as_str))?;
+        Ok(Self { program, argv, environment, cwd })
+    }
+}
+
+/// What would keep the command from beginning right now, on this machine; for `check`.
+pub fn preflight(command: &Command, daemon: &BTreeMap<String, String>) -> Option<Trouble> {
+    let prepared = environment(command, daemon).and_then(|environment| Prepared::with(command, environment));
+    prepared.err()
+}
+
+/// The inherited variables, then those of the files, then the job's own.
+fn environment(command: &Command, daemon: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut variables: BTreeMap<String, String> = INHERITED
+        .iter()
+        .filter_map(|name| daemon.get(*name).map(|value| ((*name).to_owned(), value.clone())))
+        .collect();
+    variables.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+    for path in &command.env_files {
+        let text = read_text(path).map_err(|error| {
+            let reason = match &error {
+                ReadError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    Reason::NoPermission
+                }
+                _ => Reason::Spawn,
+            };
+            Trouble::new(reason, format!("its env_file: {error}"))
+        })?;
+        for (number, line) in text.lines().enumerate() {
+            match variable(line) {
+                Ok(Some((name, value))) => {
+                    variables.insert(name, value);
+                }
+                Ok(None) => {}
+                Err(message) => {
+                    let place = format!("its env_file {}, line {}: {message}", path.display(), number + 1);
+                    return Err(Trouble::new(Reason::Spawn, place));
+                }
+            }
+        }
+    }
+    variables.extend(command.env.iter().cloned());
+    Ok(variables)
+}
+
+/// Reads `NAME=value`, with quotes around the value if it has any; empty lines, comments and `export` are allowed.
+fn variable(line: &str) -> Result<Option<(String, String)>, String> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+    let (name, value) = line.split_once('=').ok_or_else(|| format!("`{line}` is no NAME=value"))?;
+    let name = name.trim_end();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(format!("`{name}` is no name of a variable"));
+    }
+    let value = value.trim();
+    let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let value = if value.len() >= 2 { quoted('"').or_else(|| quoted('\'')).unwrap_or(value) } else { value };
+    if value.contains('\0') {
+        return Err("a variable cannot hold a NUL character".to_owned());
+    }
+    Ok(Some((name.to_owned(), value.to_owned())))
+}
+
+fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String); 7] {
+    let Order { run, attempt, cause, due, job } = order;
+    [
+        ("PUNCTUAL_JOB", job.name.to_string()),
+        ("PUNCTUAL_RUN", run.to_string()),
+        ("PUNCTUAL_ATTEMPT", attempt.to_string()),
+        ("PUNCTUAL_DUE", format!("{due:.6}")),
+        ("PUNCTUAL_CAUSE", cause.word().to_owned()),
+        ("PUNCTUAL", surroundings.program.display().to_string()),
+        ("PUNCTUAL_STATE", surroundings.state.display().to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// The job's folder, or the user's home; where there is no home, the root.
+fn working_folder(command: &Command, environment: &BTreeMap<String, String>) -> Result<PathBuf, Trouble> {
+    let Some(cwd) = &command.cwd else {
+        let home = environment.get("HOME").map(PathBuf::from);
+        return Ok(home.filter(|home| home.is_dir()).unwrap_or_else(|| PathBuf::from("/")));
+    };
+    let shown = cwd.display();
+    match fs::metadata(cwd) {
+        Ok(folder) if !folder.is_dir() => {
+            Err(Trouble::new(Reason::Spawn, format!("its working directory {shown} is not a folder")))
+        }
+        Ok(_) if rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK).is_err() => {
+            Err(Trouble::new(Reason::NoPermission, format!("its working directory {shown} cannot be entered")))
+        }
+        Ok(_) => fs::canonicalize(cwd).map_err(|error| Trouble::new(Reason::Spawn, error.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Trouble::new(Reason::NoPermission, format!("its working directory {shown} cannot be entered")))
+        }
+        Err(_) => Err(Trouble::new(Reason::Spawn, format!("its working directory {shown} is not there"))),
+    }
+}
+
+fn find_program(name: &str, cwd: &Path, path: &str) -> Result<PathBuf, Trouble> {
+    if name.contains('/') {
+        let program = cwd.join(name);
+        return executable(&program).map(|()| program);
+    }
+    let mut first_trouble = None;
+    for folder in path.split(':').filter(|folder| !folder.is_empty()) {
+        let program = cwd.join(folder).join(name);
+        match executable(&program) {
+            Ok(()) => return Ok(program),
+            Err(trouble) if trouble.reason == Reason::NoPermission => {
+                first_trouble.get_or_insert(trouble);
+            }
+            Err(_) => {}
+        }
+    }
+    Err(first_trouble
+        .unwrap_or_else(|| Trouble::new(Reason::NoProgram, format!("there is no program `{name}` in PATH ({path})"))))
+}
+
+fn executable(program: &Path) -> Result<(), Trouble> {
+    let shown = program.display();
+    match fs::metadata(program) {
+        Ok(file) if file.is_dir() => {
+            Err(Trouble::new(Reason::NoPermission, format!("{shown} is a folder, not a program")))
+        }
+        Ok(file) if file.permissions().mode() & 0o111 == 0 => {
+            Err(Trouble::new(Reason::NoPermission, format!("{shown} is not executable")))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Trouble::new(Reason::NoPermission, format!("{shown} cannot be reached: permission denied")))
+        }
+        Err(_) => Err(Trouble::new(Reason::NoProgram, format!("there is no program {shown}"))),
+    }
+}
+
+/// What an error of the start itself says about the command.
+pub(super) fn spawn_trouble(error: &io::Error, prepared: &Prepared) -> Trouble {
+    let program = prepared.program.display();
+    let raw = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    match raw {
+        Some(rustix::io::Errno::NOENT) => {
+            let text = format!("{program} cannot begin: the interpreter that its first line names is not there");
+            Trouble::new(Reason::NoProgram, text)
+        }
+        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
+            Trouble::new(Reason::NoPermission, format!("{program} cannot be executed: {error}"))
+        }
+        Some(rustix::io::Errno::AGAIN) => {
+            Trouble::new(Reason::Limit, format!("{program} cannot begin: the limit of processes is reached"))
+        }
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+            Trouble::new(Reason::Limit, format!("{program} cannot begin: the limit of open files is reached"))
+        }
+        Some(rustix::io::Errno::NOEXEC) => {
+            let text = format!("{program} is no program: it has neither a known format nor a first line with `#!`");
+            Trouble::new(Reason::Spawn, text)
+        }
+        Some(rustix::io::Errno::TOOBIG) => {
+            Trouble::new(Reason::Spawn, format!("{program} cannot begin: its arguments and variables are too long"))
+        }
+        _ => Trouble::new(Reason::Spawn, format!("{program} cannot begin: {error}")),
+    }
+}
+
+impl Prepared {
+    /// Arguments behind the program's own name.
+    pub fn arguments(&self) -> impl Iterator<Item = OsString> + '_ {
+        self.argv.iter().skip(1).map(OsString::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_an_env_file() {
+        let pair = |name: &str, value: &str| Ok(Some((name.to_owned(), value.to_owned())));
+        for (line, expect) in [
+            ("A=1", pair("A", "1")),
+            ("  export B = two words ", pair("B", "two words")),
+            ("C=\"quoted # not a comment\"", pair("C", "quoted # not a comment")),
+            ("D='it''s'", pair("D", "it''s")),
+            ("URL=postgres://u:p@h/d?a=b", pair("URL", "postgres://u:p@h/d?a=b")),
+            ("E=", pair("E", "")),
+            ("F=\"", pair("F", "\"")),
+            ("# comment", Ok(None)),
+            ("", Ok(None)),
+        ] {
+            assert_eq!(variable(line), expect, "{line}");
+        }
+        for line in ["A", "=x", "A B=c", "é=1"] {
+            assert!(variable(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Which processes belong to a run, and which of them still live?
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::run::{ProcessId, RunId};
+
+/// A line of `/proc/PID/stat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    group: i32,
+    start_ticks: u64,
+}
+
+/// proc(5): the program's name stands in brackets and may hold anything, brackets too, so the fields behind it count.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let behind_name = text.rfind(')')? + 1;
+    let mut fields = text[behind_name..].split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    let start_ticks = fields.nth(16)?.parse().ok()?;
+    Some(Stat { state, group, start_ticks })
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// When a process began, in clock ticks since the machine booted.
+pub fn start_ticks(pid: i32) -> Option<u64> {
+    stat(pid).map(|stat| stat.start_ticks)
+}
+
+/// What tells one boot of the machine from another.
+pub fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
+fn processes() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The live members of a process group, without zombies.
+pub fn members(group: Pid) -> Vec<i32> {
+    let group = group.as_raw_nonzero().get();
+    processes()
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X')))
+        .collect()
+}
+
+/// A descriptor that becomes readable when the process ends; `None` if it has.
+pub fn watch(pid: i32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()
+}
+
+/// What is known of a run whose daemon died.
+#[derive(Debug)]
+struct Marks {
+    run: String,
+    state: String,
+}
+
+impl Marks {
+    /// Whether the process was started for this run of this ledger, as its own environment says.
+    fn are_on(&self, pid: i32) -> bool {
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        let has = |mark: &str| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+        has(&self.run) && has(&self.state)
+    }
+}
+
+/// Ends what still lives of runs of a daemon that died, and says how many processes that were.
+///
+/// A process is ended if it carries the run's marks in its environment, or is the very process that was recorded (same
+/// number, same start), or is in the group that this one led; numbers alone are given out again.
+pub fn end_survivors(runs: &[(RunId, Option<ProcessId>)], state: &str) -> usize {
+    if runs.is_empty() {
+        return 0;
+    }
+    let marks: Vec<Marks> = runs
+        .iter()
+        .map(|(run, _)| Marks { run: format!("PUNCTUAL_RUN={run}"), state: format!("PUNCTUAL_STATE={state}") })
+        .collect();
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let mut ended = 0;
+    // What a process starts between a look and its end is found by the next look.
+    for _ in 0..MOST_LOOKS {
+        let alive: Vec<i32> = processes().filter(|pid| *pid != own && belongs(*pid, runs, &marks)).collect();
+        if alive.is_empty() {
+            break;
+        }
+        ended += alive.iter().filter(|pid| kill(**pid, runs, &marks)).count();
+    }
+    ended
+}
+
+/// Looks for survivors: each ends all that were there, so a second finds nothing unless something forks in between.
+const MOST_LOOKS: usize = 20;
+
+fn belongs(pid: i32, runs: &[(RunId, Option<ProcessId>)], marks: &[Marks]) -> bool {
+    let Some(stat) = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X')) else {
+        return false;
+    };
+    let recorded = runs.iter().filter_map(|(_, process)| process.as_ref()).any(|process| {
+        if process.pid == pid {
+            return process.start_ticks == stat.start_ticks;
+        }
+        // A number is not given out while a group has it, so if its leader lives, it is the recorded one or none is.
+        let leader_is_ours = start_ticks(process.pid).is_some_and(|ticks| ticks == process.start_ticks);
+        stat.group == process.pid && leader_is_ours
+    });
+    recorded || marks.iter().any(|marks| marks.are_on(pid))
+}
+
+/// Kills a process by a descriptor, so that its number cannot change hands in between.
+fn kill(pid: i32, runs: &[(RunId, Option<ProcessId>)], marks: &[Marks]) -> bool {
+    let Some(process) = watch(pid) else {
+        return false;
+    };
+    belongs(pid, runs, marks) && pidfd_send_signal(process, Signal::KILL).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let text = "42 (a) b (c)) S 1 41 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1000 50";
+        assert_eq!(parse_stat(text), Some(Stat { state: 'S', group: 41, start_ticks: 123_456 }));
+        assert_eq!(parse_stat("nonsense"), None);
+    }
+
+    #[test]
+    fn our_own_process_is_there() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(start_ticks(own).is_some());
+        assert!(boot_id().unwrap().len() > 30);
+        assert!(watch(own).is_some());
+    }
+}

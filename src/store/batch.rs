@@ -1,0 +1,267 @@
+//! What do these records write? Decisions that are ready at once, as rows for one statement of each kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sqlx::{Sqlite, SqliteConnection};
+
+use super::open::Identity;
+use super::statements as sql;
+use crate::job::{JobName, WrittenTiming};
+use crate::plan::{Closing, OpenEntry, Record};
+use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, RunId, State};
+
+/// Rows by the statement that writes them, in the order in which the statements run.
+#[derive(Debug, Default)]
+struct Rows {
+    jobs: Vec<Value>,
+    /// Changes of definitions and of the clock, one by one in their order.
+    structure: Vec<Structure>,
+    removed: Vec<Value>,
+    inserted: Vec<(RunId, Value)>,
+    resized: BTreeMap<RunId, Value>,
+    begun: Vec<(RunId, Value)>,
+    started: Vec<Value>,
+    closed: Vec<Value>,
+    events: Vec<EventNote>,
+}
+
+#[derive(Debug)]
+enum Structure {
+    Define { job: JobName, since: i64, timing: WrittenTiming },
+    End { job: JobName, until: i64 },
+    SetBack { at: i64, highest: i64 },
+}
+
+/// Writes the records of several decisions within a transaction; the answer is which entries the ledger refused.
+pub async fn write_records(
+    connection: &mut SqliteConnection,
+    decisions: &[&[Record]],
+    identity: &Identity,
+) -> Result<BTreeSet<RunId>, sqlx::Error> {
+    let mut refused = BTreeSet::new();
+    let mut plain = Rows::default();
+    for records in decisions {
+        // What takes entries away must come after those that others have put there, and before those that follow.
+        if is_structural(records) {
+            std::mem::take(&mut plain).write(connection, identity, &mut refused).await?;
+            let mut own = Rows::default();
+            records.iter().for_each(|record| own.add(record));
+            own.write(connection, identity, &mut refused).await?;
+        } else {
+            records.iter().for_each(|record| plain.add(record));
+        }
+    }
+    plain.write(connection, identity, &mut refused).await?;
+    Ok(refused)
+}
+
+fn is_structural(records: &[Record]) -> bool {
+    records.iter().any(|record| {
+        matches!(
+            record,
+            Record::SetBack { .. }
+                | Record::GapRemoved(_)
+                | Record::Definition { .. }
+                | Record::DefinitionEnd { .. }
+                | Record::Job(_)
+        )
+    })
+}
+
+impl Rows {
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::Job(name) => self.jobs.push(json!(name.as_str())),
+            Record::Definition { job, since, timing } => self.structure.push(Structure::Define {
+                job: job.clone(),
+                since: since.as_microsecond(),
+                timing: timing.clone(),
+            }),
+            Record::DefinitionEnd { job, until } => {
+                self.structure.push(Structure::End { job: job.clone(), until: until.as_microsecond() });
+            }
+            Record::SetBack { at, highest } => {
+                self.structure.push(Structure::SetBack { at: at.as_microsecond(), highest: highest.0 });
+            }
+            Record::Opened(entry) => self.inserted.push((entry.run, opened(entry))),
+            Record::Gap { job, gap, detail } => self.inserted.push((gap.run, gap_row(job, gap, detail.as_deref()))),
+            Record::GapResized { run, due_last, count } => {
+                self.resized.insert(*run, json!([run, due_last.as_microsecond(), count]));
+            }
+            Record::GapRemoved(run) => self.removed.push(json!(run)),
+            Record::Begun { run, waited } => self.begun.push((*run, json!([run, micros(*waited)]))),
+            Record::Started { run, at, process } => {
+                let pid = process.as_ref().map(|process| process.pid);
+                let ticks = process.as_ref().map(|process| process.start_ticks);
+                self.started.push(json!([run, at.as_microsecond(), pid, ticks]));
+            }
+            Record::Closed(closing) => self.closed.push(closed(closing)),
+            Record::Event(event) => self.events.push(event.clone()),
+        }
+    }
+
+    async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        identity: &Identity,
+        refused: &mut BTreeSet<RunId>,
+    ) -> Result<(), sqlx::Error> {
+        execute(connection, sql::INSERT_JOBS, self.jobs).await?;
+        for change in self.structure {
+            change.write(connection).await?;
+        }
+        execute(connection, sql::REMOVE_GAPS, self.removed).await?;
+        returning(connection, sql::INSERT_RUNS, self.inserted, Some(identity.host), refused).await?;
+        execute(connection, sql::RESIZE_GAPS, self.resized.into_values().collect()).await?;
+        returning(connection, sql::BEGIN_RUNS, self.begun, None, refused).await?;
+        if !self.started.is_empty() {
+            sqlx::query(sql::START_RUNS)
+                .bind(Value::Array(self.started).to_string())
+                .bind(identity.boot)
+                .execute(&mut *connection)
+                .await?;
+        }
+        execute(connection, sql::CLOSE_RUNS, self.closed).await?;
+        for event in self.events {
+            sqlx::query(sql::INSERT_EVENT)
+                .bind(event.at.as_microsecond())
+                .bind(event.kind.number())
+                .bind(event.job.map(|job| job.as_str().to_owned()))
+                .bind(identity.boot)
+                .bind(event.detail)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Structure {
+    async fn write(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Define { job, since, timing } => {
+                let text = json!({ "schedules": timing.schedules, "zone": timing.zone }).to_string();
+                let query = sqlx::query(sql::INSERT_DEFINITION).bind(job.as_str().to_owned()).bind(since);
+                query.bind(text).bind(timing.zone_data).execute(connection).await?;
+            }
+            Self::End { job, until } => {
+                let query = sqlx::query(sql::END_DEFINITION).bind(job.as_str().to_owned()).bind(until);
+                query.execute(connection).await?;
+            }
+            Self::SetBack { at, highest } => {
+                sqlx::query(sql::SET_BACK).bind(at).bind(highest).execute(&mut *connection).await?;
+                sqlx::query(sql::CUT_DEFINITIONS).bind(at).execute(connection).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn execute(connection: &mut SqliteConnection, sql: &'static str, rows: Vec<Value>) -> Result<(), sqlx::Error> {
+    if !rows.is_empty() {
+        sqlx::query(sql).bind(Value::Array(rows).to_string()).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Runs a statement that returns the runs it found; the others are refused.
+async fn returning(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: Vec<(RunId, Value)>,
+    host: Option<i64>,
+    refused: &mut BTreeSet<RunId>,
+) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (runs, rows): (Vec<RunId>, Vec<Value>) = rows.into_iter().unzip();
+    let mut query = sqlx::query_scalar::<Sqlite, i64>(sql).bind(Value::Array(rows).to_string());
+    if let Some(host) = host {
+        query = query.bind(host);
+    }
+    let found: BTreeSet<i64> = query.fetch_all(connection).await?.into_iter().collect();
+    refused.extend(runs.into_iter().filter(|run| !found.contains(&run.0)));
+    Ok(())
+}
+
+/// Writes output within a transaction, and removes what has left the ring of its tail.
+pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPiece]) -> Result<(), sqlx::Error> {
+    for piece in pieces {
+        if let Some((from, to)) = piece.expired {
+            sqlx::query(sql::EXPIRE_OUTPUT)
+                .bind(piece.run.0)
+                .bind(piece.attempt)
+                .bind(saturating(from))
+                .bind(saturating(to))
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !piece.data.is_empty() {
+            sqlx::query(sql::INSERT_OUTPUT)
+                .bind(piece.run.0)
+                .bind(piece.attempt)
+                .bind(saturating(piece.offset))
+                .bind(piece.stream.number())
+                .bind(piece.at.as_microsecond())
+                .bind(piece.data.as_slice())
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn opened(entry: &OpenEntry) -> Value {
+    let OpenEntry { run, job, cause, due, state } = entry;
+    let due = due.as_microsecond();
+    json!([run, job, cause.number(), due, null, 1, state.number(), null, null, null])
+}
+
+fn gap_row(job: &JobName, gap: &GapEntry, detail: Option<&str>) -> Value {
+    let (due, due_last) = (gap.due.as_microsecond(), gap.due_last.as_microsecond());
+    let (state, outcome, reason) = (State::Ended.number(), gap.outcome.number(), gap.reason.number());
+    json!([gap.run, job, Cause::Schedule.number(), due, due_last, gap.count, state, outcome, reason, detail])
+}
+
+fn closed(closing: &Closing) -> Value {
+    let Closing { run, outcome, reason, detail, ended } = closing;
+    let (outcome, reason) = (outcome.number(), reason.map(|reason| reason.number()));
+    let Some(ended) = ended else {
+        return json!([run, outcome, reason, detail, null, null, null, null, null, null, 0, 0]);
+    };
+    let (code, signal) = exit_status(ended);
+    let has_begun = !matches!(ended.exit, Exit::NotStarted { .. });
+    json!([
+        run,
+        outcome,
+        reason,
+        detail,
+        ended.at.as_microsecond(),
+        has_begun.then(|| micros(ended.duration)),
+        code,
+        signal,
+        ended.cpu.map(micros),
+        ended.max_rss,
+        ended.output_bytes,
+        1,
+    ])
+}
+
+fn exit_status(ended: &Ended) -> (Option<i32>, Option<i32>) {
+    match &ended.exit {
+        Exit::Code(code) => (Some(*code), None),
+        Exit::Signal { signal, .. } => (None, Some(*signal)),
+        Exit::TimedOut { status, .. } | Exit::Stopped { status, .. } => (status.code(), status.signal()),
+        Exit::NotStarted { .. } | Exit::Panicked { .. } => (None, None),
+    }
+}
+
+fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn saturating(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

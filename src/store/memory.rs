@@ -1,0 +1,183 @@
+//! What does a planner need to know of the ledger before it goes on?
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::open::{Reader, Store};
+use crate::job::{JobName, WrittenTiming};
+use crate::jobfile::{Zones, timing_from};
+use crate::plan::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
+use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
+
+/// The newest entry of a job that settles its instants up to its own: not one from before the clock was set back that
+/// was due later than it then showed.
+const JOBS: &str = "
+SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
+       runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason
+FROM jobs
+LEFT JOIN definitions ON definitions.job = jobs.number AND definitions.until IS NULL
+LEFT JOIN runs ON runs.run = (
+    SELECT newest.run FROM runs AS newest
+    WHERE newest.job = jobs.number AND newest.cause <= 3 AND newest.due <= $1
+      AND (newest.outcome >= 7 AND newest.due_last IS NOT NULL
+           OR NOT EXISTS (SELECT 1 FROM set_back WHERE newest.run <= highest AND newest.due > at))
+    ORDER BY newest.due DESC LIMIT 1)";
+
+const TAKEN: &str = "
+SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job, set_back
+WHERE runs.due > set_back.at AND runs.run <= set_back.highest AND runs.cause <= 3 AND runs.due_last IS NULL";
+
+const OPEN: &str = "
+SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot
+FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN boots ON boots.number = runs.boot
+WHERE runs.state < 3 ORDER BY runs.due, runs.run";
+
+const TAKEN_AHEAD: &str = "
+SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job
+WHERE runs.due > $1 AND runs.cause <= 3 AND runs.due_last IS NULL";
+
+/// Of each job at most one entry reaches over a moment, and it is the last that begins before it.
+const GAPS_AHEAD: &str = "
+SELECT jobs.name, runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason,
+       definitions.text, definitions.zone_data
+FROM runs JOIN jobs ON jobs.number = runs.job
+LEFT JOIN definitions ON definitions.number = (
+    SELECT number FROM definitions AS named
+    WHERE named.job = runs.job AND named.since < runs.due AND (named.until IS NULL OR runs.due <= named.until)
+    ORDER BY named.since DESC LIMIT 1)
+WHERE runs.due_last > $1
+  AND (runs.due > $1
+       OR runs.run IN (SELECT (SELECT last.run FROM runs AS last WHERE last.job = jobs.number AND last.due <= $1
+                               ORDER BY last.due DESC LIMIT 1) FROM jobs))";
+
+const DEFINITIONS_AHEAD: &str = "
+SELECT EXISTS (SELECT 1 FROM definitions WHERE since > $1 OR until > $1)";
+
+/// A run that the ledger has as running, and what identified its process.
+#[derive(Debug, Clone)]
+pub struct Survivor {
+    pub run: RunId,
+    pub job: JobName,
+    pub process: Option<ProcessId>,
+    pub boot_id: Option<String>,
+}
+
+impl Store {
+    /// All that a planner goes on from.
+    pub async fn memory(&self, now: Timestamp, zones: &dyn Zones) -> Result<Memory, sqlx::Error> {
+        let pool = &self.reader.pool;
+        let at = now.as_microsecond();
+        let highest: Option<i64> = sqlx::query_scalar("SELECT max(run) FROM runs").fetch_one(pool).await?;
+        let jobs = sqlx::query(JOBS).bind(at).fetch_all(pool).await?;
+        let taken = sqlx::query(TAKEN).fetch_all(pool).await?;
+        let open = sqlx::query(OPEN).fetch_all(pool).await?;
+        Ok(Memory {
+            highest: highest.unwrap_or(0),
+            first_since_boot: self.first_since_boot,
+            jobs: jobs.iter().filter_map(|row| remembered_job(row, zones)).collect(),
+            open: open.iter().filter_map(remembered_run).collect(),
+            taken: taken.iter().filter_map(taken_instant).collect(),
+            ahead: self.reader.ahead(now, zones).await?,
+        })
+    }
+}
+
+impl Reader {
+    /// What the ledger says of times later than this one.
+    pub async fn ahead(&self, now: Timestamp, zones: &dyn Zones) -> Result<Ahead, sqlx::Error> {
+        let at = now.as_microsecond();
+        let taken = sqlx::query(TAKEN_AHEAD).bind(at).fetch_all(&self.pool).await?;
+        let gaps = sqlx::query(GAPS_AHEAD).bind(at).fetch_all(&self.pool).await?;
+        let definitions: bool = sqlx::query_scalar(DEFINITIONS_AHEAD).bind(at).fetch_one(&self.pool).await?;
+        Ok(Ahead {
+            is_set_back: definitions || !taken.is_empty() || !gaps.is_empty(),
+            taken: taken.iter().filter_map(taken_instant).collect(),
+            gaps: gaps.iter().filter_map(|row| gap_ahead(row, zones)).collect(),
+        })
+    }
+
+    /// Runs that the ledger has as running.
+    pub async fn survivors(&self) -> Result<Vec<Survivor>, sqlx::Error> {
+        let open = sqlx::query(OPEN).fetch_all(&self.pool).await?;
+        Ok(open
+            .iter()
+            .filter(|row| row.get::<i64, _>("state") == State::Running.number())
+            .filter_map(survivor)
+            .collect())
+    }
+}
+
+fn name(row: &SqliteRow) -> Option<JobName> {
+    JobName::new(row.get::<&str, _>("name")).ok()
+}
+
+fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
+    Timestamp::from_microsecond(row.get::<Option<i64>, _>(column)?).ok()
+}
+
+fn remembered_job(row: &SqliteRow, zones: &dyn Zones) -> Option<RememberedJob> {
+    let definition = time(row, "since").zip(written(row)).map(|(since, written)| RememberedDefinition {
+        since,
+        timing: timing_from(&written, zones),
+        written,
+    });
+    Some(RememberedJob {
+        name: name(row)?,
+        definition,
+        newest: time(row, "due_last").or_else(|| time(row, "due")),
+        gap: gap(row),
+    })
+}
+
+/// What a definition holds besides its zone data.
+#[derive(Deserialize)]
+struct DefinitionText {
+    schedules: Vec<String>,
+    zone: String,
+}
+
+fn written(row: &SqliteRow) -> Option<WrittenTiming> {
+    let text: Option<&str> = row.get("text");
+    let DefinitionText { schedules, zone } = serde_json::from_str(text?).ok()?;
+    Some(WrittenTiming { schedules, zone, zone_data: row.get("zone_data") })
+}
+
+/// The entry of a row, if it is of instants that did not become runs.
+fn gap(row: &SqliteRow) -> Option<GapEntry> {
+    Some(GapEntry {
+        due_last: time(row, "due_last")?,
+        run: RunId(row.get("run")),
+        outcome: Outcome::from_number(row.get("outcome"))?,
+        reason: Reason::from_number(row.get("reason"))?,
+        due: time(row, "due")?,
+        count: u64::try_from(row.get::<i64, _>("count")).ok()?,
+    })
+}
+
+fn gap_ahead(row: &SqliteRow, zones: &dyn Zones) -> Option<AheadGap> {
+    let timing = written(row).and_then(|written| timing_from(&written, zones));
+    Some(AheadGap { job: name(row)?, gap: gap(row)?, timing })
+}
+
+fn taken_instant(row: &SqliteRow) -> Option<(JobName, Timestamp)> {
+    name(row).zip(time(row, "due"))
+}
+
+fn remembered_run(row: &SqliteRow) -> Option<RememberedRun> {
+    Some(RememberedRun {
+        run: RunId(row.get("run")),
+        job: name(row)?,
+        cause: Cause::from_number(row.get("cause"))?,
+        due: time(row, "due")?,
+        state: State::from_number(row.get("state"))?,
+    })
+}
+
+fn survivor(row: &SqliteRow) -> Option<Survivor> {
+    let pid: Option<i32> = row.get("pid");
+    let ticks: Option<i64> = row.get("start_ticks");
+    let process = pid.zip(ticks).and_then(|(pid, ticks)| Some(ProcessId { pid, start_ticks: ticks.try_into().ok()? }));
+    Some(Survivor { run: RunId(row.get("run")), job: name(row)?, process, boot_id: row.get("boot") })
+}

@@ -1,0 +1,17 @@
+//! All SQL of ours. One task writes, in groups; readers have connections of their own that cannot write.
+
+mod batch;
+mod memory;
+mod open;
+mod output;
+mod read;
+mod retention;
+mod statements;
+mod writer;
+
+pub use memory::Survivor;
+pub use open::{Identity, OpenError, Reader, Store};
+pub use output::OutputLine;
+pub use read::HistoryFilter;
+pub use retention::Pruned;
+pub use writer::{Answer, Writer, WriterEnd};

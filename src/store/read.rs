@@ -1,0 +1,148 @@
+//! What does the ledger say to people who ask?
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::open::Reader;
+use crate::report::{Entry, Seconds, Time, signal_name};
+use crate::run::{Cause, Outcome, Reason, RunId, State};
+
+const ENTRIES: &str = "
+SELECT runs.*, jobs.name AS job_name, hosts.name AS host_name
+FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN hosts ON hosts.number = runs.host
+WHERE true";
+
+/// Failed in general: see `Outcome::is_failure`.
+const IS_FAILURE: &str = "(runs.outcome IN (2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
+
+/// Outcomes that count in a row of failures: stopped by hand, skipped and missed do not break it.
+const COUNTS_IN_A_ROW: &str = "(runs.outcome IN (1, 2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
+
+/// Which entries are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryFilter {
+    /// None: of all jobs.
+    pub jobs: Vec<String>,
+    pub failed: bool,
+    /// The newest so many.
+    pub limit: u32,
+}
+
+impl Reader {
+    /// The newest entries, newest last.
+    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        if !filter.jobs.is_empty() {
+            query.push(" AND runs.job IN (SELECT number FROM jobs WHERE name IN (");
+            let mut names = query.separated(", ");
+            for job in &filter.jobs {
+                names.push_bind(job);
+            }
+            query.push("))");
+        }
+        if filter.failed {
+            query.push(" AND ").push(IS_FAILURE);
+        }
+        query.push(" ORDER BY runs.due DESC, runs.run DESC LIMIT ").push_bind(filter.limit);
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().rev().filter_map(entry).collect())
+    }
+
+    pub async fn entry(&self, run: RunId) -> Result<Option<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        query.push(" AND runs.run = ").push_bind(run.0);
+        let row = query.build().fetch_optional(&self.pool).await?;
+        Ok(row.as_ref().and_then(entry))
+    }
+
+    /// The job's newest run: an entry that began, or could not begin.
+    pub async fn last_run(&self, job: &str, failed: bool) -> Result<Option<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job).push(")");
+        query.push(" AND (runs.outcome IS NULL OR runs.outcome < 7) AND runs.state > 1");
+        if failed {
+            query.push(" AND ").push(IS_FAILURE);
+        }
+        query.push(" ORDER BY runs.due DESC, runs.run DESC LIMIT 1");
+        let row = query.build().fetch_optional(&self.pool).await?;
+        Ok(row.as_ref().and_then(entry))
+    }
+
+    /// The job's newest entry that has ended.
+    pub async fn last_ended(&self, job: &str) -> Result<Option<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job);
+        query.push(") AND runs.state = 3 ORDER BY runs.due DESC, runs.run DESC LIMIT 1");
+        let row = query.build().fetch_optional(&self.pool).await?;
+        Ok(row.as_ref().and_then(entry))
+    }
+
+    /// Runs that have not ended, in due order.
+    pub async fn open_runs(&self) -> Result<Vec<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        query.push(" AND runs.state < 3 ORDER BY runs.due, runs.run");
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().filter_map(entry).collect())
+    }
+
+    /// How often the job has failed in a row, up to its newest run.
+    pub async fn failures_in_a_row(&self, job: &str) -> Result<i64, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM runs WHERE ");
+        query.push(IS_FAILURE);
+        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job);
+        query.push(") AND runs.due > coalesce((SELECT max(good.due) FROM runs AS good WHERE good.job = runs.job");
+        query.push(" AND good.outcome = 1), -9223372036854775808) AND ").push(COUNTS_IN_A_ROW);
+        query.build_query_scalar().fetch_one(&self.pool).await
+    }
+
+    /// All jobs that the ledger has ever seen.
+    pub async fn known_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query_scalar("SELECT name FROM jobs ORDER BY name").fetch_all(&self.pool).await
+    }
+}
+
+fn time(row: &SqliteRow, column: &str) -> Option<Time> {
+    Timestamp::from_microsecond(row.get::<Option<i64>, _>(column)?).ok().map(Time)
+}
+
+fn seconds(row: &SqliteRow, column: &str) -> Option<Seconds> {
+    row.get::<Option<i64>, _>(column).map(Seconds::from_micros)
+}
+
+/// The entry of a row; `None` if it has a word that this version does not know.
+fn entry(row: &SqliteRow) -> Option<Entry> {
+    let cause = Cause::from_number(row.get("cause"))?;
+    let state = State::from_number(row.get("state"))?;
+    let outcome = row.get::<Option<i64>, _>("outcome").and_then(Outcome::from_number);
+    let at = time(row, "due")?;
+    let due = cause.names_instant() || cause == Cause::Start;
+    let started = row.get::<Option<i64>, _>("started");
+    let planned: i64 = row.get::<i64, _>("due") + row.get::<i64, _>("jitter") + row.get::<i64, _>("waited");
+    Some(Entry {
+        run: RunId(row.get("run")),
+        job: row.get("job_name"),
+        cause,
+        due: due.then_some(at),
+        due_last: time(row, "due_last"),
+        count: row.get("count"),
+        jitter: Seconds::from_micros(row.get("jitter")),
+        started: time(row, "started"),
+        ended: time(row, "ended"),
+        late: started.filter(|_| due).map(|started| Seconds::from_micros(started - planned)),
+        waited: Seconds::from_micros(row.get("waited")),
+        duration: seconds(row, "duration"),
+        state,
+        outcome,
+        reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
+        detail: row.get("detail"),
+        exit_code: row.get("exit_code"),
+        signal: row.get::<Option<i64>, _>("signal").map(signal_name),
+        attempts: row.get("attempts"),
+        cpu: seconds(row, "cpu"),
+        max_rss: row.get("max_rss"),
+        output_bytes: row.get("output_bytes"),
+        host: row.get("host_name"),
+        at: at.0,
+    })
+}

@@ -1,0 +1,71 @@
+//! The statements that write: one for each table and kind of change, whatever the number of rows.
+//!
+//! A group comes as one JSON list of rows, so that it is one statement and two hops to the database's thread.
+
+pub const INSERT_JOBS: &str = "
+INSERT INTO jobs (name) SELECT value FROM json_each($1) WHERE true ON CONFLICT DO NOTHING";
+
+pub const INSERT_DEFINITION: &str = "
+INSERT INTO definitions (job, since, text, zone_data)
+VALUES ((SELECT number FROM jobs WHERE name = $1), $2, $3, $4)";
+
+pub const END_DEFINITION: &str = "
+UPDATE definitions SET until = $2 WHERE job = (SELECT number FROM jobs WHERE name = $1) AND until IS NULL";
+
+pub const SET_BACK: &str = "
+INSERT INTO set_back (only, at, highest) VALUES (1, $1, $2)
+ON CONFLICT (only) DO UPDATE SET at = excluded.at, highest = excluded.highest";
+
+pub const CUT_DEFINITIONS: &str = "
+UPDATE definitions SET since = min(since, $1), until = min(until, $1) WHERE since > $1 OR until > $1";
+
+pub const REMOVE_GAPS: &str = "
+DELETE FROM runs WHERE run IN (SELECT value FROM json_each($1))";
+
+/// What it does not return was there already.
+pub const INSERT_RUNS: &str = "
+INSERT INTO runs (run, job, cause, due, due_last, count, state, outcome, reason, detail, host)
+SELECT value ->> 0, (SELECT number FROM jobs WHERE name = value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+       value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, $2
+FROM json_each($1) WHERE true
+ON CONFLICT DO NOTHING
+RETURNING run";
+
+pub const RESIZE_GAPS: &str = "
+UPDATE runs SET due_last = new.due_last, count = new.count
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS due_last, value ->> 2 AS count FROM json_each($1)) AS new
+WHERE runs.run = new.run";
+
+/// What it does not return was refused when it was opened.
+pub const BEGIN_RUNS: &str = "
+UPDATE runs SET state = 2, waited = new.waited
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS waited FROM json_each($1)) AS new
+WHERE runs.run = new.run
+RETURNING runs.run";
+
+pub const START_RUNS: &str = "
+UPDATE runs SET started = new.started, pid = new.pid, start_ticks = new.start_ticks, boot = $2, attempts = 1
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, value ->> 3 AS start_ticks
+      FROM json_each($1)) AS new
+WHERE runs.run = new.run";
+
+pub const CLOSE_RUNS: &str = "
+UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = new.detail, ended = new.ended,
+    duration = new.duration, exit_code = new.exit_code, signal = new.signal, cpu = new.cpu, max_rss = new.max_rss,
+    output_bytes = new.output_bytes, attempts = max(attempts, new.attempts),
+    pid = NULL, start_ticks = NULL, boot = NULL
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
+             value ->> 4 AS ended, value ->> 5 AS duration, value ->> 6 AS exit_code, value ->> 7 AS signal,
+             value ->> 8 AS cpu, value ->> 9 AS max_rss, value ->> 10 AS output_bytes, value ->> 11 AS attempts
+      FROM json_each($1)) AS new
+WHERE runs.run = new.run";
+
+pub const INSERT_EVENT: &str = "
+INSERT INTO events (at, kind, job, boot, detail)
+VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
+
+pub const INSERT_OUTPUT: &str = "
+INSERT INTO output (run, attempt, \"offset\", stream, at, data) VALUES ($1, $2, $3, $4, $5, $6)";
+
+pub const EXPIRE_OUTPUT: &str = "
+DELETE FROM output WHERE run = $1 AND attempt = $2 AND \"offset\" >= $3 AND \"offset\" < $4";
