@@ -1,6 +1,9 @@
 //! punctual, a periodic job scheduler daemon.
 #![deny(unsafe_code)]
+pub mod cli;
 pub mod clock;
+pub mod configuration;
+pub mod daemon;
 pub mod files;
 pub mod job;
 pub mod jobfile;

@@ -105,6 +105,11 @@ impl Planner {
         self.timers.of(job)
     }
 
+    /// The job of a run that has not ended.
+    pub fn job_of(&self, run: RunId) -> Option<&JobName> {
+        self.runs.get(&run).map(|open| &open.job.name)
+    }
+
     /// The latest moment it was told of; a clock that shows less was set back.
     pub fn latest(&self) -> Timestamp {
         self.latest

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
 use super::door::{Event, Order};
-use super::process::{Process, Remains};
+use super::process::{Ends, Process, Remains};
 use super::program::Trouble;
 use super::spawner::{Begun, Spawner};
 use super::tree;
@@ -65,9 +65,9 @@ impl Attempt {
     }
 
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
-        let Begun { process, at, since } = begun;
+        let Begun { process, ends, at, since } = begun;
         let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
-        let mut life = match Life::new(&process, Instant::from_std(since), stops, &self.order) {
+        let mut life = match Life::new(&process, ends, Instant::from_std(since), stops, &self.order) {
             Ok(life) => life,
             Err(error) => return self.unwatchable(&process, &error),
         };
@@ -177,6 +177,7 @@ struct Life<'p> {
     flush_at: Option<Instant>,
     ending: Option<Cause>,
     kill_at: Option<Instant>,
+    killed: bool,
     has_exited: bool,
     ended_at: Option<jiff::Timestamp>,
     duration: Duration,
@@ -188,14 +189,17 @@ struct Life<'p> {
 impl<'p> Life<'p> {
     fn new(
         process: &'p Process,
+        ends: Ends,
         since: Instant,
         stops: watch::Receiver<Option<Stop>>,
         order: &Order,
     ) -> io::Result<Self> {
-        let pipe = |end: &std::os::fd::OwnedFd| pipe::Receiver::from_owned_fd(end.try_clone()?);
         Ok(Self {
-            exit: Readiness::new(process.pidfd()?)?,
-            pipes: [(Stream::Stdout, Some(pipe(&process.stdout)?)), (Stream::Stderr, Some(pipe(&process.stderr)?))],
+            exit: Readiness::new(ends.pidfd)?,
+            pipes: [
+                (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
+                (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
+            ],
             process,
             since,
             stops,
@@ -204,6 +208,7 @@ impl<'p> Life<'p> {
             flush_at: None,
             ending: None,
             kill_at: None,
+            killed: false,
             has_exited: false,
             ended_at: None,
             duration: Duration::ZERO,
@@ -293,6 +298,7 @@ impl<'p> Life<'p> {
     fn kill(&mut self) {
         self.process.signal_group(Signal::KILL);
         self.kill_at = None;
+        self.killed = true;
         if self.has_exited {
             self.look_for_survivors();
         }
@@ -302,9 +308,14 @@ impl<'p> Life<'p> {
     fn look_for_survivors(&mut self) {
         let watched = tree::members(self.process.pid).into_iter().find_map(tree::watch);
         self.survivor = watched.and_then(|process| Readiness::new(process).ok());
-        if self.survivor.is_none() {
-            self.duration = self.since.elapsed();
-            self.linger_until = Some(Instant::now() + LINGER);
+        match self.survivor {
+            None => {
+                self.duration = self.since.elapsed();
+                self.linger_until = Some(Instant::now() + LINGER);
+            }
+            // One that was forked while the others were being killed.
+            Some(_) if self.killed => self.process.signal_group(Signal::KILL),
+            Some(_) => {}
         }
     }
 }

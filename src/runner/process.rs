@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -19,6 +19,11 @@ use crate::run::{ProcessId, Status};
 pub struct Process {
     pub id: ProcessId,
     pub pid: Pid,
+}
+
+/// The ends of a process that are watched.
+#[derive(Debug)]
+pub struct Ends {
     /// Becomes readable when the process ends.
     pub pidfd: OwnedFd,
     pub stdout: OwnedFd,
@@ -39,7 +44,7 @@ pub struct Remains {
 ///
 /// Nothing here may make the standard library leave the path of posix_spawn for fork (an absolute program, no `pre_exec`,
 /// no user): a fork copies the page tables of the daemon, however large it is.
-pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<Process> {
+pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
     #[allow(clippy::disallowed_methods)]
     let mut command = Command::new(&prepared.program);
     let mut child = command
@@ -60,7 +65,7 @@ pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<Process> {
     let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
     let number = pid.as_raw_nonzero().get();
     let id = ProcessId { pid: number, start_ticks: start_ticks(number).unwrap_or(0) };
-    Ok(Process { id, pid, pidfd, stdout: stdout.into(), stderr: stderr.into() })
+    Ok((Process { id, pid }, Ends { pidfd, stdout: stdout.into(), stderr: stderr.into() }))
 }
 
 /// A text as standard input: a file in memory, which needs nobody to write it and never blocks.
@@ -79,11 +84,6 @@ impl Process {
     pub fn signal_group(&self, signal: Signal) {
         // The one error that can come is that nobody is left.
         let _ = rustix::process::kill_process_group(self.pid, signal);
-    }
-
-    /// A second descriptor to wait on.
-    pub fn pidfd(&self) -> io::Result<OwnedFd> {
-        self.pidfd.as_fd().try_clone_to_owned()
     }
 
     /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::door::{Order, Surroundings};
-use super::process::{Process, spawn};
+use super::process::{Ends, Process, spawn};
 use super::program::{Prepared, Trouble, spawn_trouble};
 use crate::clock::Clock;
 use crate::run::Reason;
@@ -24,6 +24,7 @@ const REQUESTS: usize = 4096;
 #[derive(Debug)]
 pub struct Begun {
     pub process: Process,
+    pub ends: Ends,
     pub at: Timestamp,
     pub since: Instant,
 }
@@ -89,6 +90,6 @@ fn begin(order: &Order, clock: &Clock, surroundings: &Surroundings) -> Result<Be
     let prepared = Prepared::of(order, surroundings)?;
     // The process exists from the beginning of the call on; the rest of the call is the program taking over.
     let (at, since) = (clock.now(), clock.instant());
-    let process = spawn(&prepared, &order.command().stdin).map_err(|error| spawn_trouble(&error, &prepared))?;
-    Ok(Begun { process, at, since })
+    let (process, ends) = spawn(&prepared, &order.command().stdin).map_err(|error| spawn_trouble(&error, &prepared))?;
+    Ok(Begun { process, ends, at, since })
 }

@@ -70,11 +70,17 @@ pub enum OpenError {
     Sql { path: PathBuf, source: sqlx::Error },
 }
 
-impl Store {
-    /// Opens the database for writing, makes it if there is none, and brings it up to date.
-    pub async fn open(path: &Path, host: &str, boot_id: &str) -> Result<Self, OpenError> {
-        prepare_file(path)?;
-        let options = options(path).read_only(false).create_if_missing(true);
+/// A database file that is there, can be written, and may be a database.
+#[derive(Debug)]
+pub struct Prepared {
+    path: PathBuf,
+}
+
+impl Prepared {
+    /// Opens the database for writing and brings it up to date. Whoever does must be the only one.
+    pub async fn open(self, host: &str, boot_id: &str) -> Result<Store, OpenError> {
+        let path = self.path.as_path();
+        let options = writing(path);
         let mut connection = options.connect().await.map_err(|error| classify(path, error))?;
         adopt(path, &mut connection).await?;
         let identity = identify(&mut connection, host, boot_id).await.map_err(|error| classify(path, error))?;
@@ -82,14 +88,22 @@ impl Store {
         let starts: i64 = known.fetch_one(&mut connection).await.map_err(|error| classify(path, error))?;
         connection.close().await.map_err(|error| classify(path, error))?;
         let pool = |connections| pool_options(connections).connect_lazy_with(options.clone());
-        Ok(Self {
+        Ok(Store {
             path: path.to_owned(),
             identity,
             first_since_boot: starts == 0,
             writer: pool(1),
             upkeep: pool(1),
-            reader: Reader { pool: pool_options(READERS).connect_lazy_with(options.clone().read_only(true)) },
+            reader: Reader { pool: pool_options(READERS).connect_lazy_with(reading(path)) },
         })
+    }
+}
+
+impl Store {
+    /// Makes sure that there is a file to lock and to open; makes an empty one where there is none.
+    pub fn prepare(path: &Path) -> Result<Prepared, OpenError> {
+        prepare_file(path)?;
+        Ok(Prepared { path: path.to_owned() })
     }
 
     /// Closes all connections; the last one to leave empties the write-ahead log.
@@ -104,7 +118,7 @@ impl Reader {
     /// Opens the database for questions only, whether a daemon runs or not.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         check_header(path)?;
-        let options = options(path).read_only(true).immutable(cannot_have_a_log(path));
+        let options = reading(path).immutable(cannot_have_a_log(path));
         let pool = pool_options(READERS).connect_lazy_with(options);
         let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'runs'");
         let tables: i64 = tables.fetch_one(&pool).await.map_err(|error| classify(path, error))?;
@@ -115,9 +129,14 @@ impl Reader {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+fn reading(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).disable_statement_logging()
+}
+
+fn writing(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
+        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)

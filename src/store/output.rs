@@ -13,6 +13,7 @@ SELECT attempt, \"offset\", stream, at, data FROM output WHERE run = $1 ORDER BY
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputLine {
     Piece {
+        offset: u64,
         stream: Stream,
         at: Timestamp,
         data: Vec<u8>,
@@ -42,7 +43,7 @@ impl Reader {
             }
             let data: Vec<u8> = row.get("data");
             reached = offset + data.len() as u64;
-            lines.push(OutputLine::Piece { stream, at, data });
+            lines.push(OutputLine::Piece { offset, stream, at, data });
         }
         if total > reached {
             lines.push(OutputLine::Cut { bytes: total - reached });

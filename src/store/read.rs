@@ -96,6 +96,11 @@ impl Reader {
         query.build_query_scalar().fetch_one(&self.pool).await
     }
 
+    /// Copies the ledger, as it is at this moment, to a file that must not be there yet.
+    pub async fn copy_to(&self, path: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("VACUUM INTO $1").bind(path).execute(&self.pool).await.map(|_| ())
+    }
+
     /// All jobs that the ledger has ever seen.
     pub async fn known_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
         sqlx::query_scalar("SELECT name FROM jobs ORDER BY name").fetch_all(&self.pool).await

@@ -111,11 +111,6 @@ impl Store {
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.upkeep).await?;
         Ok(())
     }
-
-    /// Copies the ledger to a file that must not be there yet, while everything goes on.
-    pub async fn backup(&self, to: &str) -> Result<(), sqlx::Error> {
-        sqlx::query("VACUUM INTO $1").bind(to).execute(&self.upkeep).await.map(|_| ())
-    }
 }
 
 /// Free pages go back to the file system a few at a time.

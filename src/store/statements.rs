@@ -52,7 +52,7 @@ WHERE runs.run = new.run";
 pub const CLOSE_RUNS: &str = "
 UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = new.detail, ended = new.ended,
     duration = new.duration, exit_code = new.exit_code, signal = new.signal, cpu = new.cpu, max_rss = new.max_rss,
-    output_bytes = new.output_bytes, attempts = max(attempts, new.attempts),
+    output_bytes = new.output_bytes, attempts = max(runs.attempts, new.attempts),
     pid = NULL, start_ticks = NULL, boot = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
              value ->> 4 AS ended, value ->> 5 AS duration, value ->> 6 AS exit_code, value ->> 7 AS signal,

@@ -1,0 +1,129 @@
+//! `punctual check`: is this file right? Every error at once, with its place and what to write instead.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::args::{CheckArguments, Global};
+use super::places::{config_file, environment, read, running_daemon};
+use super::screen::Screen;
+use super::{Answer, Done};
+use crate::configuration::Configuration;
+use crate::job::Task;
+use crate::jobfile::{Diagnostic, Source};
+use crate::report::{CheckReport, DiagnosticReport};
+use crate::runner::preflight;
+
+pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answer {
+    let path = match &verb.file {
+        Some(file) => file.clone(),
+        None => config_file(global, running_daemon(global).as_ref())?,
+    };
+    let mut configuration = read(&path)?;
+    add_machine_warnings(&mut configuration);
+    let said = &configuration.checked.said;
+    let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
+    if screen.json {
+        screen.value(&report(&configuration));
+    } else {
+        show(&configuration, screen);
+    }
+    Ok(if wrong { Done::Failed } else { Done::Well })
+}
+
+/// What depends on this machine as it is now: it may be right again when the job is due.
+fn add_machine_warnings(configuration: &mut Configuration) {
+    let environment = environment();
+    let checked = &configuration.checked;
+    let mut warnings = Vec::new();
+    for (job, places) in checked.jobs_with_places() {
+        let Task::Command(command) = &job.task;
+        if let Some(trouble) = preflight(command, &environment) {
+            let about_cwd = trouble.detail.starts_with("its working directory");
+            let about_env = trouble.detail.starts_with("its env_file");
+            let (key, span) = match () {
+                () if about_cwd => ("cwd", places.cwd.clone()),
+                () if about_env => ("env_file", places.env_files.first().cloned()),
+                () => ("command", places.command.clone()),
+            };
+            let message = format!("if it were due now, `{}` could not begin: {}", job.name, trouble.detail);
+            warnings.push((format!("jobs.{}.{key}", job.name), span.unwrap_or(places.name.clone()), message));
+        }
+    }
+    for (key, span, message) in warnings {
+        configuration.checked.said.warn(&key, span, message, None);
+    }
+}
+
+fn show(configuration: &Configuration, screen: &mut Screen) {
+    complain_about(configuration, screen);
+    let said = &configuration.checked.said;
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    };
+    let path = configuration.path.display();
+    let jobs = count(configuration.checked.jobs.len(), "job");
+    match (said.errors.len(), said.warnings.len()) {
+        (0, 0) => screen.line(format!("{path} is right: {jobs}")),
+        (0, warnings) => screen.line(format!("{path} is right: {jobs}, {}", count(warnings, "warning"))),
+        (errors, warnings) => {
+            screen.line(format!("{path} is wrong: {}, {}", count(errors, "error"), count(warnings, "warning")));
+        }
+    }
+}
+
+/// Shows errors and warnings with their lines of the file.
+pub fn complain_about(configuration: &Configuration, screen: &mut Screen) {
+    let renderer = if screen.colors_errors() { Renderer::styled() } else { Renderer::plain() };
+    for text in rendered(configuration, &renderer) {
+        screen.note(format!("{text}\n"));
+    }
+}
+
+/// The same without colours, line by line.
+pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
+    let texts = rendered(configuration, &Renderer::plain());
+    texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
+}
+
+fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
+    let checked = &configuration.checked;
+    let errors = checked.said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
+    let warnings = checked.said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
+    errors
+        .chain(warnings)
+        .map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &checked.source)))
+        .collect()
+}
+
+fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) -> Vec<Group<'d>> {
+    // The place of something that is missing is one character wide.
+    let length = source.text.len();
+    let start = source.text.floor_char_boundary(diagnostic.span.start.min(length));
+    let end = source.text.floor_char_boundary(diagnostic.span.end.min(length)).max(start);
+    let snippet = Snippet::source(&source.text)
+        .path(source.path.to_str().unwrap_or("jobs.toml"))
+        .annotation(AnnotationKind::Primary.span(start..end));
+    let mut group = level.primary_title(&diagnostic.message).element(snippet);
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    vec![group]
+}
+
+fn report(configuration: &Configuration) -> CheckReport {
+    let source = &configuration.checked.source;
+    let one = |diagnostic: &Diagnostic| {
+        let position = source.position(diagnostic.span.start);
+        DiagnosticReport {
+            file: source.path.display().to_string(),
+            line: position.line,
+            column: position.column,
+            end_column: source.end_column(&diagnostic.span),
+            key: diagnostic.key.clone(),
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone(),
+        }
+    };
+    let said = &configuration.checked.said;
+    CheckReport { errors: said.errors.iter().map(one).collect(), warnings: said.warnings.iter().map(one).collect() }
+}

@@ -1,0 +1,89 @@
+//! `punctual daemon`: runs in the foreground until it is told to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::args::{DaemonArguments, Global};
+use super::check::complain_about;
+use super::places::{config_file, environment, state_folder};
+use super::screen::Screen;
+use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
+use crate::configuration::Configuration;
+use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
+use crate::settings::Flags;
+
+/// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.
+const WORKERS: usize = 2;
+/// Signals that wait to be looked at.
+const DEMANDS: usize = 8;
+
+pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
+    init_log(screen.colors_errors());
+    let setup = Setup {
+        config: config_file(global, None)?,
+        state: state_folder(global)?,
+        flags: Flags {
+            database: verb.database.clone(),
+            timezone: verb.timezone.clone(),
+            max_running: verb.max_running,
+            stop_grace: verb.stop_grace.clone(),
+        },
+        environment: environment(),
+        clock: Clock::System,
+        complain: complain_in_the_log,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
+    let result = runtime.block_on(async {
+        let (demands, demands_out) = mpsc::channel(DEMANDS);
+        let listening = listen(demands);
+        tokio::select! {
+            result = run_daemon(setup, demands_out) => result,
+            error = listening => Err(StartError::Io(error)),
+        }
+    });
+    match result {
+        Ok(()) => Ok(Done::Well),
+        Err(StartError::WrongFile(configuration)) => {
+            complain_about(&configuration, screen);
+            let path = configuration.path.display();
+            Err(Refusal::new(Done::Failed, format!("{path} is wrong; the daemon does not start with it")))
+        }
+        Err(error @ StartError::Configuration(_)) => Err(Refusal::chain(Done::Failed, &error)),
+        Err(error) => Err(Refusal::chain(Done::Unreachable, &error)),
+    }
+}
+
+/// Passes signals on as demands; returns only if it cannot.
+async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
+    let listen = async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            let demand = tokio::select! {
+                _ = terminate.recv() => Demand::Stop,
+                _ = interrupt.recv() => Demand::Stop,
+                _ = hang_up.recv() => Demand::Reload,
+            };
+            // A full channel means that the same was demanded several times already.
+            let _ = demands.try_send(demand);
+        }
+    };
+    let result: std::io::Result<std::convert::Infallible> = listen.await;
+    match result {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+/// A file that is wrong is shown where the daemon's log lines go.
+fn complain_in_the_log(configuration: &Configuration) {
+    for line in super::check::plain_lines(configuration) {
+        tracing::error!("{line}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Where are the file and the ledger that are meant?
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::args::Global;
+use super::{Done, Refusal};
+use crate::clock::Clock;
+use crate::configuration::Configuration;
+use crate::daemon::{Holder, holder};
+use crate::settings::Flags;
+use crate::store::{OpenError, Reader};
+
+/// The database's name in a state folder, until a file says otherwise.
+const DATABASE: &str = "punctual.db";
+
+/// The state folder: the flag's, systemd's, root's, the user's.
+pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
+    if let Some(state) = &global.state {
+        return std::path::absolute(state).map_err(|error| Refusal::chain(Done::Misused, &error));
+    }
+    if let Some(given) = nonempty("STATE_DIRECTORY") {
+        // systemd gives a list where a unit has several.
+        let first = given.split(':').next().unwrap_or_default().to_owned();
+        return Ok(first.into());
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok("/var/lib/punctual".into());
+    }
+    if let Some(folder) = nonempty("XDG_STATE_HOME") {
+        return Ok(Path::new(&folder).join("punctual"));
+    }
+    let home = nonempty("HOME").ok_or_else(|| {
+        Refusal::new(Done::Misused, "there is no HOME to keep the ledger in; choose a folder with --state")
+    })?;
+    Ok(Path::new(&home).join(".local/state/punctual"))
+}
+
+/// The daemon that works on the ledger of this state folder.
+pub fn running_daemon(global: &Global) -> Option<Holder> {
+    let state = state_folder(global).ok()?;
+    holder(&database(global, &state))
+}
+
+/// The database: where the file says, if there is a file and it says so.
+fn database(global: &Global, state: &Path) -> PathBuf {
+    let usual = state.join(DATABASE);
+    if holder(&usual).is_some() {
+        return usual;
+    }
+    match config_file(global, None).ok().and_then(|path| read(&path).ok()) {
+        Some(configuration) => configuration.settings.database_in(state),
+        None => usual,
+    }
+}
+
+/// The job file that is meant; `running` is the daemon whose file comes before those that lie about.
+pub fn config_file(global: &Global, running: Option<&Holder>) -> Result<PathBuf, Refusal> {
+    if let Some(config) = &global.config {
+        return Ok(config.clone());
+    }
+    if let Some(config) = nonempty("PUNCTUAL_CONFIG") {
+        return Ok(config.into());
+    }
+    if let Some(holder) = running {
+        return Ok(holder.config.clone());
+    }
+    let users = nonempty("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| nonempty("HOME").map(|home| Path::new(&home).join(".config")))
+        .map(|folder| folder.join("punctual/jobs.toml"));
+    let candidates = [Some(PathBuf::from("jobs.toml")), users, Some("/etc/punctual/jobs.toml".into())];
+    candidates.into_iter().flatten().find(|path| path.exists()).ok_or_else(|| {
+        Refusal::new(
+            Done::Failed,
+            "there is no job file: neither ./jobs.toml nor ~/.config/punctual/jobs.toml nor /etc/punctual/jobs.toml; \
+             name one with --config FILE",
+        )
+    })
+}
+
+/// Reads a job file with the settings that hold for this process.
+pub fn read(path: &Path) -> Result<Configuration, Refusal> {
+    let now = Clock::System.now();
+    Configuration::read(path, &environment(), &Flags::default(), now)
+        .map_err(|error| Refusal::chain(Done::Failed, &error))
+}
+
+/// Opens the ledger for questions, whether a daemon runs or not.
+pub async fn open_ledger(global: &Global) -> Result<Reader, Refusal> {
+    let state = state_folder(global)?;
+    Reader::open(&database(global, &state)).await.map_err(|error| {
+        let refusal = Refusal::chain(Done::Unreachable, &error);
+        match error {
+            OpenError::Missing(_) => {
+                let hint = format!("{}; start one with: punctual daemon", refusal.message);
+                Refusal::new(Done::Unreachable, hint)
+            }
+            _ => refusal,
+        }
+    })
+}
+
+/// This process's variables, where they are text.
+pub fn environment() -> BTreeMap<String, String> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn nonempty(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Runs a question on a runtime of one thread, which is all that it needs.
+pub fn ask<T>(question: impl Future<Output = T>) -> Result<T, Refusal> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
+    Ok(runtime.block_on(question))
+}
+
+/// An error of the ledger while it is asked.
+pub fn unreadable(error: &sqlx::Error) -> Refusal {
+    Refusal::new(Done::Unreachable, format!("the ledger cannot be read: {error}"))
+}

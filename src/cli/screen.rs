@@ -1,0 +1,237 @@
+//! How is it shown? The one printer: text for people, JSON for programs, colours where they are wanted.
+
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use clap::ColorChoice;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use owo_colors::{OwoColorize, Style};
+use serde::Serialize;
+
+use super::table::{Cell, lay_out};
+use crate::report::{Seconds, Time};
+
+pub struct Screen {
+    out: BufWriter<io::Stdout>,
+    pub json: bool,
+    color: bool,
+    color_errors: bool,
+    zone: TimeZone,
+    /// Columns of the terminal; `None` where nobody looks.
+    width: Option<u16>,
+}
+
+impl Screen {
+    pub fn new(color: ColorChoice, json: bool) -> Self {
+        let wanted = |terminal: bool| match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let terminal = io::stdout().is_terminal();
+        let width = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| terminal).map(|size| size.ws_col);
+        Self {
+            out: BufWriter::new(io::stdout()),
+            json,
+            color: wanted(terminal),
+            color_errors: wanted(io::stderr().is_terminal()),
+            zone: TimeZone::system(),
+            width: width.filter(|width| *width > 0),
+        }
+    }
+
+    /// Writes bytes as they are. A reader that went away (`| head`) is no error.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        let _ = self.out.write_all(bytes);
+    }
+
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        self.raw(text.as_ref().as_bytes());
+        self.raw(b"\n");
+    }
+
+    /// One compact JSON value on a line.
+    pub fn value(&mut self, value: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(value) {
+            self.line(text);
+        }
+    }
+
+    /// What is no result goes to standard error.
+    pub fn note(&mut self, text: impl AsRef<str>) {
+        let _ = self.out.flush();
+        let _ = writeln!(io::stderr(), "{}", text.as_ref());
+    }
+
+    pub fn complain(&mut self, message: &str) {
+        let style = if self.color_errors { Style::new().red().bold() } else { Style::new() };
+        self.note(format!("{} {}", "error:".style(style), visible(message)));
+    }
+
+    pub fn flush(&mut self) -> bool {
+        self.out.flush().is_ok()
+    }
+
+    pub fn finish(&mut self) {
+        let _ = self.out.flush();
+    }
+
+    /// Whether messages on standard error are coloured.
+    pub fn colors_errors(&self) -> bool {
+        self.color_errors
+    }
+
+    pub fn paint(&self, text: &str, style: Style) -> String {
+        if self.color { text.style(style).to_string() } else { text.to_owned() }
+    }
+
+    pub fn dim(&self, text: &str) -> String {
+        self.paint(text, Style::new().dimmed())
+    }
+
+    /// A table without lines, as wide as the terminal at most.
+    pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
+        for line in lay_out(header, rows, self.width.map(usize::from)) {
+            let text: String = line.iter().map(|cell| self.paint(&cell.text, cell.style)).collect();
+            self.line(text.trim_end());
+        }
+    }
+
+    /// A time as this machine's clocks show it.
+    pub fn time(&self, time: Time) -> String {
+        self.time_in(time.0, &self.zone)
+    }
+
+    pub fn time_in(&self, time: Timestamp, zone: &TimeZone) -> String {
+        time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// Whether a zone's clocks show something else than this machine's at that time.
+    pub fn differs(&self, zone: &TimeZone, at: Timestamp) -> bool {
+        zone.to_offset(at) != self.zone.to_offset(at)
+    }
+
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+/// A length of time in two units at most: `1.2 ms`, `3.4 s`, `5m 6s`, `3d 4h`.
+pub fn span(seconds: Seconds) -> String {
+    let value = seconds.0;
+    let sign = if value < 0.0 { "-" } else { "" };
+    let size = value.abs();
+    if size < 0.9995 {
+        return format!("{sign}{:.1} ms", size * 1e3);
+    }
+    if size < 59.95 {
+        return format!("{sign}{size:.1} s");
+    }
+    // The seconds of a timestamp's span are far below where this could fail.
+    let whole = SignedDuration::try_from_secs_f64(size.round()).map_or(i64::MAX, |duration| duration.as_secs());
+    let (days, hours, minutes, rest) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    let two = |a: i64, unit_a: &str, b: i64, unit_b: &str| {
+        if b == 0 { format!("{sign}{a}{unit_a}") } else { format!("{sign}{a}{unit_a} {b}{unit_b}") }
+    };
+    match (days, hours) {
+        (0, 0) => two(minutes, "m", rest, "s"),
+        (0, _) => two(hours, "h", minutes, "m"),
+        _ => two(days, "d", hours, "h"),
+    }
+}
+
+/// A number of bytes with a unit.
+pub fn bytes(count: i64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    // Shown with one digit behind the point: what a float loses is not seen.
+    #[allow(clippy::cast_precision_loss)]
+    let mut size = count as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
+/// Text that others wrote, with everything visible that could steer a terminal.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        push_visible(&mut shown, character);
+    }
+    shown
+}
+
+/// The same for bytes: what is not UTF-8 is shown as `\xNN`.
+pub fn visible_bytes(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            push_visible(&mut shown, character);
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
+}
+
+fn push_visible(shown: &mut String, character: char) {
+    match character {
+        '\n' | '\t' => shown.push(character),
+        '\u{0}'..='\u{1f}' => {
+            // The caret notation of terminals: control characters are letters less 64.
+            shown.push('^');
+            shown.push(char::from(u8::try_from(u32::from(character)).unwrap_or(0) + 64));
+        }
+        '\u{7f}' => shown.push_str("^?"),
+        // C1 controls, and marks that turn the direction of text or hide in it.
+        '\u{80}'..='\u{9f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+        }
+        _ => shown.push(character),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, expect) in [
+            (0.0012, "1.2 ms"),
+            (0.9999, "1.0 s"),
+            (12.34, "12.3 s"),
+            (59.99, "1m"),
+            (306.0, "5m 6s"),
+            (7200.0, "2h"),
+            (273_600.0, "3d 4h"),
+            (-0.5, "-500.0 ms"),
+        ] {
+            assert_eq!(span(Seconds(seconds)), expect, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_one_digit() {
+        for (count, expect) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (314_572_800, "300.0 MiB")] {
+            assert_eq!(bytes(count), expect);
+        }
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(visible_bytes(b"a\x1b[2Jb\r\n\tc\xff\x00"), "a^[[2Jb^M\n\tc\\xff^@");
+        assert_eq!(visible("x\u{202e}y\u{9b}z\u{7f}ä"), "x\\u{202e}y\\u{9b}z^?ä");
+    }
+}

@@ -1,0 +1,188 @@
+//! `punctual show`: one run, or a job as it is defined, and its last run.
+
+use serde_json::json;
+
+use super::args::{Global, ShowArguments};
+use super::history::outcome;
+use super::logs::print_output;
+use super::next::no_job;
+use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::screen::{Screen, bytes, span, visible};
+use super::{Answer, Done, Refusal};
+use crate::job::{Job, Task};
+use crate::report::{Entry, Time};
+use crate::run::{Outcome, RunId};
+use crate::store::{OutputLine, Reader};
+
+/// Lines of the output that are shown with a run; `logs` shows all.
+const LINES: usize = 20;
+
+pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer {
+    match parse_run(&verb.subject) {
+        Some(run) => show_run(global, run?, screen),
+        None => show_job(global, &verb.subject, screen),
+    }
+}
+
+/// A number is a run: no job's name begins with a digit.
+pub fn parse_run(subject: &str) -> Option<Result<RunId, Refusal>> {
+    subject.starts_with(|c: char| c.is_ascii_digit()).then(|| {
+        let message = format!("`{subject}` is neither the number of a run nor the name of a job");
+        subject.parse().map(RunId).map_err(|_| Refusal::new(Done::Misused, message))
+    })
+}
+
+fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
+    let (entry, output) = ask(async {
+        let ledger = open_ledger(global).await?;
+        let entry = find_run(&ledger, run).await?;
+        let output = output_of(&ledger, &entry).await?;
+        Ok((entry, output))
+    })??;
+    if screen.json {
+        screen.value(&entry);
+        return Ok(Done::Well);
+    }
+    describe(&entry, screen);
+    if !output.is_empty() {
+        screen.line("");
+        print_output(&output, Some(LINES), false, screen);
+    }
+    Ok(Done::Well)
+}
+
+pub async fn find_run(ledger: &Reader, run: RunId) -> Result<Entry, Refusal> {
+    let entry = ledger.entry(run).await.map_err(|error| unreadable(&error))?;
+    entry.ok_or_else(|| Refusal::new(Done::Failed, format!("there is no run {run}; punctual history lists them")))
+}
+
+pub async fn output_of(ledger: &Reader, entry: &Entry) -> Result<Vec<OutputLine>, Refusal> {
+    let total = u64::try_from(entry.output_bytes).unwrap_or(0);
+    ledger.output(entry.run, total).await.map_err(|error| unreadable(&error))
+}
+
+fn describe(entry: &Entry, screen: &mut Screen) {
+    let word = outcome(entry);
+    let word = screen.paint(&word.text, word.style);
+    let head = format!("run {} of {}: {word}", entry.run, entry.job);
+    screen.line(head);
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    if let Some(reason) = entry.reason {
+        let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
+        fields.push(("reason", format!("{reason}{detail}")));
+    }
+    fields.push(("cause", entry.cause.word().to_owned()));
+    fields.push((if entry.due.is_some() { "due" } else { "asked" }, screen.time(Time(entry.at))));
+    if let Some(last) = entry.due_last {
+        fields.push(("to", format!("{} ({} instants)", screen.time(last), entry.count)));
+    }
+    if let Some(started) = entry.started {
+        let late = entry.late.map_or_else(String::new, |late| format!(" ({} late)", span(late)));
+        fields.push(("started", format!("{}{late}", screen.time(started))));
+    }
+    if entry.waited.0 > 0.0 {
+        fields.push(("waited", span(entry.waited)));
+    }
+    if let Some(ended) = entry.ended {
+        let took = entry.duration.map_or_else(String::new, |took| format!(" (took {})", span(took)));
+        fields.push(("ended", format!("{}{took}", screen.time(ended))));
+    }
+    if let Some(code) = entry.exit_code {
+        fields.push(("exit code", code.to_string()));
+    }
+    if let Some(signal) = entry.signal {
+        fields.push(("signal", signal.to_owned()));
+    }
+    if let Some(cpu) = entry.cpu {
+        fields.push(("cpu", span(cpu)));
+    }
+    if let Some(memory) = entry.max_rss {
+        fields.push(("memory", format!("{} at most", bytes(memory))));
+    }
+    let is_gap = entry.outcome.is_some_and(Outcome::is_gap);
+    if !is_gap {
+        fields.push(("attempts", entry.attempts.to_string()));
+        fields.push(("output", bytes(entry.output_bytes)));
+    }
+    if let Some(host) = &entry.host {
+        fields.push(("host", host.clone()));
+    }
+    print_fields(&fields, screen);
+}
+
+fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
+    for (name, value) in fields {
+        let name = screen.dim(&format!("{name:>14}"));
+        screen.line(format!("{name}  {value}"));
+    }
+}
+
+fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
+    let path = config_file(global, running_daemon(global).as_ref())?;
+    let configuration = read(&path)?;
+    let defined = configuration.checked.jobs.iter().find(|job| job.name.as_str() == name);
+    // A job that ran and is gone from the file still has its runs.
+    let last = ask(async {
+        let ledger = open_ledger(global).await.ok()?;
+        ledger.last_run(name, false).await.ok()?
+    })?;
+    if defined.is_none() && last.is_none() {
+        return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())));
+    }
+    if screen.json {
+        screen.value(&json!({ "job": name, "definition": defined.map(|job| definition(job)), "last": last }));
+        return Ok(Done::Well);
+    }
+    match defined {
+        Some(job) => {
+            screen.line(format!("job {name} of {}", path.display()));
+            let fields: Vec<(&str, String)> = fields(job);
+            print_fields(&fields, screen);
+        }
+        None => screen.line(format!("job {name} is no longer in {}", path.display())),
+    }
+    match last {
+        Some(entry) => {
+            screen.line("");
+            describe(&entry, screen);
+        }
+        None => screen.line("it has not run yet"),
+    }
+    Ok(Done::Well)
+}
+
+fn definition(job: &Job) -> serde_json::Value {
+    let values = fields(job).into_iter().map(|(key, value)| (key.to_owned(), serde_json::Value::String(value)));
+    serde_json::Value::Object(values.collect())
+}
+
+/// A job's keys as resolved.
+fn fields(job: &Job) -> Vec<(&'static str, String)> {
+    let Task::Command(command) = &job.task;
+    let mut fields = Vec::new();
+    if let Some(description) = &job.description {
+        fields.push(("description", visible(description)));
+    }
+    fields.push(("enabled", job.enabled.to_string()));
+    match &job.timing {
+        Some(timing) => {
+            let schedules: Vec<_> = timing.schedules().iter().map(|schedule| schedule.text().to_owned()).collect();
+            fields.push(("schedule", schedules.join("; ")));
+            fields.push(("timezone", timing.zone_name.clone()));
+        }
+        None => fields.push(("schedule", "none: by hand only".to_owned())),
+    }
+    fields.push(("command", visible(&format!("{:?}", command.line.argv()))));
+    fields.push(("cwd", command.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));
+    for (name, value) in &command.env {
+        fields.push(("env", visible(&format!("{name}={value}"))));
+    }
+    for path in &command.env_files {
+        fields.push(("env_file", path.display().to_string()));
+    }
+    fields.push(("timeout", command.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
+    fields.push(("kill_after", span(command.kill_after.into())));
+    fields.push(("output_limit", bytes(i64::try_from(command.output_limit).unwrap_or(i64::MAX))));
+    fields.push(("success_codes", format!("{:?}", command.success_codes)));
+    fields
+}

@@ -1,0 +1,175 @@
+//! `punctual status`: how are the daemon and the jobs doing?
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::args::{Global, StatusArguments};
+use super::history::outcome;
+use super::next::{chosen, no_job};
+use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::screen::{Screen, span, visible};
+use super::table::Cell;
+use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
+use crate::daemon::Holder;
+use crate::job::Job;
+use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time};
+use crate::run::State;
+use crate::store::Reader;
+
+pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
+    let now = Clock::System.now();
+    let running = running_daemon(global);
+    let path = config_file(global, running.as_ref())?;
+    let configuration = read(&path)?;
+    if !configuration.checked.is_right() {
+        screen.note(format!("{} is wrong: punctual check says where", path.display()));
+    }
+    let mut reports = ask(async {
+        // A daemon that never ran has no ledger, and its jobs have no past.
+        let ledger = open_ledger(global).await;
+        match ledger {
+            Ok(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
+            Err(_) if running.is_none() => {
+                let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
+                Ok(jobs.iter().map(|job| report_without_past(job, now)).collect())
+            }
+            Err(refusal) => Err(refusal),
+        }
+    })??;
+    if verb.failed {
+        reports.retain(|report| report.failures > 0);
+    }
+    reports.sort_by(|a, b| (a.failures == 0, &a.job).cmp(&(b.failures == 0, &b.job)));
+    let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports };
+    if screen.json {
+        screen.value(&report);
+        return Ok(Done::Well);
+    }
+    head(&path.display().to_string(), &report, now, screen);
+    table(&report.jobs, now, screen);
+    Ok(Done::Well)
+}
+
+fn daemon_report(holder: &Holder) -> DaemonReport {
+    DaemonReport {
+        pid: holder.pid,
+        since: Time(holder.since),
+        config: holder.config.display().to_string(),
+        version: holder.version.clone(),
+    }
+}
+
+async fn report_all(
+    ledger: &Reader,
+    jobs: &[Arc<Job>],
+    names: &[String],
+    now: Timestamp,
+) -> Result<Vec<JobReport>, Refusal> {
+    let open = ledger.open_runs().await.map_err(|error| unreadable(&error))?;
+    // Without a file to read, the ledger still knows the jobs that ran.
+    let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
+    let all = jobs.iter().map(|job| job.name.as_str()).chain(known.iter().map(String::as_str));
+    if let Some(unknown) = names.iter().find(|name| !all.clone().any(|known| known == name.as_str())) {
+        return Err(no_job(unknown, all));
+    }
+    let mut reports = Vec::new();
+    for job in jobs.iter().filter(|job| names.is_empty() || names.iter().any(|name| name == job.name.as_str())) {
+        let report = report_one(ledger, job, &open, now).await.map_err(|error| unreadable(&error))?;
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+async fn report_one(ledger: &Reader, job: &Job, open: &[Entry], now: Timestamp) -> Result<JobReport, sqlx::Error> {
+    let name = job.name.as_str();
+    let current: Vec<Entry> = open.iter().filter(|entry| entry.job == name).cloned().collect();
+    let runs = current.iter().any(|entry| entry.state == State::Running);
+    let waits = current.iter().any(|entry| entry.state == State::Waiting);
+    Ok(JobReport {
+        last: ledger.last_ended(name).await?,
+        failures: ledger.failures_in_a_row(name).await?,
+        waiting_for: waits.then_some(if runs { "its turn" } else { "a place" }),
+        current,
+        ..report_without_past(job, now)
+    })
+}
+
+fn report_without_past(job: &Job, now: Timestamp) -> JobReport {
+    JobReport {
+        job: job.name.to_string(),
+        enabled: job.enabled,
+        paused: None,
+        next: job.active_timing().and_then(|timing| timing.timetable.next_after(now)).map(Time),
+        last: None,
+        current: Vec::new(),
+        failures: 0,
+        waiting_for: None,
+    }
+}
+
+fn head(path: &str, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+    let daemon = match &report.daemon {
+        Some(daemon) => {
+            let age = Seconds::from_micros(now.as_microsecond() - daemon.since.0.as_microsecond());
+            format!("daemon {} since {} ({})", daemon.pid, screen.time(daemon.since), span(age))
+        }
+        None => "no daemon is running; start one with: punctual daemon".to_owned(),
+    };
+    screen.line(format!("{path}: {daemon}"));
+    screen.line("");
+}
+
+fn table(jobs: &[JobReport], now: Timestamp, screen: &mut Screen) {
+    if jobs.is_empty() {
+        screen.note("no jobs");
+        return;
+    }
+    let rows = jobs.iter().map(|job| row(job, now, screen)).collect();
+    screen.table(&["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"], rows);
+}
+
+fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
+    let next = match job.next {
+        Some(next) => screen.time(next),
+        None if !job.enabled => "disabled".to_owned(),
+        None => "-".to_owned(),
+    };
+    let distance = job.next.map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
+    let last = job.last.as_ref().map_or("-".to_owned(), |last| screen.time(last.due_last.unwrap_or(Time(last.at))));
+    let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
+    if job.failures > 0 {
+        let detail = job.last.as_ref().and_then(|last| last.detail.as_deref()).map(visible).unwrap_or_default();
+        let row = if job.failures > 1 { format!(", {} in a row", job.failures) } else { String::new() };
+        ended.text = format!("{} ({detail}{row})", ended.text);
+    }
+    vec![
+        job.job.clone().into(),
+        next.into(),
+        distance.unwrap_or_default().into(),
+        last.into(),
+        ended,
+        current(job, now).into(),
+    ]
+}
+
+/// What the job is doing at the moment.
+fn current(job: &JobReport, now: Timestamp) -> String {
+    let running = job.current.iter().filter(|entry| entry.state == State::Running);
+    let mut words: Vec<String> = running
+        .map(|entry| match entry.started {
+            Some(started) => {
+                let since = Seconds::from_micros(now.as_microsecond() - started.0.as_microsecond());
+                format!("running for {}", span(since))
+            }
+            None => "starting".to_owned(),
+        })
+        .collect();
+    let waiting = job.current.iter().filter(|entry| entry.state == State::Waiting).count();
+    if waiting > 0 {
+        let what = job.waiting_for.unwrap_or("a place");
+        words.push(if waiting == 1 { format!("waiting for {what}") } else { format!("{waiting} waiting for {what}") });
+    }
+    words.join(", ")
+}

@@ -1,0 +1,110 @@
+//! Rows under a header: columns as wide as their cells, cut to the terminal where somebody looks.
+
+use owo_colors::Style;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Spaces between columns.
+const GAP: usize = 2;
+/// A column is not cut to less.
+const NARROWEST: usize = 8;
+
+/// A cell: its text, without anything that steers a terminal, and how it is painted.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    pub text: String,
+    pub style: Style,
+}
+
+impl Cell {
+    pub fn painted(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::painted(text, Style::new())
+    }
+}
+
+/// The lines of a table, each a row of cells padded to their columns; `width` is that of the terminal.
+pub fn lay_out(header: &[&str], rows: Vec<Vec<Cell>>, width: Option<usize>) -> Vec<Vec<Cell>> {
+    let dimmed = Style::new().dimmed();
+    let header = header.iter().map(|title| Cell::painted(*title, dimmed)).collect();
+    let mut lines: Vec<Vec<Cell>> = std::iter::once(header).chain(rows).collect();
+    for cell in lines.iter_mut().flatten() {
+        cell.text = cell.text.replace(['\n', '\t'], " ");
+    }
+    let mut widths = natural_widths(&lines);
+    if let Some(width) = width {
+        narrow(&mut widths, width);
+    }
+    for line in &mut lines {
+        let last = line.len().saturating_sub(1);
+        for (column, cell) in line.iter_mut().enumerate() {
+            cell.text = cut(&cell.text, widths[column]);
+            if column < last {
+                let padding = widths[column] + GAP - cell.text.width();
+                cell.text.extend(std::iter::repeat_n(' ', padding));
+            }
+        }
+    }
+    lines
+}
+
+fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.text.width()).max();
+    (0..columns).map(|column| widest(column).unwrap_or(0)).collect()
+}
+
+/// Takes from the widest column, as often as it takes.
+fn narrow(widths: &mut [usize], width: usize) {
+    let gaps = GAP * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROWEST) else {
+            return;
+        };
+        *widest -= 1;
+    }
+}
+
+/// The text within so many columns, with a mark where something was cut.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for character in text.chars() {
+        used += character.width().unwrap_or(0);
+        if used >= width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(header: &[&str], rows: &[&[&str]], width: Option<usize>) -> Vec<String> {
+        let rows = rows.iter().map(|row| row.iter().map(|cell| Cell::from(*cell)).collect()).collect();
+        let lines = lay_out(header, rows, width);
+        lines.iter().map(|line| line.iter().map(|cell| cell.text.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells() {
+        let lines = text(&["A", "LONG"], &[&["größe", "x"], &["日本", "a\nb"]], None);
+        assert_eq!(lines, ["A      LONG", "größe  x", "日本   a b"]);
+    }
+
+    #[test]
+    fn the_widest_column_gives_way_to_the_terminal() {
+        let lines = text(&["A", "B"], &[&["12345", "1234567890123456789012"]], Some(20));
+        assert_eq!(lines, ["A      B", "12345  123456789012…"]);
+    }
+}

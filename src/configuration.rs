@@ -1,0 +1,46 @@
+//! What do the file, the environment and the flags make together?
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::files::{ReadError, SystemZones, read_text};
+use crate::jobfile::{Checked, Draft};
+use crate::settings::{Flags, Settings, SettingsError};
+
+/// A file that was read and checked, and the settings that hold with it.
+pub struct Configuration {
+    pub path: PathBuf,
+    pub settings: Settings,
+    /// Right or wrong; what is wrong with it is in here.
+    pub checked: Checked,
+    /// The zones as they were when the file was read.
+    pub zones: SystemZones,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl Configuration {
+    /// Reads a file; that it is wrong is no error here.
+    pub fn read(
+        path: &Path,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+        now: Timestamp,
+    ) -> Result<Self, ConfigurationError> {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let draft = Draft::parse(&path, read_text(&path)?);
+        let none = toml::Table::new();
+        let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
+        let zones = SystemZones::default();
+        let checked = draft.check(&zones, &settings.timezone, now);
+        Ok(Self { path, settings, checked, zones })
+    }
+}

@@ -1,0 +1,326 @@
+//! The loop that owns the planner: what happens goes in, what is decided goes to the ledger, and what is in the ledger is
+//! carried out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::journal;
+use super::service::{Service, watchdog_interval};
+use crate::clock::{Alarm, Clock, Woken};
+use crate::configuration::Configuration;
+use crate::job::Job;
+use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
+use crate::runner::{Door, Event, Order};
+use crate::store::{Answer, Reader, Writer};
+
+/// Differences between the clock and the time that passed that are not called a step: reading the two takes time, and a
+/// clock is also slewed.
+const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
+/// `systemctl status` shows no more than one line a second.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// What somebody wants of the running daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// The first time: let runs finish; again: end them at once.
+    Stop,
+    /// Take the file now.
+    Reload,
+}
+
+/// Everything that the loop talks to.
+pub struct Core {
+    pub planner: Planner,
+    pub clock: Clock,
+    pub alarm: Alarm,
+    pub writer: Writer,
+    pub answers: mpsc::Receiver<Answer>,
+    pub reader: Reader,
+    pub door: Door,
+    pub events: mpsc::Receiver<Event>,
+    pub demands: mpsc::Receiver<Demand>,
+    pub configuration: Configuration,
+    pub reread: Box<dyn Fn(Timestamp) -> Option<Configuration> + Send>,
+    /// When the queue's first job is due, for whoever looks from outside.
+    pub head: watch::Sender<Option<Timestamp>>,
+    /// How often the clock was set.
+    pub clock_sets: watch::Sender<u64>,
+    pub service: Service,
+    pub state: LoopState,
+}
+
+/// What the loop remembers from one turn to the next.
+pub struct LoopState {
+    /// Decisions that are not in the ledger yet.
+    uncommitted: usize,
+    drain: Option<Drain>,
+    grace_ends: Option<Instant>,
+    /// Nobody waits any longer for what cannot be recorded.
+    gives_up: bool,
+    status_at: Instant,
+    /// What the two clocks showed at the last look.
+    seen: (Timestamp, Duration),
+    /// Why instants may have passed unnoticed since.
+    lapse: Lapse,
+}
+
+impl LoopState {
+    pub fn new(clock: &Clock) -> Self {
+        Self {
+            uncommitted: 0,
+            drain: None,
+            grace_ends: None,
+            gives_up: false,
+            status_at: Instant::now(),
+            seen: (clock.now(), clock.elapsed()),
+            lapse: Lapse::Suspended,
+        }
+    }
+}
+
+/// What a turn of the loop is about.
+enum Turn {
+    Woken(std::io::Result<Woken>),
+    Committed(Answer),
+    Happened(Event),
+    Demanded(Demand),
+    Trouble,
+    GraceIsOver,
+    Alive,
+    ShowStatus,
+}
+
+impl Core {
+    /// Runs until it was told to stop and every run is closed. `first` is the decision with which the planner began. The
+    /// answer is how many decisions could not be recorded.
+    pub async fn run(mut self, first: Decision) -> usize {
+        let watchdog = watchdog_interval();
+        let mut alive_at = watchdog.map(|every| Instant::now() + every);
+        let mut trouble = self.writer.trouble();
+        self.commit(first).await;
+        while !self.is_done() {
+            let wake_at = self.wake_at(&trouble);
+            self.head.send_replace(wake_at);
+            let turn = tokio::select! {
+                biased;
+                Some(demand) = self.demands.recv() => Turn::Demanded(demand),
+                Some(answer) = self.answers.recv() => Turn::Committed(answer),
+                Some(event) = self.events.recv() => Turn::Happened(event),
+                woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
+                Ok(()) = trouble.changed() => Turn::Trouble,
+                () = at(self.state.grace_ends) => Turn::GraceIsOver,
+                () = at(alive_at) => Turn::Alive,
+                () = sleep_until(self.state.status_at), if self.has_news() => Turn::ShowStatus,
+            };
+            match turn {
+                Turn::Woken(woken) => self.woken(woken).await,
+                Turn::Committed(answer) => self.committed(answer).await,
+                Turn::Happened(event) => self.happened(event).await,
+                Turn::Demanded(Demand::Stop) => self.stop().await,
+                Turn::Demanded(Demand::Reload) => self.reload().await,
+                Turn::Trouble => {
+                    let message = trouble.borrow_and_update().clone();
+                    self.trouble(message);
+                }
+                Turn::GraceIsOver => self.drain(Drain::Stop).await,
+                Turn::Alive => {
+                    self.service.alive();
+                    alive_at = watchdog.map(|every| Instant::now() + every);
+                }
+                Turn::ShowStatus => self.show_status(),
+            }
+        }
+        self.state.uncommitted
+    }
+
+    fn is_done(&self) -> bool {
+        let recorded = self.state.uncommitted == 0 || self.state.gives_up;
+        self.state.drain.is_some() && self.planner.running() == 0 && recorded
+    }
+
+    /// While nothing can be recorded nothing is decided: what falls due meanwhile is owed, and decided on afterwards.
+    fn wake_at(&self, trouble: &watch::Receiver<Option<String>>) -> Option<Timestamp> {
+        if trouble.borrow().is_some() { None } else { self.planner.next_wakeup() }
+    }
+
+    async fn woken(&mut self, woken: std::io::Result<Woken>) {
+        let woken = woken.unwrap_or_else(|error| {
+            tracing::error!("the timer cannot be waited for: {error}");
+            Woken::Due
+        });
+        self.look_at_the_clock(woken).await;
+        if self.writer.trouble().borrow().is_some() {
+            return;
+        }
+        let lapse = std::mem::replace(&mut self.state.lapse, Lapse::Suspended);
+        let decision = self.planner.handle_wakeup(self.clock.now(), lapse);
+        self.commit(decision).await;
+    }
+
+    /// Compares what the clock shows with the time that passed, and tells the planner if it was set.
+    async fn look_at_the_clock(&mut self, woken: Woken) {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let (then, elapsed_then) = std::mem::replace(&mut self.state.seen, (now, elapsed));
+        let passed = SignedDuration::try_from(elapsed.saturating_sub(elapsed_then)).unwrap_or(SignedDuration::ZERO);
+        let step = now.duration_since(then) - passed;
+        let was_set = woken == Woken::ClockSet && step.abs() >= SMALLEST_STEP;
+        if !was_set && now >= self.planner.latest() {
+            return;
+        }
+        tracing::warn!("the clock was set {} by {:#}", if step.is_negative() { "back" } else { "forward" }, step.abs());
+        self.state.lapse = Lapse::ClockSet;
+        self.clock_sets.send_modify(|sets| *sets += 1);
+        // The ledger is asked what it says of times to come; all that is decided must be in it.
+        while self.state.uncommitted > 0
+            && let Some(answer) = self.answers.recv().await
+        {
+            self.committed(answer).await;
+        }
+        match self.reader.ahead(now, &self.configuration.zones).await {
+            Ok(ahead) => {
+                let decision = self.planner.handle_clock_set(now, step, ahead);
+                self.commit(decision).await;
+            }
+            Err(error) => tracing::error!("the ledger cannot be read after the clock was set: {error}"),
+        }
+    }
+
+    async fn commit(&mut self, decision: Decision) {
+        if !decision.is_empty() {
+            self.state.uncommitted += 1;
+            self.writer.commit(Arc::new(decision)).await;
+        }
+    }
+
+    /// A decision is in the ledger: now it is carried out.
+    async fn committed(&mut self, Answer { decision, refused }: Answer) {
+        self.state.uncommitted -= 1;
+        for action in &decision.actions {
+            if !refused.contains(&action.run()) {
+                self.act(action.clone()).await;
+            }
+        }
+        for record in &decision.records {
+            journal::record(record);
+        }
+        if !refused.is_empty() {
+            let refused: Vec<_> = refused.into_iter().collect();
+            let answer = self.planner.handle_refused(&refused, &decision);
+            self.commit(answer).await;
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Start(launch) => self.door.start(Order::from(launch)).await,
+            Action::Stop { run, reason } => self.door.stop(run, reason, false).await,
+            Action::Kill { run, reason } => self.door.stop(run, reason, true).await,
+        }
+    }
+
+    async fn happened(&mut self, event: Event) {
+        let decision = match event {
+            Event::Started { run, at, process } => self.planner.handle_started(run, at, Some(process)),
+            Event::Ended { run, ended } => {
+                let name = self.planner.job_of(run).cloned();
+                let decision = self.planner.handle_ended(run, ended, self.clock.now());
+                if let Some(name) = name {
+                    journal::ended(&name, &decision);
+                }
+                decision
+            }
+        };
+        self.commit(decision).await;
+    }
+
+    fn trouble(&mut self, message: Option<String>) {
+        match message {
+            Some(message) => {
+                tracing::error!("{message}; nothing new is started until it can");
+                self.state.lapse = Lapse::Unrecordable;
+            }
+            None => tracing::warn!("the ledger can be written again"),
+        }
+    }
+
+    async fn stop(&mut self) {
+        match self.state.drain {
+            None => {
+                self.service.stopping();
+                let grace = self.configuration.settings.stop_grace;
+                self.state.grace_ends = Some(Instant::now() + grace);
+                let running = self.planner.running();
+                if running > 0 {
+                    tracing::info!("stopping: {running} runs may finish for {grace:?}; a second signal ends them");
+                }
+                self.drain(Drain::Finish).await;
+            }
+            Some(_) => self.drain(Drain::Kill).await,
+        }
+    }
+
+    async fn drain(&mut self, drain: Drain) {
+        self.state.drain = Some(drain);
+        if drain != Drain::Finish {
+            self.state.grace_ends = None;
+            // What is recorded later would be after the time that a stop may take: the next start finds it unclosed.
+            self.state.gives_up = self.writer.trouble().borrow().is_some();
+            let running = self.planner.running();
+            if running > 0 {
+                tracing::warn!("{running} runs are being ended");
+            }
+        }
+        let decision = self.planner.handle_drain(drain);
+        self.commit(decision).await;
+    }
+
+    async fn reload(&mut self) {
+        if self.state.drain.is_some() {
+            return;
+        }
+        let Some(configuration) = (self.reread)(self.clock.now()) else {
+            return;
+        };
+        let jobs: Vec<Arc<Job>> = configuration.checked.jobs.clone();
+        let places = configuration.settings.max_running;
+        let decision = self.planner.handle_reload(&jobs, places, self.clock.now());
+        tracing::info!("{} was read again: {} jobs", configuration.path.display(), jobs.len());
+        self.configuration = configuration;
+        self.commit(decision).await;
+    }
+
+    fn has_news(&self) -> bool {
+        super::service::is_service()
+    }
+
+    fn show_status(&mut self) {
+        let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
+        let status = format!(
+            "{} jobs, {} running, {} waiting, {next}",
+            self.planner.jobs(),
+            self.planner.running(),
+            self.planner.waiting()
+        );
+        self.service.status(status);
+        self.state.status_at = Instant::now() + STATUS_EVERY;
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a decision closes anything, which is worth a line.
+pub(super) fn closings(decision: &Decision) -> impl Iterator<Item = &crate::plan::Closing> {
+    decision.records.iter().filter_map(|record| match record {
+        Record::Closed(closing) => Some(closing),
+        _ => None,
+    })
+}

@@ -1,0 +1,71 @@
+//! What does the log say of runs? A line for each end, and for each instant that did not become a run.
+
+use crate::job::JobName;
+use crate::plan::{Closing, Decision, Record};
+use crate::run::Outcome;
+
+use super::core::closings;
+
+/// The end of a run, as it was decided.
+pub fn ended(job: &JobName, decision: &Decision) {
+    for closing in closings(decision) {
+        closed(job.as_str(), closing);
+    }
+}
+
+fn closed(job: &str, closing: &Closing) {
+    let Closing { run, outcome, reason, detail, ended } = closing;
+    let took = ended.as_ref().map_or_else(String::new, |ended| format!(" in {}", seconds(ended.duration)));
+    let why = detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
+    let reason = reason.map_or("", |reason| reason.word());
+    let run = run.0;
+    let outcome_word = outcome.word();
+    if outcome.is_failure(closing.reason) {
+        tracing::warn!(job, run, outcome = outcome_word, reason, "{job} {outcome}{took}{why} (run {run})");
+    } else {
+        tracing::info!(job, run, outcome = outcome_word, reason, "{job} {outcome}{took}{why} (run {run})");
+    }
+}
+
+/// What a decision says of instants that did not become runs, and of what was lost.
+pub fn record(record: &Record) {
+    match record {
+        Record::Gap { job, gap, detail } => {
+            let (job, outcome, reason, count) = (job.as_str(), gap.outcome, gap.reason, gap.count);
+            let why = detail.as_deref().map_or_else(|| reason.word().to_owned(), str::to_owned);
+            let which = if count == 1 {
+                format!("the instant {:.0}", gap.due)
+            } else {
+                format!("{count} instants from {:.0} to {:.0}", gap.due, gap.due_last)
+            };
+            tracing::warn!(
+                job,
+                outcome = outcome.word(),
+                reason = reason.word(),
+                count,
+                "{job} {outcome} {which}: {why}"
+            );
+        }
+        Record::Closed(closing) if closing.outcome == Outcome::Lost => {
+            tracing::warn!(
+                run = closing.run.0,
+                outcome = "lost",
+                "run {} is lost: the daemon ended while it ran",
+                closing.run
+            );
+        }
+        Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
+        _ => {}
+    }
+}
+
+/// A duration with three digits or so.
+pub fn seconds(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s => format!("{:.1} min", s / 60.0),
+    }
+}

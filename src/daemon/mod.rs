@@ -1,0 +1,224 @@
+//! What does the running daemon consist of, and how does it start and stop?
+
+mod core;
+mod housekeeping;
+mod journal;
+mod lock;
+mod log;
+mod service;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::configuration::{Configuration, ConfigurationError};
+use crate::plan::{Decision, Planner, Record};
+use crate::run::{EventKind, EventNote};
+use crate::runner::{Runner, Surroundings, boot_id, end_survivors};
+use crate::settings::Flags;
+use crate::store::{OpenError, Store, Writer};
+
+pub use self::core::Demand;
+use self::core::{Core, LoopState};
+use housekeeping::Housekeeping;
+pub use journal::seconds;
+use lock::Lock;
+pub use lock::{Holder, LockError, holder};
+pub use log::init as init_log;
+use service::Service;
+
+/// What a daemon is started with.
+pub struct Setup {
+    pub config: PathBuf,
+    pub state: PathBuf,
+    pub flags: Flags,
+    pub environment: BTreeMap<String, String>,
+    pub clock: Clock,
+    /// What tells people that a file that was read again is wrong.
+    pub complain: fn(&Configuration),
+}
+
+/// Why a daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// What is wrong with it is to be shown from the configuration.
+    #[error("{} is wrong", .0.path.display())]
+    WrongFile(Box<Configuration>),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the ledger cannot be read")]
+    Ledger(#[from] sqlx::Error),
+    #[error("cannot begin")]
+    Io(#[from] io::Error),
+    #[error(
+        "{0} decisions could not be recorded before the daemon had to stop; its next start will find their runs unclosed"
+    )]
+    Unrecorded(usize),
+    #[error("housekeeping cannot begin: {0}")]
+    Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
+}
+
+impl std::fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Configuration").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Runs a daemon until it was demanded to stop and every run is closed.
+pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), StartError> {
+    let started = setup.clock.now();
+    let configuration = Configuration::read(&setup.config, &setup.environment, &setup.flags, started)?;
+    if !configuration.checked.is_right() {
+        return Err(StartError::WrongFile(Box::new(configuration)));
+    }
+    service::move_into_leaf();
+    let database = configuration.settings.database_in(&setup.state);
+    let store = Store::prepare(&database)?;
+    let holder = Holder {
+        pid: i32::try_from(std::process::id()).unwrap_or(0),
+        since: started,
+        config: configuration.path.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let _lock = Lock::acquire(&database, &holder)?;
+    let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    let store = Arc::new(store.open(&host, &boot_id()?).await?);
+    let result = serve(setup, configuration, store.clone(), demands).await;
+    store.close().await;
+    result
+}
+
+async fn serve(
+    setup: Setup,
+    configuration: Configuration,
+    store: Arc<Store>,
+    demands: mpsc::Receiver<Demand>,
+) -> Result<(), StartError> {
+    let Setup { config, state, flags, environment, clock, complain } = setup;
+    end_what_was_lost(&store, &state).await?;
+    let (planner, first) = plan(&configuration, &store, &clock).await?;
+    let (writer, writer_end, answers) = Writer::new(&store);
+    let surroundings = Surroundings {
+        environment: environment.clone(),
+        program: std::env::current_exe().unwrap_or_default(),
+        state: state.clone(),
+    };
+    let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
+    let (head, head_out) = watch::channel(None);
+    let (clock_sets, clock_sets_out) = watch::channel(0);
+    let housekeeping =
+        Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out).await?;
+    let service = Service::default();
+    tracing::info!(
+        "punctual {} runs {} jobs of {}, ledger {}",
+        env!("CARGO_PKG_VERSION"),
+        configuration.checked.jobs.len(),
+        configuration.path.display(),
+        store.path.display()
+    );
+    service.ready();
+    let reread = move |now: Timestamp| reread(&config, &environment, &flags, now, complain);
+    let core = Core {
+        planner,
+        alarm: clock.alarm()?,
+        state: LoopState::new(&clock),
+        clock: clock.clone(),
+        writer: writer.clone(),
+        answers,
+        reader: store.reader.clone(),
+        door,
+        events,
+        demands,
+        configuration,
+        reread: Box::new(reread),
+        head,
+        clock_sets,
+        service,
+    };
+    let mut tasks = JoinSet::new();
+    let writing = tasks.spawn(writer_end.run());
+    tasks.spawn(runner.run());
+    tasks.spawn(keep_house(housekeeping, clock_sets_out));
+    let unrecorded = core.run(first).await;
+    if unrecorded > 0 {
+        tasks.shutdown().await;
+        return Err(StartError::Unrecorded(unrecorded));
+    }
+    let farewell =
+        EventNote { at: clock.now(), kind: EventKind::Stop, job: None, detail: "the daemon stopped".to_owned() };
+    writer.commit(Arc::new(Decision { records: vec![Record::Event(farewell)], actions: Vec::new() })).await;
+    drop(writer);
+    while let Some(ended) = tasks.join_next_with_id().await {
+        if let Err(error) = ended {
+            let which = if error.id() == writing.id() { "the writer" } else { "a task" };
+            tracing::error!("{which} failed: {error}");
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What still lives of runs of a daemon that died is ended before they are closed as lost.
+async fn end_what_was_lost(store: &Store, state: &Path) -> Result<(), StartError> {
+    let boot = boot_id()?;
+    let survivors = store.reader.survivors().await?;
+    let of_this_boot = survivors.into_iter().filter(|run| run.boot_id.as_deref().is_none_or(|id| id == boot));
+    let runs: Vec<_> = of_this_boot.map(|run| (run.run, run.process)).collect();
+    let ended = end_survivors(&runs, &state.display().to_string());
+    if ended > 0 {
+        tracing::warn!("{ended} processes of runs that were lost have been ended");
+    }
+    Ok(())
+}
+
+async fn plan(configuration: &Configuration, store: &Store, clock: &Clock) -> Result<(Planner, Decision), StartError> {
+    let now = clock.now();
+    let memory = store.memory(now, &configuration.zones).await?;
+    let places = configuration.settings.max_running;
+    let (planner, mut first) = Planner::restore(&configuration.checked.jobs, places, memory, now);
+    let detail = format!("punctual {} started", env!("CARGO_PKG_VERSION"));
+    first.records.push(Record::Event(EventNote { at: now, kind: EventKind::Start, job: None, detail }));
+    Ok((planner, first))
+}
+
+/// Reads the file again; a wrong one is complained about and does not come into force.
+fn reread(
+    config: &Path,
+    environment: &BTreeMap<String, String>,
+    flags: &Flags,
+    now: Timestamp,
+    complain: fn(&Configuration),
+) -> Option<Configuration> {
+    match Configuration::read(config, environment, flags, now) {
+        Ok(configuration) if configuration.checked.is_right() => Some(configuration),
+        Ok(configuration) => {
+            tracing::error!("{} is wrong; the jobs stay as they were", config.display());
+            complain(&configuration);
+            None
+        }
+        Err(error) => {
+            tracing::error!("{error}; the jobs stay as they were");
+            None
+        }
+    }
+}
+
+/// Owns the chores until the core, which says when the clock was set, is gone.
+async fn keep_house(mut housekeeping: Housekeeping, mut clock_sets: watch::Receiver<u64>) {
+    while clock_sets.changed().await.is_ok() {
+        if let Err(error) = housekeeping.clock_was_set().await {
+            tracing::error!("housekeeping cannot go on after the clock was set: {error}");
+        }
+    }
+    housekeeping.stop().await;
+}
