@@ -3,6 +3,8 @@
 //! Every reading of a clock is in this file. The system's clock is waited for with a timer of the realtime clock, which
 //! goes on during suspend and says when the clock is set; tests have a clock that they move by hand.
 
+#![expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use rustix::time::{
     timerfd_settime,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::readiness::Readiness;
 
@@ -53,11 +56,6 @@ impl Clock {
         }
     }
 
-    /// A point on the clock with which the runtime's timers measure how long something takes, suspend not included.
-    pub fn instant(&self) -> std::time::Instant {
-        std::time::Instant::now()
-    }
-
     /// An alarm on this clock. Must be called within a runtime.
     pub fn alarm(&self) -> io::Result<Alarm> {
         match self {
@@ -68,6 +66,11 @@ impl Clock {
             Self::Manual(clock) => Ok(Alarm::Manual(clock.hands.subscribe())),
         }
     }
+}
+
+/// A point on the clock with which the runtime's timers measure how long something takes, suspend not included.
+pub fn instant() -> Instant {
+    Instant::now()
 }
 
 fn whole_microseconds(time: Timestamp) -> Timestamp {

@@ -41,7 +41,7 @@ pub fn read_text(path: &Path) -> Result<String, ReadError> {
         let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         ReadError::NotUtf8 {
             path: path.to_owned(),
-            line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: valid.split(|byte| *byte == b'\n').count(),
             column: valid.len() - line_start + 1,
         }
     })

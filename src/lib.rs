@@ -1,5 +1,32 @@
-//! punctual, a periodic job scheduler daemon.
-#![deny(unsafe_code)]
+//! punctual, a periodic job scheduler daemon: the map of the house.
+//!
+//! Rooms stand on floors, and import only from floors below; `tests/architecture.rs` holds that up. From bottom to top:
+//!
+//! | floor | room | the question that it answers |
+//! |---|---|---|
+//! | 0 | [`schedule`] | when is it due? |
+//! | 1 | [`job`] | what is a job? |
+//! | 2 | [`run`] | what is a run, and what can become of it? |
+//! | 3 | [`jobfile`] | what does the text of jobs.toml mean? |
+//! | 3 | [`report`] | what is said about punctual, in JSON? |
+//! | 4 | [`plan`] | what is to be done now, and when must we look again? |
+//! | 5 | [`readiness`] | when can this descriptor be read? |
+//! | 5 | [`files`] | what do the files say now? |
+//! | 5 | [`settings`] | what was this daemon told? |
+//! | 6 | [`clock`] | what time is it, and how do we wait for a time? |
+//! | 6 | [`configuration`] | what do the file, the environment and the flags make together? |
+//! | 7 | [`store`] | all SQL of ours |
+//! | 7 | [`runner`] | how is one attempt carried to its end? |
+//! | 8 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
+//! | 9 | [`cli`] | what did the person at the terminal ask for? |
+//!
+//! Everything up to [`plan`] is pure: no clock, no I/O, no async, no lock. It is told what time it is, and it is handed the
+//! zones. That is what lets ten simulated years run in seconds.
+//!
+//! **Decide, commit, act.** An instant goes one way: the alarm of [`clock`] wakes the loop in `daemon::core`, which asks
+//! [`plan::Planner`] what follows; [`store::Writer`] commits the decision; only then [`runner::Door`] gets the order; what
+//! happens behind the door comes back to the loop as an event, and is decided on in the same way.
+
 pub mod cli;
 pub mod clock;
 pub mod configuration;

@@ -15,7 +15,7 @@ impl Readiness {
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
         // SAFETY: an `OwnedFd` always gives the same open descriptor, and `AsyncFd` drops it only after it has left the
         // runtime's poll; nothing here hands it out by value.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "see above")]
         let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
         Ok(Self(registered.map_err(io::Error::from)?))
     }

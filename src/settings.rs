@@ -140,24 +140,25 @@ impl Written {
             database: self.database.into(),
             timezone: self.timezone,
             max_running: max_running.ok_or_else(|| value("max_running", "at least one run must be possible"))?,
-            stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error))?,
+            stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
             retention: Retention {
-                keep: unless_none(&self.retention.keep, parse_duration).map_err(|e| value("retention.keep", e))?,
+                keep: unless_none(&self.retention.keep, parse_duration)
+                    .map_err(|error| value("retention.keep", error.to_string()))?,
                 keep_failures: unless_none(&self.retention.keep_failures, parse_duration)
-                    .map_err(|error| value("retention.keep_failures", error))?,
+                    .map_err(|error| value("retention.keep_failures", error.to_string()))?,
                 keep_last: u32::try_from(self.retention.keep_last)
                     .map_err(|_| value("retention.keep_last", "it is a number of runs"))?,
                 max_size: unless_none(&self.retention.max_size, parse_size)
-                    .map_err(|error| value("retention.max_size", error))?,
+                    .map_err(|error| value("retention.max_size", error.to_string()))?,
             },
         })
     }
 }
 
-fn value(key: &'static str, message: impl ToString) -> SettingsError {
-    SettingsError::Value { key, message: message.to_string() }
+fn value(key: &'static str, message: impl Into<String>) -> SettingsError {
+    SettingsError::Value { key, message: message.into() }
 }
 
 fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, E> {
@@ -166,7 +167,7 @@ fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Re
 
 fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
     let parse = |text: &str| {
-        let schedule = Schedule::parse(text).map_err(|error| value(key, error))?;
+        let schedule = Schedule::parse(text).map_err(|error| value(key, error.to_string()))?;
         schedule.chore_pattern().ok_or_else(|| value(key, "housekeeping takes a cron pattern"))
     };
     unless_none(text, parse)

@@ -3,6 +3,8 @@
 //! The planner meets a ledger of plain maps, and a driver that crashes between deciding, committing and acting, refuses
 //! and delays commits, sets the clock, changes the file and stops.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -307,7 +309,7 @@ impl Ledger {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Op {
     /// Time passes, and the planner is woken when it asked to be.
     Run(Duration),
@@ -507,7 +509,6 @@ impl Driver {
                 self.wake(Lapse::ClockSet);
             }
             Op::End(at) if !self.running.is_empty() => self.end(at % self.running.len()),
-            Op::End(_) => {}
             Op::Commit => self.commit(),
             // With a rival a late commit may leave out what was added to a refused entry; no run starts twice even so.
             Op::Delay(delays) => {
@@ -529,7 +530,7 @@ impl Driver {
                 let decision = self.planner.handle_reload(&jobs(FILES[file]), PLACES, self.now);
                 self.take(decision);
             }
-            Op::Reload(_) => {}
+            Op::End(_) | Op::Reload(_) => {}
             Op::Rival(at) => self.rival(at),
             Op::Drain => {
                 self.drained = true;

@@ -3,9 +3,9 @@
 use owo_colors::Style;
 
 use super::args::{Global, HistoryArguments};
-use super::next::no_job;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::{Screen, span, visible};
+use super::subject::no_job;
 use super::table::Cell;
 use super::{Answer, Done};
 use crate::report::{Entry, Time};

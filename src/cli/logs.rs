@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::{Global, LogsArguments};
-use super::next::no_job;
+use super::output::{output_of, print_output};
 use super::places::{ask, open_ledger, unreadable};
-use super::screen::{Screen, bytes, visible_bytes};
-use super::show::{find_run, output_of, parse_run};
+use super::screen::{Screen, visible_bytes};
+use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done, Refusal};
 use crate::report::{Entry, Time};
 use crate::run::{RunId, State, Stream};
@@ -86,41 +86,6 @@ async fn follow(
     Ok(())
 }
 
-/// Prints output as text; of `lines`, only the last so many.
-pub fn print_output(output: &[OutputLine], lines: Option<usize>, raw: bool, screen: &mut Screen) {
-    let mut text = Vec::new();
-    for line in output {
-        match line {
-            OutputLine::Piece { data, .. } if raw => text.extend_from_slice(data),
-            OutputLine::Piece { data, .. } => text.extend_from_slice(visible_bytes(data).as_bytes()),
-            OutputLine::Cut { .. } if raw => {}
-            OutputLine::Cut { bytes: cut } => {
-                if text.last().is_some_and(|byte| *byte != b'\n') {
-                    text.push(b'\n');
-                }
-                let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
-                text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
-            }
-        }
-    }
-    if !raw && text.last().is_some_and(|byte| *byte != b'\n') {
-        text.push(b'\n');
-    }
-    screen.raw(last_lines(&text, lines));
-}
-
-fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {
-    let Some(lines) = lines else {
-        return text;
-    };
-    let ends = text.strip_suffix(b"\n").unwrap_or(text);
-    let breaks = ends.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    match lines {
-        0 => &[],
-        lines => &text[breaks.skip(lines - 1).next().unwrap_or(0)..],
-    }
-}
-
 #[derive(Serialize)]
 struct PieceReport {
     run: RunId,
@@ -144,20 +109,5 @@ fn print_json(run: RunId, output: &[OutputLine], screen: &mut Screen) {
             }
             OutputLine::Cut { bytes } => screen.value(&CutReport { run, cut: *bytes }),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_lines_are_whole_lines() {
-        assert_eq!(last_lines(b"a\nb\nc\n", Some(2)), b"b\nc\n");
-        assert_eq!(last_lines(b"a\nb\nc", Some(1)), b"c");
-        assert_eq!(last_lines(b"a\n", Some(5)), b"a\n");
-        assert_eq!(last_lines(b"a\n", Some(0)), b"");
-        assert_eq!(last_lines(b"", Some(3)), b"");
-        assert_eq!(last_lines(b"a\nb", None), b"a\nb");
     }
 }

@@ -7,10 +7,12 @@ mod daemon;
 mod history;
 mod logs;
 mod next;
+mod output;
 mod places;
 mod screen;
 mod show;
 mod status;
+mod subject;
 mod table;
 
 use std::ffi::OsString;

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{Global, NextArguments};
 use super::places::{config_file, read, running_daemon};
-use super::screen::{Screen, span};
+use super::screen::{Screen, span, time_in};
+use super::subject::chosen;
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::SystemZones;
-use crate::job::Job;
 use crate::jobfile::{Zones, nearest};
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Fold, Gap, Place, Schedule, Timetable};
@@ -147,29 +147,6 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
     Ok(Done::Well)
 }
 
-/// The named jobs, or all; a name that is none is refused.
-pub fn chosen(jobs: &[Arc<Job>], names: &[String]) -> Result<Vec<Arc<Job>>, Refusal> {
-    if names.is_empty() {
-        return Ok(jobs.to_vec());
-    }
-    names
-        .iter()
-        .map(|name| {
-            let found = jobs.iter().find(|job| job.name.as_str() == name);
-            found.cloned().ok_or_else(|| no_job(name, jobs.iter().map(|job| job.name.as_str())))
-        })
-        .collect()
-}
-
-/// There is no job of this name; perhaps there is one that was meant.
-pub fn no_job<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Refusal {
-    let help = match nearest(name, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "punctual status lists them".to_owned(),
-    };
-    Refusal::new(Done::Failed, format!("there is no job `{name}`; {help}"))
-}
-
 fn show(reports: &[NextReport], zone: &jiff::tz::TimeZone, screen: &mut Screen) {
     if screen.json {
         screen.value(&reports);
@@ -186,7 +163,7 @@ fn show(reports: &[NextReport], zone: &jiff::tz::TimeZone, screen: &mut Screen) 
     }
     let rows = reports.iter().map(|report| {
         let mut row: Vec<Cell> = vec![
-            screen.time_in(report.due.0, zone).into(),
+            time_in(report.due.0, zone).into(),
             span(report.distance).into(),
             report.schedule.clone().into(),
             report.timezone.clone().into(),

@@ -90,16 +90,27 @@ pub fn read(path: &Path) -> Result<Configuration, Refusal> {
 /// Opens the ledger for questions, whether a daemon runs or not.
 pub async fn open_ledger(global: &Global) -> Result<Reader, Refusal> {
     let state = state_folder(global)?;
-    Reader::open(&database(global, &state)).await.map_err(|error| {
+    let database = database(global, &state);
+    Reader::open(&database).await.map_err(|error| {
         let refusal = Refusal::chain(Done::Unreachable, &error);
         match error {
-            OpenError::Missing(_) => {
+            OpenError::Missing(_) | OpenError::Empty(_) => {
                 let hint = format!("{}; start one with: punctual daemon", refusal.message);
                 Refusal::new(Done::Unreachable, hint)
             }
             _ => refusal,
         }
     })
+}
+
+/// The same, but `None` where no daemon has written anything yet.
+pub async fn open_ledger_if_any(global: &Global) -> Result<Option<Reader>, Refusal> {
+    let state = state_folder(global)?;
+    match Reader::open(&database(global, &state)).await {
+        Ok(ledger) => Ok(Some(ledger)),
+        Err(OpenError::Missing(_) | OpenError::Empty(_)) => Ok(None),
+        Err(error) => Err(Refusal::chain(Done::Unreachable, &error)),
+    }
 }
 
 /// This process's variables, where they are text.

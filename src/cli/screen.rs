@@ -100,11 +100,7 @@ impl Screen {
 
     /// A time as this machine's clocks show it.
     pub fn time(&self, time: Time) -> String {
-        self.time_in(time.0, &self.zone)
-    }
-
-    pub fn time_in(&self, time: Timestamp, zone: &TimeZone) -> String {
-        time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        time_in(time.0, &self.zone)
     }
 
     /// Whether a zone's clocks show something else than this machine's at that time.
@@ -115,6 +111,11 @@ impl Screen {
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
+}
+
+/// A time as the clocks of a zone show it.
+pub fn time_in(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A length of time in two units at most: `1.2 ms`, `3.4 s`, `5m 6s`, `3d 4h`.

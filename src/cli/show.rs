@@ -4,15 +4,14 @@ use serde_json::json;
 
 use super::args::{Global, ShowArguments};
 use super::history::outcome;
-use super::logs::print_output;
-use super::next::no_job;
-use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::output::{output_of, print_output};
+use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
-use super::{Answer, Done, Refusal};
+use super::subject::{find_run, no_job, parse_run};
+use super::{Answer, Done};
 use crate::job::{Job, Task};
 use crate::report::{Entry, Time};
 use crate::run::{Outcome, RunId};
-use crate::store::{OutputLine, Reader};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
@@ -22,14 +21,6 @@ pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer
         Some(run) => show_run(global, run?, screen),
         None => show_job(global, &verb.subject, screen),
     }
-}
-
-/// A number is a run: no job's name begins with a digit.
-pub fn parse_run(subject: &str) -> Option<Result<RunId, Refusal>> {
-    subject.starts_with(|c: char| c.is_ascii_digit()).then(|| {
-        let message = format!("`{subject}` is neither the number of a run nor the name of a job");
-        subject.parse().map(RunId).map_err(|_| Refusal::new(Done::Misused, message))
-    })
 }
 
 fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
@@ -49,16 +40,6 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         print_output(&output, Some(LINES), false, screen);
     }
     Ok(Done::Well)
-}
-
-pub async fn find_run(ledger: &Reader, run: RunId) -> Result<Entry, Refusal> {
-    let entry = ledger.entry(run).await.map_err(|error| unreadable(&error))?;
-    entry.ok_or_else(|| Refusal::new(Done::Failed, format!("there is no run {run}; punctual history lists them")))
-}
-
-pub async fn output_of(ledger: &Reader, entry: &Entry) -> Result<Vec<OutputLine>, Refusal> {
-    let total = u64::try_from(entry.output_bytes).unwrap_or(0);
-    ledger.output(entry.run, total).await.map_err(|error| unreadable(&error))
 }
 
 fn describe(entry: &Entry, screen: &mut Screen) {

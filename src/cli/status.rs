@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::args::{Global, StatusArguments};
 use super::history::outcome;
-use super::next::{chosen, no_job};
-use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
 use super::screen::{Screen, span, visible};
+use super::subject::{chosen, no_job};
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
@@ -28,14 +28,12 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     }
     let mut reports = ask(async {
         // A daemon that never ran has no ledger, and its jobs have no past.
-        let ledger = open_ledger(global).await;
-        match ledger {
-            Ok(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
-            Err(_) if running.is_none() => {
+        match open_ledger_if_any(global).await? {
+            Some(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
+            None => {
                 let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
                 Ok(jobs.iter().map(|job| report_without_past(job, now)).collect())
             }
-            Err(refusal) => Err(refusal),
         }
     })??;
     if verb.failed {

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
-use super::service::{Service, watchdog_interval};
-use crate::clock::{Alarm, Clock, Woken};
+use super::service::{self, StatusLine, is_service, watchdog_interval};
+use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
 use crate::job::Job;
-use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
+use crate::plan::{Action, Decision, Drain, Lapse, Planner};
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Writer};
 
@@ -49,7 +49,7 @@ pub struct Core {
     pub head: watch::Sender<Option<Timestamp>>,
     /// How often the clock was set.
     pub clock_sets: watch::Sender<u64>,
-    pub service: Service,
+    pub status_line: StatusLine,
     pub state: LoopState,
 }
 
@@ -75,7 +75,7 @@ impl LoopState {
             drain: None,
             grace_ends: None,
             gives_up: false,
-            status_at: Instant::now(),
+            status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
         }
@@ -98,8 +98,8 @@ impl Core {
     /// Runs until it was told to stop and every run is closed. `first` is the decision with which the planner began. The
     /// answer is how many decisions could not be recorded.
     pub async fn run(mut self, first: Decision) -> usize {
-        let watchdog = watchdog_interval();
-        let mut alive_at = watchdog.map(|every| Instant::now() + every);
+        let (watchdog, tells_systemd) = (watchdog_interval(), is_service());
+        let mut alive_at = watchdog.map(|every| instant() + every);
         let mut trouble = self.writer.trouble();
         self.commit(first).await;
         while !self.is_done() {
@@ -114,7 +114,7 @@ impl Core {
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(alive_at) => Turn::Alive,
-                () = sleep_until(self.state.status_at), if self.has_news() => Turn::ShowStatus,
+                () = sleep_until(self.state.status_at), if tells_systemd => Turn::ShowStatus,
             };
             match turn {
                 Turn::Woken(woken) => self.woken(woken).await,
@@ -124,12 +124,12 @@ impl Core {
                 Turn::Demanded(Demand::Reload) => self.reload().await,
                 Turn::Trouble => {
                     let message = trouble.borrow_and_update().clone();
-                    self.trouble(message);
+                    self.trouble(message.as_deref());
                 }
                 Turn::GraceIsOver => self.drain(Drain::Stop).await,
                 Turn::Alive => {
-                    self.service.alive();
-                    alive_at = watchdog.map(|every| Instant::now() + every);
+                    service::alive();
+                    alive_at = watchdog.map(|every| instant() + every);
                 }
                 Turn::ShowStatus => self.show_status(),
             }
@@ -237,7 +237,7 @@ impl Core {
         self.commit(decision).await;
     }
 
-    fn trouble(&mut self, message: Option<String>) {
+    fn trouble(&mut self, message: Option<&str>) {
         match message {
             Some(message) => {
                 tracing::error!("{message}; nothing new is started until it can");
@@ -248,19 +248,17 @@ impl Core {
     }
 
     async fn stop(&mut self) {
-        match self.state.drain {
-            None => {
-                self.service.stopping();
-                let grace = self.configuration.settings.stop_grace;
-                self.state.grace_ends = Some(Instant::now() + grace);
-                let running = self.planner.running();
-                if running > 0 {
-                    tracing::info!("stopping: {running} runs may finish for {grace:?}; a second signal ends them");
-                }
-                self.drain(Drain::Finish).await;
-            }
-            Some(_) => self.drain(Drain::Kill).await,
+        if self.state.drain.is_some() {
+            return self.drain(Drain::Kill).await;
         }
+        service::stopping();
+        let grace = self.configuration.settings.stop_grace;
+        self.state.grace_ends = Some(instant() + grace);
+        let running = self.planner.running();
+        if running > 0 {
+            tracing::info!("stopping: {running} runs may finish for {grace:?}; a second signal ends them");
+        }
+        self.drain(Drain::Finish).await;
     }
 
     async fn drain(&mut self, drain: Drain) {
@@ -293,10 +291,6 @@ impl Core {
         self.commit(decision).await;
     }
 
-    fn has_news(&self) -> bool {
-        super::service::is_service()
-    }
-
     fn show_status(&mut self) {
         let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
         let status = format!(
@@ -305,8 +299,8 @@ impl Core {
             self.planner.running(),
             self.planner.waiting()
         );
-        self.service.status(status);
-        self.state.status_at = Instant::now() + STATUS_EVERY;
+        self.status_line.show(status);
+        self.state.status_at = instant() + STATUS_EVERY;
     }
 }
 
@@ -315,12 +309,4 @@ async fn at(instant: Option<Instant>) {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
     }
-}
-
-/// Whether a decision closes anything, which is worth a line.
-pub(super) fn closings(decision: &Decision) -> impl Iterator<Item = &crate::plan::Closing> {
-    decision.records.iter().filter_map(|record| match record {
-        Record::Closed(closing) => Some(closing),
-        _ => None,
-    })
 }

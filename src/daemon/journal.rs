@@ -4,12 +4,12 @@ use crate::job::JobName;
 use crate::plan::{Closing, Decision, Record};
 use crate::run::Outcome;
 
-use super::core::closings;
-
 /// The end of a run, as it was decided.
 pub fn ended(job: &JobName, decision: &Decision) {
-    for closing in closings(decision) {
-        closed(job.as_str(), closing);
+    for record in &decision.records {
+        if let Record::Closed(closing) = record {
+            closed(job.as_str(), closing);
+        }
     }
 }
 

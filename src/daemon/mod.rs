@@ -31,7 +31,7 @@ pub use journal::seconds;
 use lock::Lock;
 pub use lock::{Holder, LockError, holder};
 pub use log::init as init_log;
-use service::Service;
+use service::StatusLine;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -118,7 +118,6 @@ async fn serve(
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let housekeeping =
         Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out).await?;
-    let service = Service::default();
     tracing::info!(
         "punctual {} runs {} jobs of {}, ledger {}",
         env!("CARGO_PKG_VERSION"),
@@ -126,7 +125,7 @@ async fn serve(
         configuration.path.display(),
         store.path.display()
     );
-    service.ready();
+    service::ready();
     let reread = move |now: Timestamp| reread(&config, &environment, &flags, now, complain);
     let core = Core {
         planner,
@@ -143,7 +142,7 @@ async fn serve(
         reread: Box::new(reread),
         head,
         clock_sets,
-        service,
+        status_line: StatusLine::default(),
     };
     let mut tasks = JoinSet::new();
     let writing = tasks.spawn(writer_end.run());

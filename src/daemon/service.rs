@@ -6,31 +6,31 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Tells systemd how the daemon is doing; says nothing where there is no systemd.
-#[derive(Debug, Default)]
-pub struct Service {
-    last_status: String,
+pub fn ready() {
+    notify(&[NotifyState::Ready]);
 }
 
-impl Service {
-    pub fn ready(&self) {
-        notify(&[NotifyState::Ready]);
-    }
+pub fn stopping() {
+    notify(&[NotifyState::Stopping]);
+}
 
-    pub fn stopping(&self) {
-        notify(&[NotifyState::Stopping]);
-    }
+/// Says that the daemon is alive; the interval is [`watchdog_interval`].
+pub fn alive() {
+    notify(&[NotifyState::Watchdog]);
+}
 
-    /// Says that the daemon is alive; the interval is [`watchdog_interval`].
-    pub fn alive(&self) {
-        notify(&[NotifyState::Watchdog]);
-    }
+/// The line that `systemctl status` shows. Everything here says nothing where there is no systemd.
+#[derive(Debug, Default)]
+pub struct StatusLine {
+    last: String,
+}
 
-    /// A line for `systemctl status`; a repeated one is not sent.
-    pub fn status(&mut self, status: String) {
-        if status != self.last_status {
+impl StatusLine {
+    /// A repeated line is not sent.
+    pub fn show(&mut self, status: String) {
+        if status != self.last {
             notify(&[NotifyState::Status(&status)]);
-            self.last_status = status;
+            self.last = status;
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Zone {
 }
 
 /// Where zones come from; this room does not read files.
-pub trait Zones {
+pub trait Zones: Sync {
     /// The zone of this IANA name, or of the machine for `system`.
     fn zone(&self, name: &str) -> Option<Zone>;
     /// All names, for suggestions.
@@ -258,8 +258,8 @@ impl Checker<'_> {
             enabled: raw.enabled.as_ref().is_none_or(|at| at.value),
             timing,
             task: Task::Command(command?),
-            overlap: pick(&own.overlap, &inherited.overlap).unwrap_or(Overlap::Skip),
-            catch_up: pick(&own.catch_up, &inherited.catch_up).unwrap_or(CatchUp::Latest),
+            overlap: pick(own.overlap.as_ref(), inherited.overlap.as_ref()).unwrap_or(Overlap::Skip),
+            catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: catch_up_within.and_then(|at| at.value),
         };
         (self.said.errors.len() == errors).then_some(job)
@@ -275,7 +275,7 @@ impl Checker<'_> {
             return None;
         };
         let (own, inherited) = (&raw.policies, self.defaults);
-        let shell = pick(&own.shell, &inherited.shell)
+        let shell = pick(own.shell.as_ref(), inherited.shell.as_ref())
             .unwrap_or_else(|| DEFAULT_SHELL.iter().map(|word| (*word).to_owned()).collect());
         let line = match &command.value {
             RawCommand::Text(text) => CommandLine::Shell { shell, text: text.clone() },
@@ -283,7 +283,8 @@ impl Checker<'_> {
         };
         let cwd = own.cwd.as_ref().or(inherited.cwd.as_ref()).and_then(|at| at.value.as_ref());
         let env_files = own.env_file.as_ref().or(inherited.env_file.as_ref());
-        let success_codes = pick(&own.success_codes, &inherited.success_codes).unwrap_or_else(|| vec![0]);
+        let success_codes =
+            pick(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
         Some(Command {
             line,
             cwd: cwd.map(|cwd| self.folder.join(cwd)),
@@ -291,8 +292,9 @@ impl Checker<'_> {
             env_files: env_files.iter().flat_map(|at| &at.value).map(|at| self.folder.join(&at.value)).collect(),
             stdin: raw.stdin.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
             timeout: own.timeout.as_ref().or(inherited.timeout.as_ref()).and_then(|at| at.value),
-            kill_after: pick(&own.kill_after, &inherited.kill_after).unwrap_or(DEFAULT_KILL_AFTER),
-            output_limit: pick(&own.output_limit, &inherited.output_limit).unwrap_or(DEFAULT_OUTPUT_LIMIT),
+            kill_after: pick(own.kill_after.as_ref(), inherited.kill_after.as_ref()).unwrap_or(DEFAULT_KILL_AFTER),
+            output_limit: pick(own.output_limit.as_ref(), inherited.output_limit.as_ref())
+                .unwrap_or(DEFAULT_OUTPUT_LIMIT),
             success_codes: success_codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
         })
     }
@@ -366,8 +368,8 @@ fn within(text: &At<String>, part: &Range<usize>) -> Range<usize> {
     start + part.start..end
 }
 
-fn pick<T: Clone>(own: &Option<At<T>>, inherited: &Option<At<T>>) -> Option<T> {
-    own.as_ref().or(inherited.as_ref()).map(|at| at.value.clone())
+fn pick<T: Clone>(own: Option<&At<T>>, inherited: Option<&At<T>>) -> Option<T> {
+    own.or(inherited).map(|at| at.value.clone())
 }
 
 type Variables = Option<At<Vec<(String, String)>>>;

@@ -40,6 +40,6 @@ fn compare(old: &Job, new: &Job) -> Change {
     match (old.active_timing(), new.active_timing()) {
         (Some(old), Some(new)) if old.same_instants(new) => Change::Kept,
         (None, None) => Change::Kept,
-        (Some(_), Some(_)) | (Some(_), None) | (None, Some(_)) => Change::Timing,
+        (Some(_), Some(_) | None) | (None, Some(_)) => Change::Timing,
     }
 }

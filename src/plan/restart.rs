@@ -33,7 +33,11 @@ impl Planner {
         }
         for job in jobs {
             planner.slots.insert(job.name.clone(), Slot::new(job.clone()));
-            planner.resume(job, known.remove(&job.name), &mut draft);
+            let remembered = known.remove(&job.name);
+            if remembered.is_none() {
+                draft.record(Record::Job(job.name.clone()));
+            }
+            planner.resume(job, remembered.flatten(), &mut draft);
         }
         // What the file no longer has.
         for (name, definition) in known {
@@ -52,13 +56,10 @@ impl Planner {
         (planner, draft.finish())
     }
 
-    /// A job of the file meets what is remembered of it; the outer `None` is a job that the ledger has never seen.
-    fn resume(&mut self, job: &Arc<Job>, remembered: Option<Option<RememberedDefinition>>, draft: &mut Draft) {
-        if remembered.is_none() {
-            draft.record(Record::Job(job.name.clone()));
-        }
+    /// A job of the file meets its remembered definition.
+    fn resume(&mut self, job: &Arc<Job>, remembered: Option<RememberedDefinition>, draft: &mut Draft) {
         let written = job.active_timing().map(Timing::written);
-        let Some(old) = remembered.flatten() else {
+        let Some(old) = remembered else {
             self.begin_definition(job, draft);
             return;
         };

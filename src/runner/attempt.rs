@@ -11,12 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
-use super::door::{Event, Order};
+use super::door::{Event, Order, Stop};
 use super::process::{Ends, Process, Remains};
 use super::program::Trouble;
 use super::spawner::{Begun, Spawner};
 use super::tree;
-use crate::clock::Clock;
+use crate::clock::{Clock, instant};
 use crate::readiness::Readiness;
 use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
 
@@ -27,14 +27,6 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(200);
 /// Bytes of one read, the size of a pipe.
 const READ: usize = 64 << 10;
-
-/// A demand to end an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
-    pub reason: Reason,
-    /// At once, without asking first.
-    pub kill: bool,
-}
 
 pub struct Attempt {
     pub order: Order,
@@ -67,7 +59,7 @@ impl Attempt {
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
         let Begun { process, ends, at, since } = begun;
         let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
-        let mut life = match Life::new(&process, ends, Instant::from_std(since), stops, &self.order) {
+        let mut life = match Life::new(&process, ends, since, stops, &self.order) {
             Ok(life) => life,
             Err(error) => return self.unwatchable(&process, &error),
         };
@@ -87,7 +79,7 @@ impl Attempt {
                 Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
                 Moment::KillNow => life.kill(),
                 Moment::SurvivorEnded => life.look_for_survivors(),
-                Moment::LingeredEnough => life.linger_until = Some(Instant::now()),
+                Moment::LingeredEnough => life.linger_until = Some(instant()),
             }
         }
         let ending = life.ending;
@@ -220,13 +212,13 @@ impl<'p> Life<'p> {
     /// The process has ended, nothing of it is left that should not be, and its output is read.
     fn is_over(&self) -> bool {
         let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
-        let lingered = self.linger_until.is_some_and(|until| until <= Instant::now());
+        let lingered = self.linger_until.is_some_and(|until| until <= instant());
         self.has_exited && self.survivor.is_none() && (silent || lingered)
     }
 
     async fn next(&mut self, capture: &Capture) -> Moment {
         if capture.is_dirty() && self.flush_at.is_none() {
-            self.flush_at = Some(Instant::now() + FLUSH_AFTER);
+            self.flush_at = Some(instant() + FLUSH_AFTER);
         }
         let [(_, stdout), (_, stderr)] = &self.pipes;
         let stoppable = !self.has_exited || self.survivor.is_some();
@@ -281,7 +273,7 @@ impl<'p> Life<'p> {
         if self.ending.is_some() {
             self.look_for_survivors();
         } else {
-            self.linger_until = Some(Instant::now() + LINGER);
+            self.linger_until = Some(instant() + LINGER);
         }
     }
 
@@ -291,7 +283,7 @@ impl<'p> Life<'p> {
             self.kill();
         } else if self.kill_at.is_none() {
             self.process.signal_group(Signal::TERM);
-            self.kill_at = Some(Instant::now() + self.kill_after);
+            self.kill_at = Some(instant() + self.kill_after);
         }
     }
 
@@ -311,7 +303,7 @@ impl<'p> Life<'p> {
         match self.survivor {
             None => {
                 self.duration = self.since.elapsed();
-                self.linger_until = Some(Instant::now() + LINGER);
+                self.linger_until = Some(instant() + LINGER);
             }
             // One that was forked while the others were being killed.
             Some(_) if self.killed => self.process.signal_group(Signal::KILL),

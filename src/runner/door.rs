@@ -1,24 +1,18 @@
 //! Who starts processes? A narrow door, made of messages.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 
-use super::attempt::{Attempt, Stop};
-use super::spawner::Spawner;
-use crate::clock::Clock;
 use crate::job::{Command, Job, Task};
 use crate::plan::Launch;
-use crate::run::{Cause, Ended, Exit, OutputPiece, ProcessId, Reason, RunId};
+use crate::run::{Cause, Ended, ProcessId, Reason, RunId};
 
 /// Orders that wait to be read; the door answers each without waiting for anything but a spawning thread.
-const ORDERS: usize = 1024;
+pub(super) const MESSAGES: usize = 1024;
 
 /// What is to be carried out.
 #[derive(Debug, Clone)]
@@ -60,8 +54,17 @@ pub enum Event {
     Ended { run: RunId, ended: Ended },
 }
 
+/// A demand to end an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    pub reason: Reason,
+    /// At once, without asking first.
+    pub kill: bool,
+}
+
+/// What goes in.
 #[derive(Debug)]
-enum Message {
+pub(super) enum Message {
     Start(Order),
     Stop { run: RunId, stop: Stop },
 }
@@ -73,6 +76,12 @@ pub struct Door {
 }
 
 impl Door {
+    /// The door, and where its messages come out.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Message>) {
+        let (messages, messages_out) = mpsc::channel(MESSAGES);
+        (Self { messages }, messages_out)
+    }
+
     pub async fn start(&self, order: Order) {
         let _ = self.messages.send(Message::Start(order)).await;
     }
@@ -80,121 +89,5 @@ impl Door {
     /// Ends a run: by TERM and later KILL, or by KILL at once.
     pub async fn stop(&self, run: RunId, reason: Reason, kill: bool) {
         let _ = self.messages.send(Message::Stop { run, stop: Stop { reason, kill } }).await;
-    }
-}
-
-/// The side on which they are carried out; it owns every attempt.
-pub struct Runner {
-    messages: mpsc::Receiver<Message>,
-    events: mpsc::Sender<Event>,
-    pieces: mpsc::Sender<OutputPiece>,
-    clock: Clock,
-    spawner: Arc<Spawner>,
-    attempts: JoinSet<()>,
-    stops: BTreeMap<RunId, watch::Sender<Option<Stop>>>,
-    by_task: BTreeMap<tokio::task::Id, RunId>,
-}
-
-impl Runner {
-    /// The two sides, and where events come out; output goes to `pieces`.
-    pub fn new(
-        clock: Clock,
-        surroundings: Surroundings,
-        pieces: mpsc::Sender<OutputPiece>,
-    ) -> std::io::Result<(Door, Self, mpsc::Receiver<Event>)> {
-        let (messages, messages_out) = mpsc::channel(ORDERS);
-        let (events, events_out) = mpsc::channel(ORDERS);
-        let runner = Self {
-            messages: messages_out,
-            events,
-            pieces,
-            spawner: Arc::new(Spawner::new(clock.clone(), surroundings)?),
-            clock,
-            attempts: JoinSet::new(),
-            stops: BTreeMap::new(),
-            by_task: BTreeMap::new(),
-        };
-        Ok((Door { messages }, runner, events_out))
-    }
-
-    /// Carries out orders until the door is dropped and the last attempt has ended.
-    pub async fn run(mut self) {
-        let mut open = true;
-        while open || !self.attempts.is_empty() {
-            tokio::select! {
-                message = self.messages.recv(), if open => match message {
-                    Some(Message::Start(order)) => self.start(order),
-                    Some(Message::Stop { run, stop }) => self.stop(run, stop),
-                    None => open = false,
-                },
-                Some(ended) = self.attempts.join_next_with_id() => {
-                    let (task, panic) = match ended {
-                        Ok((task, ())) => (task, None),
-                        Err(error) => (error.id(), Some(error)),
-                    };
-                    self.leave(task, panic).await;
-                }
-            }
-        }
-    }
-
-    fn start(&mut self, order: Order) {
-        let run = order.run;
-        let (stop, stops) = watch::channel(None);
-        let attempt = Attempt {
-            order,
-            clock: self.clock.clone(),
-            spawner: self.spawner.clone(),
-            pieces: self.pieces.clone(),
-            events: self.events.clone(),
-        };
-        self.stops.insert(run, stop);
-        let task = self.attempts.spawn(attempt.carry(stops));
-        self.by_task.insert(task.id(), run);
-    }
-
-    fn stop(&mut self, run: RunId, stop: Stop) {
-        if let Some(stops) = self.stops.get(&run) {
-            // KILL is never taken back by a later, milder demand.
-            stops.send_if_modified(|old| {
-                let stronger = old.is_none_or(|old| stop.kill && !old.kill);
-                if stronger {
-                    *old = Some(stop);
-                }
-                stronger
-            });
-        }
-    }
-
-    /// An attempt's task has ended; a panic in it is an outcome like any other.
-    async fn leave(&mut self, task: tokio::task::Id, panic: Option<tokio::task::JoinError>) {
-        let Some(run) = self.by_task.remove(&task) else {
-            return;
-        };
-        self.stops.remove(&run);
-        let Some(error) = panic else {
-            return;
-        };
-        let ended = Ended {
-            exit: Exit::Panicked { detail: panic_text(error) },
-            at: self.clock.now(),
-            duration: Duration::ZERO,
-            cpu: None,
-            max_rss: None,
-            output_bytes: 0,
-        };
-        let _ = self.events.send(Event::Ended { run, ended }).await;
-    }
-}
-
-fn panic_text(error: tokio::task::JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else {
-        return "the attempt was cancelled".to_owned();
-    };
-    let panic = AssertUnwindSafe(panic);
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (None, Some(text)) => text.clone(),
-        (None, None) => "the attempt panicked".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! How is one attempt carried to its end?
 //!
-//! Orders go in and events come out, through [`door`]; what stands behind it starts processes on threads of its own, reads
+//! Orders go in and events come out, through the [`Door`]; what stands behind it starts processes on threads of its own, reads
 //! what they write, ends them with all they left, and reaps them. It knows neither planner nor ledger.
 
 mod attempt;
@@ -9,8 +9,10 @@ mod door;
 mod process;
 mod program;
 mod spawner;
+mod supervisor;
 mod tree;
 
-pub use door::{Door, Event, Order, Runner, Surroundings};
+pub use door::{Door, Event, Order, Surroundings};
 pub use program::{Trouble, preflight};
+pub use supervisor::Runner;
 pub use tree::{boot_id, end_survivors};

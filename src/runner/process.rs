@@ -45,7 +45,7 @@ pub struct Remains {
 /// Nothing here may make the standard library leave the path of posix_spawn for fork (an absolute program, no `pre_exec`,
 /// no user): a fork copies the page tables of the daemon, however large it is.
 pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
-    #[allow(clippy::disallowed_methods)]
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     let mut command = Command::new(&prepared.program);
     let mut child = command
         .arg0(prepared.argv.first().map(String::as_str).unwrap_or_default())
@@ -119,7 +119,7 @@ fn wait4(pid: Pid) -> io::Result<(i32, libc::rusage)> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     loop {
         // SAFETY: both pointers are to live locals of the right types, and an all-zero rusage is a valid one.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "no kept crate gives wait4")]
         let (reaped, usage) = unsafe {
             (libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, 0, usage.as_mut_ptr()), usage.assume_init())
         };

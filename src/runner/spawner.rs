@@ -4,15 +4,15 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::door::{Order, Surroundings};
 use super::process::{Ends, Process, spawn};
 use super::program::{Prepared, Trouble, spawn_trouble};
-use crate::clock::Clock;
+use crate::clock::{Clock, instant};
 use crate::run::Reason;
 
 /// One thread tops out at 1,500 starts a second, two at about 2,000; more do not help, because the kernel serialises.
@@ -38,10 +38,9 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    pub fn new(clock: Clock, surroundings: Surroundings) -> io::Result<Self> {
+    pub fn new(clock: &Clock, surroundings: &Arc<Surroundings>) -> io::Result<Self> {
         let (requests, requests_out) = mpsc::channel::<Request>(REQUESTS);
         let requests_out = Arc::new(Mutex::new(requests_out));
-        let surroundings = Arc::new(surroundings);
         let threads = (0..THREADS)
             .map(|number| {
                 let (requests, clock, surroundings) = (requests_out.clone(), clock.clone(), surroundings.clone());
@@ -89,7 +88,7 @@ fn serve(requests: &Mutex<mpsc::Receiver<Request>>, clock: &Clock, surroundings:
 fn begin(order: &Order, clock: &Clock, surroundings: &Surroundings) -> Result<Begun, Trouble> {
     let prepared = Prepared::of(order, surroundings)?;
     // The process exists from the beginning of the call on; the rest of the call is the program taking over.
-    let (at, since) = (clock.now(), clock.instant());
+    let (at, since) = (clock.now(), instant());
     let (process, ends) = spawn(&prepared, &order.command().stdin).map_err(|error| spawn_trouble(&error, &prepared))?;
     Ok(Begun { process, ends, at, since })
 }

@@ -9,7 +9,7 @@ use super::open::Identity;
 use super::statements as sql;
 use crate::job::{JobName, WrittenTiming};
 use crate::plan::{Closing, OpenEntry, Record};
-use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, RunId, State};
+use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, Reason, RunId, State};
 
 /// Rows by the statement that writes them, in the order in which the statements run.
 #[derive(Debug, Default)]
@@ -227,7 +227,7 @@ fn gap_row(job: &JobName, gap: &GapEntry, detail: Option<&str>) -> Value {
 
 fn closed(closing: &Closing) -> Value {
     let Closing { run, outcome, reason, detail, ended } = closing;
-    let (outcome, reason) = (outcome.number(), reason.map(|reason| reason.number()));
+    let (outcome, reason) = (outcome.number(), reason.map(Reason::number));
     let Some(ended) = ended else {
         return json!([run, outcome, reason, detail, null, null, null, null, null, null, 0, 0]);
     };

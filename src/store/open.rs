@@ -54,6 +54,8 @@ pub enum OpenError {
     NotWritable(PathBuf, #[source] io::Error),
     #[error("there is no database {}: the daemon has not run with this state folder (choose one with --state)", .0.display())]
     Missing(PathBuf),
+    #[error("{} is empty: no daemon has begun to write in it", .0.display())]
+    Empty(PathBuf),
     #[error("cannot read {}", .0.display())]
     NotReadable(PathBuf, #[source] io::Error),
     #[error("{} is not a SQLite database; it is left as it is: move it away, or name another file as `database` in [daemon]", .0.display())]
@@ -120,12 +122,16 @@ impl Reader {
         check_header(path)?;
         let options = reading(path).immutable(cannot_have_a_log(path));
         let pool = pool_options(READERS).connect_lazy_with(options);
-        let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'runs'");
-        let tables: i64 = tables.fetch_one(&pool).await.map_err(|error| classify(path, error))?;
-        if tables == 0 {
-            return Err(OpenError::Foreign(path.to_owned()));
+        let question = "SELECT count(*) FILTER (WHERE name = 'runs'), count(*), (SELECT application_id FROM \
+                        pragma_application_id) FROM sqlite_master";
+        let (runs, tables, application): (i64, i64, i64) =
+            sqlx::query_as(question).fetch_one(&pool).await.map_err(|error| classify(path, error))?;
+        match (runs, tables) {
+            (0, 0) => Err(OpenError::Empty(path.to_owned())),
+            (0, _) if application == APPLICATION_ID => Err(OpenError::Empty(path.to_owned())),
+            (0, _) => Err(OpenError::Foreign(path.to_owned())),
+            _ => Ok(Self { pool }),
         }
-        Ok(Self { pool })
     }
 }
 

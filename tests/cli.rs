@@ -1,0 +1,213 @@
+//! The command line as people and programs meet it, without a daemon.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod support;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use support::Place;
+
+const TWO_JOBS: &str = "[jobs.night]\nschedule = '30 2 * * *'\ntimezone = 'America/New_York'\ncommand = 'true'\n\
+                        [jobs.hand]\ncommand = 'true'\n[jobs.off]\nenabled = false\nschedule = '@daily'\ncommand = 'true'\n";
+
+fn batch(questions: &str) -> Vec<Value> {
+    let place = Place::new("");
+    let mut command = place.command(&["next", "--batch"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let questions = questions.to_owned();
+    // Answers come while questions are still being asked; neither side may wait for the other.
+    let asking = std::thread::Builder::new().spawn(move || input.write_all(questions.as_bytes())).unwrap();
+    let output = child.wait_with_output().unwrap();
+    asking.join().unwrap().unwrap();
+    assert!(output.status.success());
+    output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+/// A thousand questions, with the answers of independent implementations and, for daylight saving, of cron itself.
+#[test]
+fn a_thousand_questions_are_answered_right() {
+    let questions = include_str!("data/cron.jsonl");
+    let answers = batch(questions);
+    assert_eq!(answers.len(), 1000);
+    for (question, answer) in questions.lines().zip(answers) {
+        let question: Value = serde_json::from_str(question).unwrap();
+        assert_eq!(answer["next"], question["next"], "{question}");
+    }
+}
+
+#[test]
+fn a_batch_answers_each_line_whatever_it_is() {
+    let answers = batch(
+        "{\"expr\":\"0 0 30 2 *\",\"tz\":\"UTC\",\"from\":\"2026-01-01T00:00:00Z\",\"count\":1}\n\
+         nonsense\n\n\
+         {\"expr\":\"* * * * *\",\"tz\":\"Mars\",\"from\":\"2026-01-01T00:00:00Z\",\"count\":1}\n\
+         {\"expr\":\"30 2 * * *\",\"tz\":\"Europe/Berlin\",\"from\":\"2026-03-28T12:00:00Z\",\"count\":1,\"dst_gap\":\"skip\"}\n\
+         {\"expr\":\"30 2 * * *\",\"tz\":\"Europe/Berlin\",\"from\":\"2026-10-24T12:00:00Z\",\"count\":2,\"dst_fold\":\"both\"}\n\
+         {\"expr\":\"at 2026-12-31T23:59:00\",\"tz\":\"UTC\",\"from\":\"2027-01-01T00:00:00Z\",\"count\":5}\n",
+    );
+    assert!(answers[0]["error"].as_str().unwrap().contains("never fires"));
+    assert!(answers[1]["error"].is_string());
+    assert!(answers[2]["error"].as_str().unwrap().contains("no zone `Mars`"));
+    assert_eq!(answers[3], json!({"next": ["2026-03-30T00:30:00Z"]}));
+    assert_eq!(answers[4], json!({"next": ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]}));
+    assert_eq!(answers[5], json!({"next": []}));
+    assert_eq!(answers.len(), 6);
+}
+
+#[test]
+fn next_tries_an_expression() {
+    let place = Place::new("");
+    let arguments =
+        ["next", "--expr", "30 2 * * *", "--tz", "America/New_York", "--from", "2026-03-07T00:00:00Z", "-n", "4"];
+    let due: Vec<Value> = place.json(&arguments).as_array().unwrap().iter().map(|next| next["due"].clone()).collect();
+    let expect = [
+        "2026-03-07T07:30:00.000000Z",
+        "2026-03-08T07:00:00.000000Z",
+        "2026-03-09T06:30:00.000000Z",
+        "2026-03-10T06:30:00.000000Z",
+    ];
+    assert_eq!(due, expect);
+    let text = place.text(&arguments);
+    assert!(text.contains("2026-03-08 03:00:00"), "the clocks of New York show three at the end of the gap: {text}");
+}
+
+#[test]
+fn next_of_jobs_is_merged_and_says_why_there_is_none() {
+    let place = Place::new(TWO_JOBS);
+    let all = place.json(&["next", "--from", "2026-06-01T00:00:00Z", "-n", "3"]);
+    let all = all.as_array().unwrap();
+    assert!(all.iter().all(|next| next["job"] == "night") && all.len() == 3, "{all:?}");
+    assert_eq!(all[0]["timezone"], "America/New_York");
+    for (job, why) in [("hand", "no schedule"), ("off", "disabled")] {
+        let output = place.run(&["next", job]);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stderr).unwrap().contains(why));
+    }
+    let output = place.run(&["next", "nigth"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean night?"));
+}
+
+#[test]
+fn check_shows_the_line_and_a_caret() {
+    let place = Place::new("[jobs.a]\nschedule = \"5/15 * * * *\"\ncommand = \"true\"\ntimout = \"5m\"\n");
+    let output = place.run(&["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap().replace(&place.path("").display().to_string(), "");
+    insta::assert_snapshot!(text, @r#"
+    error: a step needs a range before it; cron implementations disagree about a single number
+     --> jobs.toml:2:13
+      |
+    2 | schedule = "5/15 * * * *"
+      |             ^^^^
+      |
+      = help: write `5-59/15`
+
+    error: unknown key `timout`
+     --> jobs.toml:4:1
+      |
+    4 | timout = "5m"
+      | ^^^^^^
+      |
+      = help: did you mean `timeout`?
+    "#);
+    let report: Value = serde_json::from_slice(&place.run(&["check", "--json"]).stdout).unwrap();
+    let error = &report["errors"][0];
+    assert_eq!(
+        (error["line"].as_i64(), error["column"].as_i64(), error["end_column"].as_i64()),
+        (Some(2), Some(13), Some(17))
+    );
+    assert_eq!((error["key"].as_str(), error["help"].as_str()), (Some("jobs.a.schedule"), Some("write `5-59/15`")));
+}
+
+#[test]
+fn check_warns_of_this_machine_and_strict_takes_it_for_wrong() {
+    let place = Place::new("[jobs.a]\ncommand = ['no-such-program']\n");
+    let output = place.run(&["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no program `no-such-program`"));
+    assert_eq!(place.run(&["check", "--strict"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_bundled_file_is_right() {
+    let place = Place::new(include_str!("../jobs.toml"));
+    assert!(place.text(&["check"]).contains("is right"));
+}
+
+#[test]
+fn without_a_ledger_there_is_a_word_of_what_to_do() {
+    let place = Place::new(TWO_JOBS);
+    assert!(place.text(&["status"]).contains("no daemon is running; start one with: punctual daemon"));
+    assert!(place.text(&[]).contains("night"), "bare, it is status");
+    for verb in [&["history"][..], &["logs", "night"], &["show", "7"]] {
+        let output = place.run(verb);
+        assert_eq!(output.status.code(), Some(3), "{verb:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("punctual daemon"), "{verb:?}");
+    }
+    assert!(!place.path("state").exists(), "asking makes nothing");
+    assert!(place.text(&["show", "night"]).contains("America/New_York"));
+}
+
+#[test]
+fn wrong_usage_has_its_own_exit_code() {
+    let place = Place::new("");
+    for arguments in
+        [&["nonsense"][..], &["history", "-n", "many"], &["next", "--tz", "UTC"], &["next", "--from", "noon"]]
+    {
+        assert_eq!(place.run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_a_job_writes_does_not_steer_the_terminal() {
+    let place = Place::new("[jobs.rude]\nschedule = '@start'\ncommand = 'printf \"a\\033[2Jb\\000\\377\\n\"'\n");
+    let daemon = place.start();
+    let run = place.ended("rude")["run"].to_string();
+    daemon.stop();
+    assert_eq!(place.text(&["logs", "rude"]), "a^[[2Jb^@\\xff\n");
+    assert_eq!(place.run(&["logs", &run, "--raw"]).stdout, b"a\x1b[2Jb\0\xff\n");
+    let line = place.text(&["logs", "rude", "--json"]);
+    let line: Value = serde_json::from_str(line.trim_end()).unwrap();
+    assert_eq!((line["stream"].as_str(), line["text"].as_str()), (Some("stdout"), Some("a^[[2Jb^@\\xff\n")));
+    assert!(place.text(&["show", &run]).contains("a^[[2Jb^@"));
+}
+
+#[test]
+fn a_ledger_is_copied_while_it_is_used() {
+    let place = Place::new("[jobs.tick]\nschedule = 'every 1s'\ncommand = 'true'\n");
+    let daemon = place.start();
+    place.ended("tick");
+    let copy = place.path("copy.db");
+    place.text(&["backup", copy.to_str().unwrap()]);
+    assert_eq!(place.run(&["backup", copy.to_str().unwrap()]).status.code(), Some(1), "nothing is overwritten");
+    daemon.stop();
+    std::fs::rename(copy, place.database()).unwrap();
+    assert_eq!(place.integrity(), "ok");
+    assert!(!place.entries_of("tick").is_empty());
+}
+
+#[test]
+fn the_ledger_is_readable_with_sqlite_itself() {
+    let place = Place::new("[jobs.tick]\nschedule = '@start'\ncommand = 'exit 3'\n");
+    let daemon = place.start();
+    place.ended("tick");
+    daemon.stop();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (job, outcome, due): (String, String, String) = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.database());
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query_as("SELECT job, outcome, due FROM history").fetch_one(&pool).await.unwrap()
+    });
+    assert_eq!((job.as_str(), outcome.as_str()), ("tick", "failed"));
+    assert_eq!(due, place.entries_of("tick")[0]["due"]);
+}
