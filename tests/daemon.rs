@@ -393,3 +393,30 @@ fn a_full_disk_keeps_the_daemon_from_starting_with_a_word_of_why() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("/dev/full"), "{message}");
 }
+
+/// What systemd is told, read from a socket of the test's own.
+#[test]
+fn systemd_is_told_how_it_is_doing() {
+    let place = Place::new("[jobs.far]\nschedule = '0 0 29 2 *'\ncommand = 'true'\n");
+    let path = place.path("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(support::DEADLINE)).unwrap();
+    let mut command = place.command(&["daemon"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let heard = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted} was not said: {error}"));
+            if std::str::from_utf8(&buffer[..length]).unwrap().lines().any(|line| line.starts_with(wanted)) {
+                return;
+            }
+        }
+    };
+    for wanted in ["READY=1", "STATUS=1 jobs, 0 running", "WATCHDOG=1", "WATCHDOG=1"] {
+        heard(wanted);
+    }
+    support::signal_process(i32::try_from(child.id()).unwrap(), "TERM");
+    heard("STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}

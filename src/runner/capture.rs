@@ -270,7 +270,8 @@ mod tests {
                 assert_eq!(*value, byte(usize::try_from(*offset).unwrap() + at));
             }
         }
-        if let Some((offset, last)) = rows.last_key_value() {
+        // A limit of one byte has a first half only.
+        if let Some((offset, last)) = rows.last_key_value().filter(|_| limit > 1) {
             assert_eq!(usize::try_from(*offset).unwrap() + last.len(), total, "the end is kept");
             assert_eq!(rows.first_key_value().unwrap().0, &0, "the beginning is kept");
         }
