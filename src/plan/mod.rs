@@ -11,6 +11,7 @@ mod memory;
 mod owed;
 mod planner;
 mod queue;
+mod refusal;
 mod restart;
 mod timers;
 mod verdict;
