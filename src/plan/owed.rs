@@ -114,9 +114,15 @@ struct Newest {
 
 impl Newest {
     fn of(timetable: &Timetable, after: Timestamp, until: Timestamp, keep: usize, taken: &BTreeSet<Timestamp>) -> Self {
-        let mut older = Vec::new();
+        // Only the last few are looked at one by one; a year of seconds is counted. Where some have a run already, from
+        // before the clock was set back, the count would not do.
+        let counted_until = match taken.range(after..=until).next() {
+            None => timetable.last_few(after, until, keep as u64),
+            Some(_) => after,
+        };
+        let mut older: Vec<Tally> = timetable.tally(after, counted_until).into_iter().collect();
         let mut newest = VecDeque::with_capacity(keep + 1);
-        for due in timetable.between(after, until).filter(|due| !taken.contains(due)) {
+        for due in timetable.between(counted_until, until).filter(|due| !taken.contains(due)) {
             newest.push_back(due);
             if newest.len() > keep
                 && let Some(old) = newest.pop_front()

@@ -13,9 +13,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 pub use pattern::Pattern;
 pub use place::{Fold, Gap};
@@ -147,6 +147,19 @@ impl Schedule {
             Rule::Reboot | Rule::Start => None,
         }
     }
+
+    /// How many instants it names in `(after, until]`.
+    fn count(&self, after: Timestamp, until: Timestamp, place: &Place) -> u64 {
+        match &self.rule {
+            Rule::Cron(pattern) => {
+                let (gap, fold) = place.rules_for(pattern);
+                place::count(pattern, after, until, &place.zone, gap, fold)
+            }
+            Rule::Every(interval) => count_multiples(after, until, *interval),
+            Rule::At(at) => u64::from(at.resolve(&place.zone).is_some_and(|at| after < at && at <= until)),
+            Rule::Reboot | Rule::Start => 0,
+        }
+    }
 }
 
 impl fmt::Display for Schedule {
@@ -273,17 +286,39 @@ impl Timetable {
             .take_while(move |instant| *instant <= until)
     }
 
-    /// Counts the instants in `(after, until]`.
-    pub fn tally(&self, after: Timestamp, until: Timestamp) -> Option<Tally> {
-        if let [schedule] = &self.schedules[..]
-            && let Rule::Every(interval) = schedule.rule
-        {
-            return tally_multiples(after, until, interval);
+    /// How many instants lie in `(after, until]`. Of a single schedule they are counted, of several walked, because an
+    /// instant named twice is one.
+    pub fn count(&self, after: Timestamp, until: Timestamp) -> u64 {
+        let mut naming = self.schedules.iter().filter(|schedule| schedule.moment().is_none());
+        match (naming.next(), naming.next()) {
+            (Some(only), None) => only.count(after, until, &self.place),
+            (None, _) => 0,
+            (Some(_), Some(_)) => self.between(after, until).map(|_| 1).sum(),
         }
-        let mut instants = self.between(after, until);
-        let first = instants.next()?;
-        let start = Tally { count: 1, first, last: first };
-        Some(instants.fold(start, |tally, last| Tally { count: tally.count + 1, last, ..tally }))
+    }
+
+    /// The instants in `(after, until]`: how many, the first and the last.
+    pub fn tally(&self, after: Timestamp, until: Timestamp) -> Option<Tally> {
+        let first = self.next_after(after).filter(|first| *first <= until)?;
+        let window = self.last_few(after, until, 1);
+        let last = self.between(window, until).last().unwrap_or(first);
+        Some(Tally { count: self.count(after, until), first, last })
+    }
+
+    /// A moment from `after` on behind which there are at least `few` instants up to `until`, if there are so many, and
+    /// not many more.
+    pub fn last_few(&self, after: Timestamp, until: Timestamp, few: u64) -> Timestamp {
+        let mut window = SHORTEST_INTERVAL;
+        loop {
+            let from = until.checked_sub(window).unwrap_or(Timestamp::MIN);
+            if from <= after {
+                return after;
+            }
+            if self.count(from, until) >= few {
+                return from;
+            }
+            window *= 2;
+        }
     }
 
     /// Whether the schedules name any instant at all, the past included.
@@ -297,15 +332,13 @@ impl Timetable {
     }
 }
 
-fn tally_multiples(after: Timestamp, until: Timestamp, interval: Duration) -> Option<Tally> {
-    let first = next_multiple(after, interval)?;
-    if first > until {
-        return None;
-    }
-    let step = i128::try_from(interval.as_nanos()).ok()?;
-    let further = (until.as_nanosecond() - first.as_nanosecond()) / step;
-    let last = first.checked_add(SignedDuration::try_from(interval).ok()? * i32::try_from(further).ok()?);
-    Some(Tally { count: u64::try_from(further).ok()? + 1, first, last: last.ok()? })
+/// How many multiples of `interval` since the Unix epoch lie in `(after, until]`.
+fn count_multiples(after: Timestamp, until: Timestamp, interval: Duration) -> u64 {
+    let Ok(interval) = i128::try_from(interval.as_nanos()) else {
+        return 0;
+    };
+    let up_to = |at: Timestamp| at.as_nanosecond().div_euclid(interval);
+    u64::try_from(up_to(until) - up_to(after)).unwrap_or(0)
 }
 
 #[cfg(test)]

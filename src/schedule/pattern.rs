@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Weekday};
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 
 use super::ScheduleError;
 
@@ -16,6 +16,7 @@ use super::ScheduleError;
 #[derive(Debug, Clone)]
 pub struct Pattern {
     cron: Cron,
+    times: TimesOfDay,
     plain: Box<str>,
     fixed: bool,
     /// Searches end here; croner would go on to its own limit.
@@ -171,6 +172,7 @@ impl Pattern {
             fixed: !starred(Kind::Minute) && !starred(Kind::Hour),
             last_year: i16::try_from(last_year).unwrap_or(i16::MAX),
             plain: plain.into(),
+            times: TimesOfDay::of(&cron),
             cron,
         };
         if !pattern.can_match() {
@@ -203,6 +205,23 @@ impl Pattern {
         self.cron.find_next_occurrence(&whole, inclusive).ok()
     }
 
+    /// How many matches lie in `[from, to)`: whole days are counted, not walked.
+    pub fn count_matches(&self, from: DateTime, to: DateTime) -> u64 {
+        let mut count = 0;
+        let mut at = from;
+        while let Some(next) = self.next_match(at).filter(|next| *next < to) {
+            let day = next.date();
+            let before = if day == from.date() { self.times.before(from.time()) } else { 0 };
+            let until = if day == to.date() { self.times.before(to.time()) } else { self.times.all() };
+            count += until - before;
+            match day.tomorrow() {
+                Ok(tomorrow) => at = tomorrow.at(0, 0, 0, 0),
+                Err(_) => break,
+            }
+        }
+        count
+    }
+
     /// Whether any date matches. There are fourteen kinds of years (leap or not, and the weekday on which it begins), so
     /// one year of each kind that the year field allows answers for all.
     fn can_match(&self) -> bool {
@@ -224,6 +243,46 @@ impl Pattern {
                 && self.cron.pattern.day_match(year, u32::from(month), u32::from(day), weekday).unwrap_or(false)
         })
     }
+}
+
+/// The times at which a matching day has matches, each field as a set of bits.
+#[derive(Debug, Clone, Copy)]
+struct TimesOfDay {
+    seconds: u64,
+    minutes: u64,
+    hours: u64,
+}
+
+impl TimesOfDay {
+    fn of(cron: &Cron) -> Self {
+        let bits = |values: Vec<u16>| values.into_iter().fold(0, |bits, value| bits | 1 << value);
+        Self {
+            seconds: bits(cron.pattern.seconds.values()),
+            minutes: bits(cron.pattern.minutes.values()),
+            hours: bits(cron.pattern.hours.values()),
+        }
+    }
+
+    fn all(self) -> u64 {
+        size(self.hours) * size(self.minutes) * size(self.seconds)
+    }
+
+    /// How many are earlier than this one.
+    fn before(self, time: Time) -> u64 {
+        let field = |value: i8| u64::from(value.unsigned_abs());
+        let below = |set: u64, value: u64| size(set & ((1 << value) - 1));
+        let has = |set: u64, value: u64| set >> value & 1;
+        let (hour, minute) = (field(time.hour()), field(time.minute()));
+        // A fraction of a second is behind the second itself.
+        let second = field(time.second()) + u64::from(time.subsec_nanosecond() > 0);
+        let seconds = below(self.seconds, second);
+        let minutes = below(self.minutes, minute) * size(self.seconds) + has(self.minutes, minute) * seconds;
+        below(self.hours, hour) * size(self.minutes) * size(self.seconds) + has(self.hours, hour) * minutes
+    }
+}
+
+fn size(set: u64) -> u64 {
+    u64::from(set.count_ones())
 }
 
 fn wrong_count(text: &str, fields: &[Piece]) -> ScheduleError {

@@ -84,6 +84,26 @@ pub fn next_after(pattern: &Pattern, after: Timestamp, zone: &TimeZone, gap: Gap
     }
 }
 
+/// How many instants the pattern names in `(after, until]`, counted span by span and day by day.
+pub fn count(pattern: &Pattern, after: Timestamp, until: Timestamp, zone: &TimeZone, gap: Gap, fold: Fold) -> u64 {
+    let mut start = Start { at: after, inclusive: false };
+    let mut count = 0;
+    while start.at <= until {
+        let span = Span::containing(start.at, zone);
+        let low = span.lowest(start, fold);
+        // A match at the very end of a gap is one with those that were shifted to it.
+        let shifted = span.begins_with_a_match(start, pattern, gap) && pattern.next_match(low) != Some(low);
+        count += u64::from(shifted);
+        let end = just_behind(span.offset.to_datetime(until));
+        count += pattern.count_matches(low, span.highest(fold).min(end));
+        match span.until {
+            Some(edge) => start = Start { at: edge.at, inclusive: true },
+            None => break,
+        }
+    }
+    count
+}
+
 /// An instant earlier than this civil time in every zone, by a few days at the most.
 fn shortly_before(civil: DateTime) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(civil).ok()?.checked_sub(WIDEST_OFFSET).ok()
@@ -100,6 +120,10 @@ pub fn shifted(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
             zone.preceding(just_after(behind)).next().map(|edge| edge.timestamp())
         }
     }
+}
+
+fn just_behind(civil: DateTime) -> DateTime {
+    civil.checked_add(SignedDuration::from_nanos(1)).unwrap_or(civil)
 }
 
 fn just_after(at: Timestamp) -> Timestamp {
@@ -134,8 +158,7 @@ impl Span {
     /// The lowest civil time of this span that the search may answer.
     fn lowest(&self, start: Start, fold: Fold) -> DateTime {
         let civil = self.offset.to_datetime(start.at);
-        let low =
-            if start.inclusive { civil } else { civil.checked_add(SignedDuration::from_nanos(1)).unwrap_or(civil) };
+        let low = if start.inclusive { civil } else { just_behind(civil) };
         match (self.from, fold) {
             // The second pass of a fold lasts until the civil time at which the first one ended.
             (Some(edge), Fold::First) => low.max(edge.beyond.to_datetime(edge.at)),
