@@ -104,13 +104,13 @@ fn brute_force(text: &str, zone: &TimeZone, gap: Gap, fold: Fold, from: Timestam
             let mut any = false;
             while civil < end {
                 any |= matches(text, civil);
-                civil = civil + minute;
+                civil += minute;
             }
             any && (gap == Gap::Shift || gap == Gap::ShiftFromShort && short)
         };
         let civil = now.to_datetime(at);
         let ambiguous = zone.to_ambiguous_timestamp(civil);
-        let (first, second) = (ambiguous.clone().earlier().unwrap(), ambiguous.later().unwrap());
+        let (first, second) = (ambiguous.earlier().unwrap(), ambiguous.later().unwrap());
         let in_pass = first == second
             || match fold {
                 Fold::First => at == first,

@@ -20,6 +20,9 @@ use crate::store::{Answer, Reader, Writer};
 /// Differences between the clock and the time that passed that are not called a step: reading the two takes time, and a
 /// clock is also slewed.
 const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
+/// For how long a daemon that is being stopped, and cannot record, waits for both to change. Whatever is not closed by then
+/// the next start finds open, and closes.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
 /// `systemctl status` shows no more than one line a second.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,8 +62,8 @@ pub struct LoopState {
     uncommitted: usize,
     drain: Option<Drain>,
     grace_ends: Option<Instant>,
-    /// Nobody waits any longer for what cannot be recorded.
-    gives_up: bool,
+    /// When nobody waits any longer for what cannot be recorded.
+    gives_up: Option<Instant>,
     status_at: Instant,
     /// What the two clocks showed at the last look.
     seen: (Timestamp, Duration),
@@ -74,7 +77,7 @@ impl LoopState {
             uncommitted: 0,
             drain: None,
             grace_ends: None,
-            gives_up: false,
+            gives_up: None,
             status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
@@ -90,14 +93,15 @@ enum Turn {
     Demanded(Demand),
     Trouble,
     GraceIsOver,
+    GivesUp,
     Alive,
     ShowStatus,
 }
 
 impl Core {
     /// Runs until it was told to stop and every run is closed. `first` is the decision with which the planner began. The
-    /// answer is how many decisions could not be recorded.
-    pub async fn run(mut self, first: Decision) -> usize {
+    /// error is how many decisions could not be recorded.
+    pub async fn run(mut self, first: Decision) -> Result<(), usize> {
         let (watchdog, tells_systemd) = (watchdog_interval(), is_service());
         let mut alive_at = watchdog.map(|every| instant() + every);
         let mut trouble = self.writer.trouble();
@@ -113,6 +117,7 @@ impl Core {
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
+                () = at(self.state.gives_up) => Turn::GivesUp,
                 () = at(alive_at) => Turn::Alive,
                 () = sleep_until(self.state.status_at), if tells_systemd => Turn::ShowStatus,
             };
@@ -127,6 +132,8 @@ impl Core {
                     self.trouble(message.as_deref());
                 }
                 Turn::GraceIsOver => self.drain(Drain::Stop).await,
+                // The loop's own condition looks at the time.
+                Turn::GivesUp => {}
                 Turn::Alive => {
                     service::alive();
                     alive_at = watchdog.map(|every| instant() + every);
@@ -134,12 +141,16 @@ impl Core {
                 Turn::ShowStatus => self.show_status(),
             }
         }
-        self.state.uncommitted
+        if self.state.gives_up.is_some() && self.writer.trouble().borrow().is_some() {
+            return Err(self.state.uncommitted);
+        }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
-        let recorded = self.state.uncommitted == 0 || self.state.gives_up;
-        self.state.drain.is_some() && self.planner.running() == 0 && recorded
+        let is_closed = self.planner.running() == 0 && self.state.uncommitted == 0;
+        let gives_up = self.state.gives_up.is_some_and(|until| until <= instant());
+        self.state.drain.is_some() && (is_closed || gives_up)
     }
 
     /// While nothing can be recorded nothing is decided: what falls due meanwhile is owed, and decided on afterwards.
@@ -163,6 +174,10 @@ impl Core {
 
     /// Compares what the clock shows with the time that passed, and tells the planner if it was set.
     async fn look_at_the_clock(&mut self, woken: Woken) {
+        if self.writer.trouble().borrow().is_some() {
+            // The ledger must be asked, and must take the answer; the next look finds the clock as it is then.
+            return;
+        }
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let (then, elapsed_then) = std::mem::replace(&mut self.state.seen, (now, elapsed));
         let passed = SignedDuration::try_from(elapsed.saturating_sub(elapsed_then)).unwrap_or(SignedDuration::ZERO);
@@ -175,10 +190,9 @@ impl Core {
         self.state.lapse = Lapse::ClockSet;
         self.clock_sets.send_modify(|sets| *sets += 1);
         // The ledger is asked what it says of times to come; all that is decided must be in it.
-        while self.state.uncommitted > 0
-            && let Some(answer) = self.answers.recv().await
-        {
-            self.committed(answer).await;
+        if !self.settle_decisions().await {
+            self.state.seen = (then, elapsed_then);
+            return;
         }
         match self.reader.ahead(now, &self.configuration.zones).await {
             Ok(ahead) => {
@@ -187,6 +201,24 @@ impl Core {
             }
             Err(error) => tracing::error!("the ledger cannot be read after the clock was set: {error}"),
         }
+    }
+
+    /// Waits until all that is decided is in the ledger; the answer is whether it is.
+    async fn settle_decisions(&mut self) -> bool {
+        let mut trouble = self.writer.trouble();
+        while self.state.uncommitted > 0 {
+            tokio::select! {
+                answer = self.answers.recv() => match answer {
+                    Some(answer) => self.committed(answer).await,
+                    None => return false,
+                },
+                Ok(message) = trouble.wait_for(Option::is_some) => {
+                    drop(message);
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     async fn commit(&mut self, decision: Decision) {
@@ -265,8 +297,9 @@ impl Core {
         self.state.drain = Some(drain);
         if drain != Drain::Finish {
             self.state.grace_ends = None;
-            // What is recorded later would be after the time that a stop may take: the next start finds it unclosed.
-            self.state.gives_up = self.writer.trouble().borrow().is_some();
+            if self.writer.trouble().borrow().is_some() {
+                self.state.gives_up.get_or_insert(instant() + GIVE_UP_AFTER);
+            }
             let running = self.planner.running();
             if running > 0 {
                 tracing::warn!("{running} runs are being ended");

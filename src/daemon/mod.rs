@@ -61,7 +61,7 @@ pub enum StartError {
     #[error("cannot begin")]
     Io(#[from] io::Error),
     #[error(
-        "{0} decisions could not be recorded before the daemon had to stop; its next start will find their runs unclosed"
+        "the ledger could not be written until the end ({0} decisions wait); the next start will find runs unclosed"
     )]
     Unrecorded(usize),
     #[error("housekeeping cannot begin: {0}")]
@@ -148,8 +148,7 @@ async fn serve(
     let writing = tasks.spawn(writer_end.run());
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
-    let unrecorded = core.run(first).await;
-    if unrecorded > 0 {
+    if let Err(unrecorded) = core.run(first).await {
         tasks.shutdown().await;
         return Err(StartError::Unrecorded(unrecorded));
     }

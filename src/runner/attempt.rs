@@ -1,6 +1,7 @@
 //! One attempt, from its order to its end: started, read, bounded in time, ended with all it left, reaped.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,8 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// For how long what others still write is read once the process has ended: it may have left something in the
 /// background that keeps the pipes open, and that does not hold the run.
 const LINGER: Duration = Duration::from_millis(200);
+/// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
+const MOST_PENDING: usize = 4;
 /// Bytes of one read, the size of a pipe.
 const READ: usize = 64 << 10;
 
@@ -64,24 +67,31 @@ impl Attempt {
             Err(error) => return self.unwatchable(&process, &error),
         };
         while !life.is_over() {
-            match life.next(capture).await {
+            match life.next(capture, &self.pieces).await {
                 Moment::Output(stream, pipe_end) => {
                     let open = pipe_end.is_ok_and(|()| true);
                     life.read(stream, open, &self.clock, capture);
-                    self.hand_on(capture.take_ready()).await;
+                    life.outbox.extend(capture.take_ready());
                 }
                 Moment::Flush => {
                     life.flush_at = None;
-                    self.hand_on(capture.flush()).await;
+                    life.outbox.extend(capture.flush());
+                }
+                Moment::Room(room) => {
+                    if let Some(piece) = life.outbox.pop_front() {
+                        room.send(piece);
+                    }
                 }
                 Moment::Exited => life.exited(self.clock.now()),
                 Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
                 Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
                 Moment::KillNow => life.kill(),
                 Moment::SurvivorEnded => life.look_for_survivors(),
-                Moment::LingeredEnough => life.linger_until = Some(instant()),
+                // The loop's own condition looks at the time.
+                Moment::LingeredEnough => {}
             }
         }
+        self.hand_on(life.outbox.drain(..)).await;
         let ending = life.ending;
         let (ended_at, duration) = (life.ended_at, life.duration);
         let remains = process.reap();
@@ -131,7 +141,7 @@ impl Attempt {
         }
     }
 
-    async fn hand_on(&self, pieces: Vec<OutputPiece>) {
+    async fn hand_on(&self, pieces: impl IntoIterator<Item = OutputPiece>) {
         for piece in pieces {
             let _ = self.pieces.send(piece).await;
         }
@@ -146,8 +156,10 @@ enum Cause {
 }
 
 /// What an attempt waits for, and what came.
-enum Moment {
+enum Moment<'c> {
     Output(Stream, io::Result<()>),
+    /// The ledger takes a piece of output.
+    Room(mpsc::Permit<'c, OutputPiece>),
     Flush,
     Exited,
     TimeIsUp,
@@ -167,6 +179,8 @@ struct Life<'p> {
     kill_after: Duration,
     time_is_up: Option<Instant>,
     flush_at: Option<Instant>,
+    /// Pieces that the ledger has not taken yet.
+    outbox: VecDeque<OutputPiece>,
     ending: Option<Cause>,
     kill_at: Option<Instant>,
     killed: bool,
@@ -198,6 +212,7 @@ impl<'p> Life<'p> {
             kill_after: order.command().kill_after,
             time_is_up: order.command().timeout.map(|timeout| since + timeout),
             flush_at: None,
+            outbox: VecDeque::new(),
             ending: None,
             kill_at: None,
             killed: false,
@@ -212,15 +227,21 @@ impl<'p> Life<'p> {
     /// The process has ended, nothing of it is left that should not be, and its output is read.
     fn is_over(&self) -> bool {
         let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
-        let lingered = self.linger_until.is_some_and(|until| until <= instant());
+        let lingered = self.has_room() && self.linger_until.is_some_and(|until| until <= instant());
         self.has_exited && self.survivor.is_none() && (silent || lingered)
     }
 
-    async fn next(&mut self, capture: &Capture) -> Moment {
+    /// Where the ledger takes nothing, the job waits in its pipe; its time goes on.
+    fn has_room(&self) -> bool {
+        self.outbox.len() < MOST_PENDING
+    }
+
+    async fn next<'c>(&mut self, capture: &Capture, ledger: &'c mpsc::Sender<OutputPiece>) -> Moment<'c> {
         if capture.is_dirty() && self.flush_at.is_none() {
             self.flush_at = Some(instant() + FLUSH_AFTER);
         }
         let [(_, stdout), (_, stderr)] = &self.pipes;
+        let has_room = self.has_room();
         let stoppable = !self.has_exited || self.survivor.is_some();
         tokio::select! {
             // A demand to end comes before output, of which there may be no end.
@@ -233,10 +254,11 @@ impl<'p> Life<'p> {
             () = at(self.kill_at), if stoppable => Moment::KillNow,
             _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
             () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
-            () = at(self.flush_at), if self.flush_at.is_some() => Moment::Flush,
-            () = at(self.linger_until), if self.linger_until.is_some() => Moment::LingeredEnough,
-            read = readable(stdout.as_ref()), if stdout.is_some() => Moment::Output(Stream::Stdout, read),
-            read = readable(stderr.as_ref()), if stderr.is_some() => Moment::Output(Stream::Stderr, read),
+            () = at(self.flush_at), if has_room && self.flush_at.is_some() => Moment::Flush,
+            () = at(self.linger_until), if has_room && self.linger_until.is_some() => Moment::LingeredEnough,
+            Ok(room) = ledger.reserve(), if !self.outbox.is_empty() => Moment::Room(room),
+            read = readable(stdout.as_ref()), if has_room && stdout.is_some() => Moment::Output(Stream::Stdout, read),
+            read = readable(stderr.as_ref()), if has_room && stderr.is_some() => Moment::Output(Stream::Stderr, read),
         }
     }
 
