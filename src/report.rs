@@ -145,13 +145,3 @@ pub struct CheckReport {
     pub errors: Vec<DiagnosticReport>,
     pub warnings: Vec<DiagnosticReport>,
 }
-
-/// The name of a signal without its `SIG`, as Linux numbers them on all common machines.
-pub fn signal_name(signal: i64) -> &'static str {
-    const NAMES: [&str; 32] = [
-        "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-        "WINCH", "IO", "PWR", "SYS",
-    ];
-    usize::try_from(signal).ok().and_then(|signal| NAMES.get(signal).copied()).unwrap_or("RT")
-}

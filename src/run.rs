@@ -248,6 +248,16 @@ impl Status {
     }
 }
 
+/// The name of a signal without its `SIG`, as Linux numbers them on all common machines.
+pub fn signal_name(signal: i32) -> &'static str {
+    const NAMES: [&str; 32] = [
+        "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR", "SYS",
+    ];
+    usize::try_from(signal).ok().and_then(|signal| NAMES.get(signal).copied()).unwrap_or("RT")
+}
+
 /// A piece of an attempt's output on its way to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputPiece {

@@ -1,7 +1,7 @@
 //! How did it end? The measured end of an attempt, judged by the job's rules.
 
 use crate::job::{Job, Task};
-use crate::run::{Ended, Exit, Outcome, Reason, Status};
+use crate::run::{Ended, Exit, Outcome, Reason, Status, signal_name};
 
 /// Outcome, reason and detail of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub fn verdict(job: &Job, ended: &Ended) -> Verdict {
         Exit::Code(code) => (Outcome::Failed, Reason::ExitCode, format!("exit status {code}")),
         Exit::Signal { signal, core_dumped } => {
             let core = if *core_dumped { ", core dumped" } else { "" };
-            (Outcome::Failed, Reason::Signal, format!("ended by signal {signal}{core}"))
+            (Outcome::Failed, Reason::Signal, format!("ended by {}{core}", signal_name(*signal)))
         }
         Exit::TimedOut { after, status } => {
             let detail = format!("still running after {after:?}; {}", left(*status));
@@ -36,7 +36,7 @@ pub fn verdict(job: &Job, ended: &Ended) -> Verdict {
 fn left(status: Status) -> String {
     match status {
         Status::Code(code) => format!("ended with exit status {code}"),
-        Status::Signal(signal) => format!("ended by signal {signal}"),
+        Status::Signal(signal) => format!("ended by {}", signal_name(signal)),
         Status::Unknown => "its end could not be learned".to_owned(),
     }
 }

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::open::Reader;
-use crate::report::{Entry, Seconds, Time, signal_name};
-use crate::run::{Cause, Outcome, Reason, RunId, State};
+use crate::report::{Entry, Seconds, Time};
+use crate::run::{Cause, Outcome, Reason, RunId, State, signal_name};
 
 const ENTRIES: &str = "
 SELECT runs.*, jobs.name AS job_name, hosts.name AS host_name
@@ -142,7 +142,7 @@ fn entry(row: &SqliteRow) -> Option<Entry> {
         reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
         detail: row.get("detail"),
         exit_code: row.get("exit_code"),
-        signal: row.get::<Option<i64>, _>("signal").map(signal_name),
+        signal: row.get::<Option<i32>, _>("signal").map(signal_name),
         attempts: row.get("attempts"),
         cpu: seconds(row, "cpu"),
         max_rss: row.get("max_rss"),
