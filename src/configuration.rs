@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::files::{ReadError, SystemZones, read_text};
-use crate::jobfile::{Checked, Draft};
+use crate::jobfile::{Checked, Draft, Zones};
 use crate::settings::{Flags, Settings, SettingsError};
 
 /// A file that was read and checked, and the settings that hold with it.
@@ -40,6 +40,11 @@ impl Configuration {
         let none = toml::Table::new();
         let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
         let zones = SystemZones::default();
+        let in_file = draft.daemon().and_then(|daemon| daemon.get("timezone")).and_then(toml::Value::as_str);
+        if in_file != Some(settings.timezone.as_str()) && zones.zone(&settings.timezone).is_none() {
+            let message = format!("there is no zone `{}` (from a flag or a variable)", settings.timezone);
+            return Err(SettingsError::Value { key: "timezone", message }.into());
+        }
         let checked = draft.check(&zones, &settings.timezone, now);
         Ok(Self { path, settings, checked, zones })
     }

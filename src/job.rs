@@ -124,10 +124,10 @@ pub enum Task {
 }
 
 impl Task {
-    /// For how long a run of it may last.
-    pub fn timeout(&self) -> Option<Duration> {
+    /// For how long it may end by itself once it was asked to.
+    pub fn kill_after(&self) -> Duration {
         match self {
-            Self::Command(command) => command.timeout,
+            Self::Command(command) => command.kill_after,
         }
     }
 }

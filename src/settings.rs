@@ -47,7 +47,7 @@ pub struct Retention {
 pub struct Flags {
     pub database: Option<String>,
     pub timezone: Option<String>,
-    pub max_running: Option<usize>,
+    pub max_running: Option<u32>,
     pub stop_grace: Option<String>,
 }
 
@@ -121,10 +121,18 @@ impl Settings {
             .add_source(Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(variables)))
             .set_override_option("database", flags.database.clone())?
             .set_override_option("timezone", flags.timezone.clone())?
-            .set_override_option("max_running", flags.max_running.and_then(|runs| i64::try_from(runs).ok()))?
+            .set_override_option("max_running", flags.max_running.map(i64::from))?
             .set_override_option("stop_grace", flags.stop_grace.clone())?
             .build()?;
         layers.try_deserialize::<Written>()?.checked()
+    }
+
+    /// Whether what cannot change while a daemon runs is the same.
+    pub fn same_service(&self, other: &Self) -> bool {
+        self.database == other.database
+            && self.prune == other.prune
+            && self.optimize == other.optimize
+            && self.retention == other.retention
     }
 
     /// Where the database is, given the state folder.
@@ -137,7 +145,9 @@ impl Written {
     fn checked(self) -> Result<Settings, SettingsError> {
         let max_running = usize::try_from(self.max_running).ok().filter(|runs| *runs > 0);
         Ok(Settings {
-            database: self.database.into(),
+            database: (!self.database.is_empty())
+                .then(|| self.database.into())
+                .ok_or_else(|| value("database", "it is empty"))?,
             timezone: self.timezone,
             max_running: max_running.ok_or_else(|| value("max_running", "at least one run must be possible"))?,
             stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,

@@ -106,7 +106,7 @@ fn a_stop_lets_runs_finish() {
     let daemon = place.start();
     place.wait_for("job", |entry| entry["state"] == "running" && !entry["started"].is_null());
     daemon.signal("TERM");
-    wait("the farewell", || place.log().contains("stopping: 1 runs may finish").then_some(()));
+    wait("the farewell", || place.log().contains("stopping: 1 run may finish").then_some(()));
     fs::write(place.path("go"), "").unwrap();
     assert_eq!(daemon.wait(), Some(0));
     assert_eq!(place.ended("job")["outcome"], "succeeded");

@@ -67,8 +67,8 @@ pub struct DaemonArguments {
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
     /// Runs at once over all jobs [default: 64]
-    #[arg(long, value_name = "N")]
-    pub max_running: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_running: Option<u32>,
     /// For how long a stopping daemon lets runs finish [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub stop_grace: Option<String>,

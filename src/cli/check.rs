@@ -17,7 +17,14 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         Some(file) => file.clone(),
         None => config_file(global, running_daemon(global).as_ref())?,
     };
-    let mut configuration = read(&path)?;
+    let mut configuration = match read(&path) {
+        Ok(configuration) => configuration,
+        Err(refusal) if screen.json => {
+            screen.value(&unreadable(&path.display().to_string(), refusal.message));
+            return Ok(Done::Failed);
+        }
+        Err(refusal) => return Err(refusal),
+    };
     add_machine_warnings(&mut configuration);
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
@@ -51,6 +58,13 @@ fn add_machine_warnings(configuration: &mut Configuration) {
     for (key, span, message) in warnings {
         configuration.checked.said.warn(&key, span, message, None);
     }
+}
+
+/// A file that could not even be read, in the words of one that could.
+fn unreadable(file: &str, message: String) -> CheckReport {
+    let (file, key) = (file.to_owned(), String::new());
+    let error = DiagnosticReport { file, line: 1, column: 1, end_column: 1, key, message, help: None };
+    CheckReport { errors: vec![error], warnings: Vec::new() }
 }
 
 fn show(configuration: &Configuration, screen: &mut Screen) {

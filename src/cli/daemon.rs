@@ -1,5 +1,7 @@
 //! `punctual daemon`: runs in the foreground until it is told to stop.
 
+use std::path::Path;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -20,9 +22,11 @@ const DEMANDS: usize = 8;
 
 pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
     init_log(screen.colors_errors());
+    let state = state_folder(global)?;
+    refuse_what_is_no_text(&state)?;
     let setup = Setup {
         config: config_file(global, None)?,
-        state: state_folder(global)?,
+        state,
         flags: Flags {
             database: verb.database.clone(),
             timezone: verb.timezone.clone(),
@@ -58,6 +62,21 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
     }
 }
 
+/// What is not UTF-8 would be left out silently, or stand wrongly in a job's environment.
+fn refuse_what_is_no_text(state: &Path) -> Result<(), Refusal> {
+    if state.to_str().is_none() {
+        return Err(Refusal::new(Done::Misused, format!("the state folder {} is not UTF-8", state.display())));
+    }
+    for (name, value) in std::env::vars_os() {
+        let is_ours = name.as_encoded_bytes().starts_with(b"PUNCTUAL_DAEMON");
+        if is_ours && (name.to_str().is_none() || value.to_str().is_none()) {
+            let message = format!("the variable {} is not UTF-8", name.display());
+            return Err(Refusal::new(Done::Misused, message));
+        }
+    }
+    Ok(())
+}
+
 /// Passes signals on as demands; returns only if it cannot.
 async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
     let listen = async {
@@ -84,6 +103,6 @@ async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
 /// A file that is wrong is shown where the daemon's log lines go.
 fn complain_in_the_log(configuration: &Configuration) {
     for line in super::check::plain_lines(configuration) {
-        tracing::error!("{line}");
+        tracing::warn!("{line}");
     }
 }

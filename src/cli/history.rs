@@ -25,7 +25,7 @@ pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Ans
     if screen.json {
         screen.value(&entries);
     } else if entries.is_empty() {
-        screen.note("nothing in the ledger yet");
+        screen.note("no entries");
     } else {
         table(&entries, screen);
     }

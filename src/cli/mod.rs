@@ -92,8 +92,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         screen.complain(&refusal.message);
         refusal.done
     });
-    screen.finish();
-    done.into()
+    match screen.finish() {
+        Ok(()) => done.into(),
+        Err(error) => {
+            screen.complain(&format!("the answer cannot be shown: {error}"));
+            Done::Failed.into()
+        }
+    }
 }
 
 fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {

@@ -73,6 +73,9 @@ fn next_of_expression(
             timezone: zone.clone(),
         })
         .collect();
+    if reports.is_empty() && !screen.json {
+        screen.note("it names no instant from then on");
+    }
     show(&reports, &timetable.place.zone, screen);
     Ok(Done::Well)
 }
@@ -150,6 +153,9 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
 fn show(reports: &[NextReport], zone: &jiff::tz::TimeZone, screen: &mut Screen) {
     if screen.json {
         screen.value(&reports);
+        return;
+    }
+    if reports.is_empty() {
         return;
     }
     let with_job = reports.iter().any(|report| report.job.is_some());
@@ -235,5 +241,8 @@ fn reply(question: &Question, zones: &dyn Zones) -> Result<Vec<Timestamp>, Strin
     if !timetable.names_any() {
         return Err("this schedule never fires".to_owned());
     }
-    Ok(instants(&timetable, question.from).take(question.count.min(MOST)).map(|(due, _)| due).collect())
+    if question.count > MOST {
+        return Err(format!("{} instants are too many: {MOST} at the most", question.count));
+    }
+    Ok(instants(&timetable, question.from).take(question.count).map(|(due, _)| due).collect())
 }

@@ -15,6 +15,8 @@ use crate::report::{Seconds, Time};
 pub struct Screen {
     out: BufWriter<io::Stdout>,
     pub json: bool,
+    /// Why something could not be shown; that a reader went away is no reason.
+    failed: Option<io::Error>,
     color: bool,
     color_errors: bool,
     zone: TimeZone,
@@ -34,6 +36,7 @@ impl Screen {
         Self {
             out: BufWriter::new(io::stdout()),
             json,
+            failed: None,
             color: wanted(terminal),
             color_errors: wanted(io::stderr().is_terminal()),
             zone: TimeZone::system(),
@@ -43,7 +46,17 @@ impl Screen {
 
     /// Writes bytes as they are. A reader that went away (`| head`) is no error.
     pub fn raw(&mut self, bytes: &[u8]) {
-        let _ = self.out.write_all(bytes);
+        let written = self.out.write_all(bytes);
+        self.remember(written);
+    }
+
+    fn remember(&mut self, written: io::Result<()>) {
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.failed.get_or_insert(error);
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
 
     pub fn line(&mut self, text: impl AsRef<str>) {
@@ -73,8 +86,11 @@ impl Screen {
         self.out.flush().is_ok()
     }
 
-    pub fn finish(&mut self) {
-        let _ = self.out.flush();
+    /// The error is why the answer could not be shown.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.remember(flushed);
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     /// Whether messages on standard error are coloured.

@@ -9,8 +9,8 @@ use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done};
-use crate::job::{Job, Task};
-use crate::report::{Entry, Time};
+use crate::job::{CommandLine, Job, Task};
+use crate::report::{Entry, Seconds, Time};
 use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
@@ -133,8 +133,32 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
 }
 
 fn definition(job: &Job) -> serde_json::Value {
-    let values = fields(job).into_iter().map(|(key, value)| (key.to_owned(), serde_json::Value::String(value)));
-    serde_json::Value::Object(values.collect())
+    let Task::Command(command) = &job.task;
+    let schedules: Option<Vec<&str>> =
+        job.timing.as_ref().map(|timing| timing.schedules().iter().map(|schedule| schedule.text()).collect());
+    let line = match &command.line {
+        CommandLine::Shell { text, .. } => json!(text),
+        CommandLine::Program(argv) => json!(argv),
+    };
+    let env: serde_json::Map<String, serde_json::Value> =
+        command.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "description": job.description,
+        "enabled": job.enabled,
+        "schedule": schedules,
+        "timezone": job.timing.as_ref().map(|timing| &timing.zone_name),
+        "command": line,
+        "argv": command.line.argv(),
+        "cwd": command.cwd,
+        "env": env,
+        "env_file": command.env_files,
+        "stdin": command.stdin,
+        "timeout": command.timeout.map(Seconds::from),
+        "kill_after": Seconds::from(command.kill_after),
+        "output_limit": command.output_limit,
+        "success_codes": command.success_codes,
+        "catch_up_within": job.catch_up_within.map(Seconds::from),
+    })
 }
 
 /// A job's keys as resolved.

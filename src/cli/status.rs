@@ -139,8 +139,8 @@ fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
     let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
     if job.failures > 0 {
         let detail = job.last.as_ref().and_then(|last| last.detail.as_deref()).map(visible).unwrap_or_default();
-        let row = if job.failures > 1 { format!(", {} in a row", job.failures) } else { String::new() };
-        ended.text = format!("{} ({detail}{row})", ended.text);
+        let row = if job.failures > 1 { format!("; {} failures in a row", job.failures) } else { String::new() };
+        ended.text = format!("{}: {detail}{row}", ended.text);
     }
     vec![
         job.job.clone().into(),

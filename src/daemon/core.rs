@@ -14,6 +14,7 @@ use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
 use crate::job::Job;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner};
+use crate::run::Reason;
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Writer};
 
@@ -22,7 +23,9 @@ use crate::store::{Answer, Reader, Writer};
 const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
 /// For how long a daemon that is being stopped, and cannot record, waits for both to change. Whatever is not closed by then
 /// the next start finds open, and closes.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
+/// When the clock was set and the ledger cannot be asked about it, it is asked again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// `systemctl status` shows no more than one line a second.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,8 @@ pub struct LoopState {
     uncommitted: usize,
     drain: Option<Drain>,
     grace_ends: Option<Instant>,
+    /// When to look at the clock again, because what it showed could not be acted on.
+    look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
     gives_up: Option<Instant>,
     status_at: Instant,
@@ -77,6 +82,7 @@ impl LoopState {
             uncommitted: 0,
             drain: None,
             grace_ends: None,
+            look_again: None,
             gives_up: None,
             status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
@@ -100,7 +106,7 @@ enum Turn {
 
 impl Core {
     /// Runs until it was told to stop and every run is closed. `first` is the decision with which the planner began. The
-    /// error is how many decisions could not be recorded.
+    /// error is how many runs and decisions are left because they could not be recorded.
     pub async fn run(mut self, first: Decision) -> Result<(), usize> {
         let (watchdog, tells_systemd) = (watchdog_interval(), is_service());
         let mut alive_at = watchdog.map(|every| instant() + every);
@@ -118,6 +124,7 @@ impl Core {
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,
+                () = at(self.state.look_again) => Turn::Woken(Ok(Woken::ClockSet)),
                 () = at(alive_at) => Turn::Alive,
                 () = sleep_until(self.state.status_at), if tells_systemd => Turn::ShowStatus,
             };
@@ -129,7 +136,7 @@ impl Core {
                 Turn::Demanded(Demand::Reload) => self.reload().await,
                 Turn::Trouble => {
                     let message = trouble.borrow_and_update().clone();
-                    self.trouble(message.as_deref());
+                    self.trouble(message.as_deref()).await;
                 }
                 Turn::GraceIsOver => self.drain(Drain::Stop).await,
                 // The loop's own condition looks at the time.
@@ -141,10 +148,8 @@ impl Core {
                 Turn::ShowStatus => self.show_status(),
             }
         }
-        if self.state.gives_up.is_some() && self.writer.trouble().borrow().is_some() {
-            return Err(self.state.uncommitted);
-        }
-        Ok(())
+        let unclosed = self.state.uncommitted + self.planner.running();
+        if unclosed > 0 { Err(unclosed) } else { Ok(()) }
     }
 
     fn is_done(&self) -> bool {
@@ -175,15 +180,18 @@ impl Core {
     /// Compares what the clock shows with the time that passed, and tells the planner if it was set.
     async fn look_at_the_clock(&mut self, woken: Woken) {
         if self.writer.trouble().borrow().is_some() {
-            // The ledger must be asked, and must take the answer; the next look finds the clock as it is then.
+            // The ledger must be asked, and must take the answer.
+            self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
             return;
         }
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let (then, elapsed_then) = std::mem::replace(&mut self.state.seen, (now, elapsed));
+        let (then, elapsed_then) = self.state.seen;
+        self.state.look_again = None;
         let passed = SignedDuration::try_from(elapsed.saturating_sub(elapsed_then)).unwrap_or(SignedDuration::ZERO);
         let step = now.duration_since(then) - passed;
         let was_set = woken == Woken::ClockSet && step.abs() >= SMALLEST_STEP;
         if !was_set && now >= self.planner.latest() {
+            self.state.seen = (now, elapsed);
             return;
         }
         tracing::warn!("the clock was set {} by {:#}", if step.is_negative() { "back" } else { "forward" }, step.abs());
@@ -191,15 +199,19 @@ impl Core {
         self.clock_sets.send_modify(|sets| *sets += 1);
         // The ledger is asked what it says of times to come; all that is decided must be in it.
         if !self.settle_decisions().await {
-            self.state.seen = (then, elapsed_then);
+            self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
             return;
         }
         match self.reader.ahead(now, &self.configuration.zones).await {
             Ok(ahead) => {
+                self.state.seen = (now, elapsed);
                 let decision = self.planner.handle_clock_set(now, step, ahead);
                 self.commit(decision).await;
             }
-            Err(error) => tracing::error!("the ledger cannot be read after the clock was set: {error}"),
+            Err(error) => {
+                tracing::error!("the ledger cannot be read after the clock was set: {error}");
+                self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
+            }
         }
     }
 
@@ -222,10 +234,15 @@ impl Core {
     }
 
     async fn commit(&mut self, decision: Decision) {
-        if !decision.is_empty() {
-            self.state.uncommitted += 1;
-            self.writer.commit(Arc::new(decision)).await;
+        if decision.records.is_empty() {
+            // Nothing to record: an end that is demanded must not wait for a ledger that cannot be written.
+            for action in decision.actions {
+                self.act(action).await;
+            }
+            return;
         }
+        self.state.uncommitted += 1;
+        self.writer.commit(Arc::new(decision)).await;
     }
 
     /// A decision is in the ledger: now it is carried out.
@@ -248,7 +265,15 @@ impl Core {
 
     async fn act(&mut self, action: Action) {
         match action {
-            Action::Start(launch) => self.door.start(Order::from(launch)).await,
+            Action::Start(launch) => {
+                let run = launch.run;
+                self.door.start(Order::from(launch)).await;
+                // It was decided on before the end was demanded, which did not reach it.
+                match self.state.drain {
+                    None | Some(Drain::Finish) => {}
+                    Some(drain) => self.door.stop(run, Reason::Shutdown, drain == Drain::Kill).await,
+                }
+            }
             Action::Stop { run, reason } => self.door.stop(run, reason, false).await,
             Action::Kill { run, reason } => self.door.stop(run, reason, true).await,
         }
@@ -269,13 +294,20 @@ impl Core {
         self.commit(decision).await;
     }
 
-    fn trouble(&mut self, message: Option<&str>) {
+    async fn trouble(&mut self, message: Option<&str>) {
+        let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
         match message {
             Some(message) => {
                 tracing::error!("{message}; nothing new is started until it can");
                 self.state.lapse = Lapse::Unrecordable;
+                self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
             }
-            None => tracing::warn!("the ledger can be written again"),
+            None => {
+                tracing::warn!("the ledger can be written again");
+                self.state.gives_up = None;
+                // What fell due meanwhile is owed, and the clock may have been set.
+                self.woken(Ok(Woken::ClockSet)).await;
+            }
         }
     }
 
@@ -283,14 +315,21 @@ impl Core {
         if self.state.drain.is_some() {
             return self.drain(Drain::Kill).await;
         }
-        service::stopping();
         let grace = self.configuration.settings.stop_grace;
+        service::stopping(grace + self.longest_kill() + GIVE_UP_AFTER);
         self.state.grace_ends = Some(instant() + grace);
         let running = self.planner.running();
         if running > 0 {
-            tracing::info!("stopping: {running} runs may finish for {grace:?}; a second signal ends them");
+            let runs = if running == 1 { "run" } else { "runs" };
+            tracing::info!("stopping: {running} {runs} may finish for {grace:?}; a second signal ends what is left");
         }
         self.drain(Drain::Finish).await;
+    }
+
+    /// How long the most patient job lets a process end by itself.
+    fn longest_kill(&self) -> Duration {
+        let jobs = self.configuration.checked.jobs.iter();
+        jobs.map(|job| job.task.kill_after()).max().unwrap_or_default()
     }
 
     async fn drain(&mut self, drain: Drain) {
@@ -319,7 +358,9 @@ impl Core {
         let jobs: Vec<Arc<Job>> = configuration.checked.jobs.clone();
         let places = configuration.settings.max_running;
         let decision = self.planner.handle_reload(&jobs, places, self.clock.now());
-        tracing::info!("{} was read again: {} jobs", configuration.path.display(), jobs.len());
+        if !configuration.settings.same_service(&self.configuration.settings) {
+            tracing::warn!("other settings of [daemon] than max_running and stop_grace take effect at the next start");
+        }
         self.configuration = configuration;
         self.commit(decision).await;
     }

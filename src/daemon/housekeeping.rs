@@ -61,8 +61,8 @@ impl Housekeeping {
         if let Err(error) = self.scheduler.shutdown().await {
             tracing::warn!("housekeeping does not stop: {error}");
         }
-        // It waits for nothing by itself; whoever has the one permit is done.
-        let _ = self.one.acquire().await;
+        // It waits for nothing by itself. No chore begins any more; one that is at work finds the ledger closed.
+        self.one.close();
     }
 
     async fn add_chores(&mut self) -> Result<(), JobSchedulerError> {
@@ -116,7 +116,7 @@ impl Housekeeping {
                     return;
                 };
                 match tokio::time::timeout(LONGEST_CHORE, chore).await {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(()) | Err(sqlx::Error::PoolClosed)) => {}
                     Ok(Err(error)) => tracing::error!("the chore {name} failed: {error}"),
                     Err(_) => tracing::error!("the chore {name} was given up after {LONGEST_CHORE:?}"),
                 }

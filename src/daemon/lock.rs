@@ -22,7 +22,9 @@ pub struct Holder {
 pub enum LockError {
     #[error("another daemon works on this ledger: process {}, since {}; stop it, or choose another folder with --state", .0.pid, .0.since)]
     Held(Holder),
-    #[error("another daemon is just starting on this ledger; stop it, or choose another folder with --state")]
+    #[error(
+        "another daemon works on this ledger, under another name or just starting; stop it, or choose another folder with --state"
+    )]
     HeldBySomebody,
     #[error("cannot lock {}", path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -32,6 +34,8 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// The same on the database itself, whatever name it goes by and whoever removes the other.
+    _database: File,
 }
 
 /// The file that is locked for a database.
@@ -71,10 +75,24 @@ impl Lock {
             }
             Err(error) => return Err(io(error.into())),
         }
+        let database = lock_itself(database).map_err(io)?.ok_or(LockError::HeldBySomebody)?;
         file.set_len(0).map_err(io)?;
         serde_json::to_writer(&file, holder).map_err(|error| io(error.into()))?;
         file.flush().map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _database: database })
+    }
+}
+
+/// Locks one byte of the database, far behind those that SQLite locks and any that it will ever write; `None` if another
+/// process has it. The file must stay open: closing it would let go of SQLite's own locks.
+fn lock_itself(database: &Path) -> io::Result<Option<File>> {
+    const FAR: i64 = 1 << 62;
+    let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o640).open(database)?;
+    let byte = libc::flock { l_start: FAR, l_len: 1, ..whole_file() };
+    match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
+        Ok(_) => Ok(Some(file)),
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

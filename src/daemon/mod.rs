@@ -25,7 +25,7 @@ use crate::settings::Flags;
 use crate::store::{OpenError, Store, Writer};
 
 pub use self::core::Demand;
-use self::core::{Core, LoopState};
+use self::core::{Core, GIVE_UP_AFTER, LoopState};
 use housekeeping::Housekeeping;
 pub use journal::seconds;
 use lock::Lock;
@@ -61,9 +61,11 @@ pub enum StartError {
     #[error("cannot begin")]
     Io(#[from] io::Error),
     #[error(
-        "the ledger could not be written until the end ({0} decisions wait); the next start will find runs unclosed"
+        "the ledger could not be written until the end; {0} runs or decisions are left for the next start to close"
     )]
     Unrecorded(usize),
+    #[error("a part of the daemon ended by itself{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    Task(Option<tokio::task::JoinError>),
     #[error("housekeeping cannot begin: {0}")]
     Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
@@ -105,13 +107,14 @@ async fn serve(
     demands: mpsc::Receiver<Demand>,
 ) -> Result<(), StartError> {
     let Setup { config, state, flags, environment, clock, complain } = setup;
-    end_what_was_lost(&store, &state).await?;
+    end_what_was_lost(&store).await?;
     let (planner, first) = plan(&configuration, &store, &clock).await?;
-    let (writer, writer_end, answers) = Writer::new(&store);
+    let (writer, writer_end, answers) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: environment.clone(),
         program: std::env::current_exe().unwrap_or_default(),
         state: state.clone(),
+        database: store.path.clone(),
     };
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
     let (head, head_out) = watch::channel(None);
@@ -145,34 +148,46 @@ async fn serve(
         status_line: StatusLine::default(),
     };
     let mut tasks = JoinSet::new();
-    let writing = tasks.spawn(writer_end.run());
+    tasks.spawn(writer_end.run());
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
-    if let Err(unrecorded) = core.run(first).await {
+    let ended = tokio::select! {
+        result = core.run(first) => result.map_err(StartError::Unrecorded),
+        // Each of them ends only after the core has.
+        Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
+    };
+    if let Err(error) = ended {
+        // What still runs is killed with the attempts that own it.
         tasks.shutdown().await;
-        return Err(StartError::Unrecorded(unrecorded));
+        return Err(error);
     }
     let farewell =
         EventNote { at: clock.now(), kind: EventKind::Stop, job: None, detail: "the daemon stopped".to_owned() };
     writer.commit(Arc::new(Decision { records: vec![Record::Event(farewell)], actions: Vec::new() })).await;
     drop(writer);
-    while let Some(ended) = tasks.join_next_with_id().await {
-        if let Err(error) = ended {
-            let which = if error.id() == writing.id() { "the writer" } else { "a task" };
-            tracing::error!("{which} failed: {error}");
-        }
+    if tokio::time::timeout(GIVE_UP_AFTER, wait_for_all(&mut tasks)).await.is_err() {
+        tasks.shutdown().await;
+        return Err(StartError::Unrecorded(1));
     }
     tracing::info!("stopped");
     Ok(())
 }
 
+async fn wait_for_all(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!("a task failed at the end: {error}");
+        }
+    }
+}
+
 /// What still lives of runs of a daemon that died is ended before they are closed as lost.
-async fn end_what_was_lost(store: &Store, state: &Path) -> Result<(), StartError> {
+async fn end_what_was_lost(store: &Store) -> Result<(), StartError> {
     let boot = boot_id()?;
     let survivors = store.reader.survivors().await?;
     let of_this_boot = survivors.into_iter().filter(|run| run.boot_id.as_deref().is_none_or(|id| id == boot));
     let runs: Vec<_> = of_this_boot.map(|run| (run.run, run.process)).collect();
-    let ended = end_survivors(&runs, &state.display().to_string());
+    let ended = end_survivors(&runs, &store.path);
     if ended > 0 {
         tracing::warn!("{ended} processes of runs that were lost have been ended");
     }

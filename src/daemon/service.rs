@@ -10,8 +10,10 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-pub fn stopping() {
-    notify(&[NotifyState::Stopping]);
+/// Says that the daemon stops, and how long that may take at the most.
+pub fn stopping(at_most: Duration) {
+    let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
+    notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
 /// Says that the daemon is alive; the interval is [`watchdog_interval`].

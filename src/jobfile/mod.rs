@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Source, nearest};
 use raw::{Policies, RawCommand, RawJob};
-use section::{At, describe, dotted};
+use section::{At, Settable, describe, dotted};
 
 use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Task, Timing, WrittenTiming};
 use crate::schedule::{Place, Schedule, Timetable};
@@ -145,7 +145,7 @@ fn job_places(name: &At<JobName>, raw: &RawJob) -> JobPlaces {
         schedule: raw.schedule.as_ref().map(|at| at.span.clone()),
         command: raw.command.as_ref().map(|at| at.span.clone()),
         cwd: raw.policies.cwd.as_ref().map(|at| at.span.clone()),
-        env_files: raw.policies.env_file.iter().flat_map(|at| &at.value).map(|at| at.span.clone()).collect(),
+        env_files: raw.policies.env_file.iter().flat_map(|at| &at.value).flatten().map(|at| at.span.clone()).collect(),
     }
 }
 
@@ -251,7 +251,6 @@ impl Checker<'_> {
         let command = self.command(&path, name, raw);
         let timing = self.timing(&path, raw, default_zone, now);
         let (own, inherited) = (&raw.policies, self.defaults);
-        let catch_up_within = own.catch_up_within.as_ref().or(inherited.catch_up_within.as_ref());
         let job = Job {
             name: name.value.clone(),
             description: raw.description.as_ref().map(|at| at.value.clone()),
@@ -260,7 +259,7 @@ impl Checker<'_> {
             task: Task::Command(command?),
             overlap: pick(own.overlap.as_ref(), inherited.overlap.as_ref()).unwrap_or(Overlap::Skip),
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
-            catch_up_within: catch_up_within.and_then(|at| at.value),
+            catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
         };
         (self.said.errors.len() == errors).then_some(job)
     }
@@ -275,25 +274,25 @@ impl Checker<'_> {
             return None;
         };
         let (own, inherited) = (&raw.policies, self.defaults);
-        let shell = pick(own.shell.as_ref(), inherited.shell.as_ref())
+        let shell = set(own.shell.as_ref(), inherited.shell.as_ref())
             .unwrap_or_else(|| DEFAULT_SHELL.iter().map(|word| (*word).to_owned()).collect());
         let line = match &command.value {
             RawCommand::Text(text) => CommandLine::Shell { shell, text: text.clone() },
             RawCommand::List(words) => CommandLine::Program(words.clone()),
         };
-        let cwd = own.cwd.as_ref().or(inherited.cwd.as_ref()).and_then(|at| at.value.as_ref());
-        let env_files = own.env_file.as_ref().or(inherited.env_file.as_ref());
+        let cwd = set(own.cwd.as_ref(), inherited.cwd.as_ref());
+        let env_files = set(own.env_file.as_ref(), inherited.env_file.as_ref()).unwrap_or_default();
         let success_codes =
-            pick(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
+            set(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
         Some(Command {
             line,
             cwd: cwd.map(|cwd| self.folder.join(cwd)),
             env: merged(&inherited.env, &own.env),
-            env_files: env_files.iter().flat_map(|at| &at.value).map(|at| self.folder.join(&at.value)).collect(),
+            env_files: env_files.iter().map(|at| self.folder.join(&at.value)).collect(),
             stdin: raw.stdin.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-            timeout: own.timeout.as_ref().or(inherited.timeout.as_ref()).and_then(|at| at.value),
-            kill_after: pick(own.kill_after.as_ref(), inherited.kill_after.as_ref()).unwrap_or(DEFAULT_KILL_AFTER),
-            output_limit: pick(own.output_limit.as_ref(), inherited.output_limit.as_ref())
+            timeout: set(own.timeout.as_ref(), inherited.timeout.as_ref()),
+            kill_after: set(own.kill_after.as_ref(), inherited.kill_after.as_ref()).unwrap_or(DEFAULT_KILL_AFTER),
+            output_limit: set(own.output_limit.as_ref(), inherited.output_limit.as_ref())
                 .unwrap_or(DEFAULT_OUTPUT_LIMIT),
             success_codes: success_codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
         })
@@ -302,8 +301,8 @@ impl Checker<'_> {
     fn timing(&mut self, path: &str, raw: &RawJob, default_zone: Option<&Zone>, now: Timestamp) -> Option<Timing> {
         let key = dotted(path, "schedule");
         let named = raw.policies.timezone.as_ref().or(self.defaults.timezone.as_ref());
-        let zone = match named {
-            Some(at) => self.zone(&at.value, &dotted(path, "timezone"), at.span.clone()),
+        let zone = match named.and_then(|at| at.value.as_ref().map(|name| (name, at.span.clone()))) {
+            Some((name, span)) => self.zone(name, &dotted(path, "timezone"), span),
             None => default_zone.cloned(),
         };
         let written = raw.schedule.as_ref()?;
@@ -372,12 +371,19 @@ fn pick<T: Clone>(own: Option<&At<T>>, inherited: Option<&At<T>>) -> Option<T> {
     own.or(inherited).map(|at| at.value.clone())
 }
 
-type Variables = Option<At<Vec<(String, String)>>>;
+/// The job's own value, or the inherited one; `None` where neither says anything or `"none"` was the last word.
+fn set<T: Clone>(own: Option<&At<Option<T>>>, inherited: Option<&At<Option<T>>>) -> Option<T> {
+    own.or(inherited).and_then(|at| at.value.clone())
+}
 
-/// Tables merge key by key; the job's own value wins.
+type Variables = Settable<Vec<(String, String)>>;
+
+/// Tables merge key by key; the job's own value wins, and its `"none"` leaves nothing of the inherited ones.
 fn merged(inherited: &Variables, own: &Variables) -> Vec<(String, String)> {
+    let keeps = own.as_ref().is_none_or(|at| at.value.is_some());
+    let inherited = inherited.iter().filter(|_| keeps);
     let mut variables: Vec<(String, String)> = Vec::new();
-    for (name, value) in inherited.iter().chain(own).flat_map(|at| &at.value) {
+    for (name, value) in inherited.chain(own).flat_map(|at| &at.value).flatten() {
         match variables.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => known.clone_from(value),
             None => variables.push((name.clone(), value.clone())),

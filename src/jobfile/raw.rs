@@ -35,18 +35,18 @@ const CATCH_UPS: [(&str, CatchUp); 3] = [("latest", CatchUp::Latest), ("all", Ca
 /// How a run is done: what a job may say itself or take from `[defaults]`.
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
-    pub timezone: Option<At<String>>,
-    pub shell: Option<At<Vec<String>>>,
+    pub timezone: Settable<String>,
+    pub shell: Settable<Vec<String>>,
     pub cwd: Settable<String>,
-    pub env: Option<At<Vec<(String, String)>>>,
-    pub env_file: Option<At<Vec<At<String>>>>,
+    pub env: Settable<Vec<(String, String)>>,
+    pub env_file: Settable<Vec<At<String>>>,
     pub timeout: Settable<Duration>,
-    pub kill_after: Option<At<Duration>>,
-    pub output_limit: Option<At<u64>>,
+    pub kill_after: Settable<Duration>,
+    pub output_limit: Settable<u64>,
     pub overlap: Option<At<Overlap>>,
     pub catch_up: Option<At<CatchUp>>,
     pub catch_up_within: Settable<Duration>,
-    pub success_codes: Option<At<Vec<i64>>>,
+    pub success_codes: Settable<Vec<i64>>,
 }
 
 /// How the command was written; see [`crate::job::CommandLine`].
@@ -71,18 +71,18 @@ pub struct RawJob {
 impl Policies {
     fn read(section: &mut Section) -> Self {
         Self {
-            timezone: section.text("timezone"),
-            shell: section.words("shell"),
-            cwd: section.settable_text("cwd"),
-            env: section.environment("env"),
-            env_file: section.texts("env_file"),
+            timezone: section.settable("timezone", Section::text),
+            shell: section.settable("shell", Section::words),
+            cwd: section.settable("cwd", Section::clean_text),
+            env: section.settable("env", Section::environment),
+            env_file: section.settable("env_file", Section::texts),
             timeout: positive(section, "timeout"),
-            kill_after: section.duration("kill_after"),
-            output_limit: section.size("output_limit"),
+            kill_after: section.settable("kill_after", Section::duration),
+            output_limit: section.settable("output_limit", Section::size),
             overlap: section.choice("overlap", &OVERLAPS),
             catch_up: section.choice("catch_up", &CATCH_UPS),
-            catch_up_within: section.settable_duration("catch_up_within"),
-            success_codes: section.integers("success_codes", 0, 255),
+            catch_up_within: section.settable("catch_up_within", Section::duration),
+            success_codes: section.settable("success_codes", |section, key| section.integers(key, 0, 255)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Policies {
 
 /// A duration that is not zero, or `"none"`.
 fn positive(section: &mut Section, key: &str) -> Settable<Duration> {
-    let at = section.settable_duration(key)?;
+    let at = section.settable(key, Section::duration)?;
     if at.value == Some(Duration::ZERO) {
         section.error(
             key,
@@ -147,10 +147,10 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
         }
     }
     if let Some(mut retention) = section.table("retention", &RETENTION_KEYS) {
-        retention.settable_duration("keep");
-        retention.settable_duration("keep_failures");
+        retention.settable("keep", Section::duration);
+        retention.settable("keep_failures", Section::duration);
         retention.integer("keep_last", 0, i64::MAX);
-        retention.settable_size("max_size");
+        retention.settable("max_size", Section::size);
     }
 }
 

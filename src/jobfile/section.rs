@@ -111,8 +111,10 @@ impl<'f, 'd> Section<'f, 'd> {
         let Some(items) = value.get_ref().as_array() else {
             return self.one_integer(key, value, low, high).map(|one| one.map(|number| vec![number]));
         };
-        let numbers: Option<Vec<i64>> =
+        // All of them are looked at, so that all that is wrong is said.
+        let numbers: Vec<Option<i64>> =
             items.iter().map(|item| self.one_integer(key, item, low, high).map(|at| at.value)).collect();
+        let numbers: Option<Vec<i64>> = numbers.into_iter().collect();
         Some(At { value: numbers?, span: value.span() })
     }
 
@@ -207,19 +209,8 @@ impl<'f, 'd> Section<'f, 'd> {
         self.parsed(key, "a size, such as \"64KiB\" or \"1MiB\"", parse_size)
     }
 
-    pub fn settable_duration(&mut self, key: &str) -> Settable<Duration> {
-        self.settable(key, Self::duration)
-    }
-
-    pub fn settable_size(&mut self, key: &str) -> Settable<u64> {
-        self.settable(key, Self::size)
-    }
-
-    pub fn settable_text(&mut self, key: &str) -> Settable<String> {
-        self.settable(key, Self::clean_text)
-    }
-
-    fn settable<T>(&mut self, key: &str, read: impl FnOnce(&mut Self, &str) -> Option<At<T>>) -> Settable<T> {
+    /// What `read` reads, or `"none"`, which takes an inherited value back.
+    pub fn settable<T>(&mut self, key: &str, read: impl FnOnce(&mut Self, &str) -> Option<At<T>>) -> Settable<T> {
         let value = self.get(key)?;
         if value.get_ref().as_str() == Some("none") {
             return Some(At { value: None, span: value.span() });

@@ -77,6 +77,24 @@ success_codes = 7
 }
 
 #[test]
+fn none_takes_every_inherited_default_back() {
+    let checked = check(
+        "[defaults]\ntimezone = 'Europe/Berlin'\nsuccess_codes = 3\nenv = { A = 1 }\nenv_file = 'x'\ncwd = 'y'\n\
+         kill_after = '1s'\noutput_limit = '1KiB'\nshell = ['sh']\n\
+         [jobs.a]\ncommand = 'x'\nschedule = '@daily'\ntimezone = 'none'\nsuccess_codes = 'none'\nenv = 'none'\n\
+         env_file = 'none'\ncwd = 'none'\nkill_after = 'none'\noutput_limit = 'none'\nshell = 'none'\n\
+         [jobs.b]\ncommand = 'x'\nschedule = '@daily'\n",
+    );
+    assert!(checked.is_right(), "{:?}", checked.said);
+    let Task::Command(plain) = &checked.jobs[0].task;
+    assert_eq!((plain.env.len(), plain.env_files.len(), plain.cwd.as_ref()), (0, 0, None));
+    assert_eq!((plain.success_codes.as_slice(), plain.output_limit), (&[0][..], 1 << 20));
+    assert_eq!((plain.kill_after, plain.line.argv()[0].as_str()), (Duration::from_secs(10), "/bin/sh"));
+    let zone = |at: usize| checked.jobs[at].timing.as_ref().unwrap().zone_name.clone();
+    assert_eq!((zone(0).as_str(), zone(1).as_str()), ("UTC", "Europe/Berlin"));
+}
+
+#[test]
 fn relative_paths_are_relative_to_the_file() {
     let checked = check("[jobs.a]\ncommand = \"x\"\ncwd = \"work\"\nenv_file = [\"/abs\", \"rel\"]");
     let Task::Command(command) = &checked.jobs[0].task;

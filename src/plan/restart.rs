@@ -171,7 +171,8 @@ impl Planner {
         let mut decision = self.handle_wakeup(now, Lapse::Suspended);
         let mut draft = Draft::default();
         let changes = Changes::between(self.slots.values().map(|slot| &slot.job), jobs);
-        let detail = format!("{} jobs", jobs.len());
+        let detail =
+            format!("the file was read again: {} {}", jobs.len(), if jobs.len() == 1 { "job" } else { "jobs" });
         let event = EventNote { at: self.latest(), kind: EventKind::Reload, job: None, detail };
         draft.record(Record::Event(event));
         let file: BTreeMap<&JobName, &Arc<Job>> = jobs.iter().map(|job| (&job.name, job)).collect();

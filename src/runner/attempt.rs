@@ -28,6 +28,8 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(200);
 /// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
 const MOST_PENDING: usize = 4;
+/// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
+const LAST_READS: usize = 16;
 /// Bytes of one read, the size of a pipe.
 const READ: usize = 64 << 10;
 
@@ -61,11 +63,11 @@ impl Attempt {
 
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
         let Begun { process, ends, at, since } = begun;
-        let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
         let mut life = match Life::new(&process, ends, since, stops, &self.order) {
             Ok(life) => life,
-            Err(error) => return self.unwatchable(&process, &error),
+            Err(error) => return self.unwatchable(&error),
         };
+        let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
         while !life.is_over() {
             match life.next(capture, &self.pieces).await {
                 Moment::Output(stream, pipe_end) => {
@@ -83,17 +85,19 @@ impl Attempt {
                     }
                 }
                 Moment::Exited => life.exited(self.clock.now()),
-                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
-                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
-                Moment::KillNow => life.kill(),
-                Moment::SurvivorEnded => life.look_for_survivors(),
+                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false, self.clock.now()),
+                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill, self.clock.now()),
+                Moment::KillNow => life.kill(self.clock.now()),
+                Moment::SurvivorEnded => life.look_for_survivors(self.clock.now()),
                 // The loop's own condition looks at the time.
                 Moment::LingeredEnough => {}
             }
         }
+        life.read_the_rest(&self.clock, capture);
         self.hand_on(life.outbox.drain(..)).await;
         let ending = life.ending;
         let (ended_at, duration) = (life.ended_at, life.duration);
+        drop(life);
         let remains = process.reap();
         self.ended(ending, ended_at.unwrap_or_else(|| self.clock.now()), duration, remains, capture.total())
     }
@@ -128,9 +132,7 @@ impl Attempt {
     }
 
     /// Its descriptors cannot be waited for, which happens when there are too many: it must not run on unwatched.
-    fn unwatchable(&self, process: &Process, error: &io::Error) -> Ended {
-        process.signal_group(Signal::KILL);
-        let _ = process.reap();
+    fn unwatchable(&self, error: &io::Error) -> Ended {
         Ended {
             exit: Exit::NotStarted { reason: Reason::Limit, detail: format!("it cannot be watched: {error}") },
             at: self.clock.now(),
@@ -287,43 +289,53 @@ impl<'p> Life<'p> {
         }
     }
 
+    /// What is left in pipes that somebody else still holds open.
+    fn read_the_rest(&mut self, clock: &Clock, capture: &mut Capture) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            for _ in 0..LAST_READS {
+                self.read(stream, true, clock, capture);
+            }
+        }
+    }
+
     fn exited(&mut self, at: jiff::Timestamp) {
         self.has_exited = true;
         self.ended_at = Some(at);
         self.duration = self.since.elapsed();
         self.time_is_up = None;
         if self.ending.is_some() {
-            self.look_for_survivors();
+            self.look_for_survivors(at);
         } else {
             self.linger_until = Some(instant() + LINGER);
         }
     }
 
-    fn begin_ending(&mut self, cause: Cause, kill: bool) {
+    fn begin_ending(&mut self, cause: Cause, kill: bool, now: jiff::Timestamp) {
         self.ending.get_or_insert(cause);
         if kill {
-            self.kill();
+            self.kill(now);
         } else if self.kill_at.is_none() {
             self.process.signal_group(Signal::TERM);
             self.kill_at = Some(instant() + self.kill_after);
         }
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self, now: jiff::Timestamp) {
         self.process.signal_group(Signal::KILL);
         self.kill_at = None;
         self.killed = true;
         if self.has_exited {
-            self.look_for_survivors();
+            self.look_for_survivors(now);
         }
     }
 
     /// Waits for whoever is left of a group that is being ended, one after another.
-    fn look_for_survivors(&mut self) {
+    fn look_for_survivors(&mut self, now: jiff::Timestamp) {
         let watched = tree::members(self.process.pid).into_iter().find_map(tree::watch);
         self.survivor = watched.and_then(|process| Readiness::new(process).ok());
         match self.survivor {
             None => {
+                self.ended_at = Some(now);
                 self.duration = self.since.elapsed();
                 self.linger_until = Some(instant() + LINGER);
             }

@@ -45,6 +45,8 @@ pub struct Surroundings {
     /// The program that runs, and the folder of its ledger, for jobs that ask about themselves.
     pub program: PathBuf,
     pub state: PathBuf,
+    /// The ledger itself, by which a process is known to be of one of its runs.
+    pub database: PathBuf,
 }
 
 /// What happened behind the door.

@@ -19,6 +19,7 @@ use crate::run::{ProcessId, Status};
 pub struct Process {
     pub id: ProcessId,
     pub pid: Pid,
+    reaped: bool,
 }
 
 /// The ends of a process that are watched.
@@ -59,13 +60,15 @@ pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
         .process_group(0)
         .spawn()?;
     let pid = Pid::from_child(&child);
+    let number = pid.as_raw_nonzero().get();
+    // From here on it is ended with this value, whatever goes wrong.
+    let id = ProcessId { pid: number, start_ticks: start_ticks(number).unwrap_or(0) };
+    let process = Process { id, pid, reaped: false };
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
     // The process cannot be reaped by anybody else, so its number is its own until we do.
     let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
-    let number = pid.as_raw_nonzero().get();
-    let id = ProcessId { pid: number, start_ticks: start_ticks(number).unwrap_or(0) };
-    Ok((Process { id, pid }, Ends { pidfd, stdout: stdout.into(), stderr: stderr.into() }))
+    Ok((process, Ends { pidfd, stdout: stdout.into(), stderr: stderr.into() }))
 }
 
 /// A text as standard input: a file in memory, which needs nobody to write it and never blocks.
@@ -87,8 +90,9 @@ impl Process {
     }
 
     /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.
-    pub fn reap(&self) -> io::Result<Remains> {
-        let (status, usage) = wait4(self.pid)?;
+    pub fn reap(mut self) -> io::Result<Remains> {
+        self.reaped = true;
+        let (status, usage) = wait4(self.pid, Patience::UntilItEnds)?;
         let micros = |time: libc::timeval| {
             Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
         };
@@ -107,6 +111,23 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// Whoever loses it, by a panic or because the daemon gives up, does not leave it behind.
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.signal_group(Signal::KILL);
+            let _ = wait4(self.pid, Patience::None);
+        }
+    }
+}
+
+/// Whether to wait for a process that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    UntilItEnds,
+    None,
+}
+
 /// After posix_spawn a child's peak begins at its parent's, so that only what is above says anything.
 fn own_peak(kilobytes: i64) -> Option<u64> {
     let starter = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?.max_rss();
@@ -114,17 +135,24 @@ fn own_peak(kilobytes: i64) -> Option<u64> {
 }
 
 /// `wait4(2)` for one child; no kept crate gives its resource use.
-fn wait4(pid: Pid) -> io::Result<(i32, libc::rusage)> {
+fn wait4(pid: Pid, patience: Patience) -> io::Result<(i32, libc::rusage)> {
+    let options = match patience {
+        Patience::UntilItEnds => 0,
+        Patience::None => libc::WNOHANG,
+    };
     let mut status = 0;
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     loop {
         // SAFETY: both pointers are to live locals of the right types, and an all-zero rusage is a valid one.
         #[expect(unsafe_code, reason = "no kept crate gives wait4")]
         let (reaped, usage) = unsafe {
-            (libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, 0, usage.as_mut_ptr()), usage.assume_init())
+            (libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, options, usage.as_mut_ptr()), usage.assume_init())
         };
         if reaped > 0 {
             return Ok((status, usage));
+        }
+        if reaped == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

@@ -118,7 +118,7 @@ fn variable(line: &str) -> Result<Option<(String, String)>, String> {
     Ok(Some((name.to_owned(), value.to_owned())))
 }
 
-fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String); 7] {
+fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String); 8] {
     let Order { run, attempt, cause, due, job } = order;
     [
         ("PUNCTUAL_JOB", job.name.to_string()),
@@ -128,6 +128,7 @@ fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String
         ("PUNCTUAL_CAUSE", cause.word().to_owned()),
         ("PUNCTUAL", surroundings.program.display().to_string()),
         ("PUNCTUAL_STATE", surroundings.state.display().to_string()),
+        ("PUNCTUAL_DATABASE", surroundings.database.display().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
 }
@@ -171,7 +172,7 @@ fn find_program(name: &str, cwd: &Path, path: &str) -> Result<PathBuf, Trouble> 
         }
     }
     Err(first_trouble
-        .unwrap_or_else(|| Trouble::new(Reason::NoProgram, format!("there is no program `{name}` in PATH ({path})"))))
+        .unwrap_or_else(|| Trouble::new(Reason::NoProgram, format!("there is no program `{name}` in the job's PATH"))))
 }
 
 fn executable(program: &Path) -> Result<(), Trouble> {

@@ -77,11 +77,8 @@ fn serve(requests: &Mutex<mpsc::Receiver<Request>>, clock: &Clock, surroundings:
         let Some((order, answer)) = request else {
             return;
         };
-        if let Err(Ok(begun)) = answer.send(begin(&order, clock, surroundings)) {
-            // Nobody waits for it any more: it must not be left behind.
-            begun.process.signal_group(rustix::process::Signal::KILL);
-            let _ = begun.process.reap();
-        }
+        // If nobody waits for it any more, it is ended as it is dropped.
+        let _ = answer.send(begin(&order, clock, surroundings));
     }
 }
 

@@ -1,8 +1,11 @@
 //! Which processes belong to a run, and which of them still live?
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -62,7 +65,7 @@ pub fn watch(pid: i32) -> Option<OwnedFd> {
 #[derive(Debug)]
 struct Marks {
     run: String,
-    state: String,
+    ledger: String,
 }
 
 impl Marks {
@@ -72,7 +75,7 @@ impl Marks {
             return false;
         };
         let has = |mark: &str| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
-        has(&self.run) && has(&self.state)
+        has(&self.run) && has(&self.ledger)
     }
 }
 
@@ -80,25 +83,28 @@ impl Marks {
 ///
 /// A process is ended if it carries the run's marks in its environment, or is the very process that was recorded (same
 /// number, same start), or is in the group that this one led; numbers alone are given out again.
-pub fn end_survivors(runs: &[(RunId, Option<ProcessId>)], state: &str) -> usize {
+pub fn end_survivors(runs: &[(RunId, Option<ProcessId>)], database: &Path) -> usize {
     if runs.is_empty() {
         return 0;
     }
     let marks: Vec<Marks> = runs
         .iter()
-        .map(|(run, _)| Marks { run: format!("PUNCTUAL_RUN={run}"), state: format!("PUNCTUAL_STATE={state}") })
+        .map(|(run, _)| Marks {
+            run: format!("PUNCTUAL_RUN={run}"),
+            ledger: format!("PUNCTUAL_DATABASE={}", database.display()),
+        })
         .collect();
     let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let mut ended = 0;
+    let mut ended = BTreeSet::new();
     // What a process starts between a look and its end is found by the next look.
     for _ in 0..MOST_LOOKS {
         let alive: Vec<i32> = processes().filter(|pid| *pid != own && belongs(*pid, runs, &marks)).collect();
         if alive.is_empty() {
             break;
         }
-        ended += alive.iter().filter(|pid| kill(**pid, runs, &marks)).count();
+        ended.extend(alive.into_iter().filter(|pid| kill(*pid, runs, &marks)));
     }
-    ended
+    ended.len()
 }
 
 /// Looks for survivors: each ends all that were there, so a second finds nothing unless something forks in between.
@@ -124,7 +130,19 @@ fn kill(pid: i32, runs: &[(RunId, Option<ProcessId>)], marks: &[Marks]) -> bool 
     let Some(process) = watch(pid) else {
         return false;
     };
-    belongs(pid, runs, marks) && pidfd_send_signal(process, Signal::KILL).is_ok()
+    let killed = belongs(pid, runs, marks) && pidfd_send_signal(&process, Signal::KILL).is_ok();
+    if killed {
+        wait_for_end(&process);
+    }
+    killed
+}
+
+/// Waits until a killed process has ended, as it does within moments unless the kernel itself is waiting for something.
+fn wait_for_end(process: &OwnedFd) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let timeout = rustix::event::Timespec::try_from(PATIENCE).ok();
+    let mut poll = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
+    let _ = rustix::event::poll(&mut poll, timeout.as_ref());
 }
 
 #[cfg(test)]

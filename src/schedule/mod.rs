@@ -202,19 +202,28 @@ fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
     if interval < SHORTEST_INTERVAL {
         return Err(ScheduleError::new(span, "the shortest interval is one second"));
     }
+    if interval.subsec_nanos() % 1000 != 0 {
+        return Err(ScheduleError::new(span, "instants are no finer than a microsecond"));
+    }
     Ok(Rule::Every(interval))
 }
 
 fn parse_at(body: &str) -> Result<Rule, ScheduleError> {
     let rest = body["at".len()..].trim_start();
     let span = body.len() - rest.len()..body.len();
-    if let Ok(instant) = rest.parse::<Timestamp>() {
-        return Ok(Rule::At(At::Instant(instant)));
-    }
-    rest.parse::<DateTime>().map(|civil| Rule::At(At::Civil(civil))).map_err(|_| {
-        ScheduleError::new(span, format!("`{rest}` is no date and time"))
+    let instant = rest.parse::<Timestamp>().map(At::Instant);
+    let at = instant.or_else(|_| rest.parse::<DateTime>().map(At::Civil)).map_err(|_| {
+        ScheduleError::new(span.clone(), format!("`{rest}` is no date and time"))
             .help("write \"at 2026-12-31T23:59:00\", in the job's zone, or with Z or an offset behind it")
-    })
+    })?;
+    let fraction = match at {
+        At::Instant(instant) => instant.subsec_nanosecond(),
+        At::Civil(civil) => civil.subsec_nanosecond(),
+    };
+    if fraction % 1000 != 0 {
+        return Err(ScheduleError::new(span, "instants are no finer than a microsecond"));
+    }
+    Ok(Rule::At(at))
 }
 
 /// The first multiple of `interval` since the Unix epoch that is later than `after`.

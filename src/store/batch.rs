@@ -141,6 +141,12 @@ impl Structure {
     async fn write(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::Define { job, since, timing } => {
+                // There is none in force, unless somebody else has written to the ledger.
+                sqlx::query(sql::END_DEFINITION)
+                    .bind(job.as_str().to_owned())
+                    .bind(since)
+                    .execute(&mut *connection)
+                    .await?;
                 let text = json!({ "schedules": timing.schedules, "zone": timing.zone }).to_string();
                 let query = sqlx::query(sql::INSERT_DEFINITION).bind(job.as_str().to_owned()).bind(since);
                 query.bind(text).bind(timing.zone_data).execute(connection).await?;
@@ -229,7 +235,8 @@ fn closed(closing: &Closing) -> Value {
     let Closing { run, outcome, reason, detail, ended } = closing;
     let (outcome, reason) = (outcome.number(), reason.map(Reason::number));
     let Some(ended) = ended else {
-        return json!([run, outcome, reason, detail, null, null, null, null, null, null, 0, 0]);
+        // What it wrote is learned from what was kept.
+        return json!([run, outcome, reason, detail, null, null, null, null, null, null, null, 0]);
     };
     let (code, signal) = exit_status(ended);
     let has_begun = !matches!(ended.exit, Exit::NotStarted { .. });

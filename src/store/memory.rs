@@ -15,7 +15,8 @@ use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
 /// was due later than it then showed.
 const JOBS: &str = "
 SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
-       runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason
+       runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason,
+       EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed
 FROM jobs
 LEFT JOIN definitions ON definitions.job = jobs.number AND definitions.until IS NULL
 LEFT JOIN runs ON runs.run = (
@@ -24,6 +25,10 @@ LEFT JOIN runs ON runs.run = (
       AND (newest.outcome >= 7 AND newest.due_last IS NOT NULL
            OR NOT EXISTS (SELECT 1 FROM set_back WHERE newest.run <= highest AND newest.due > at))
     ORDER BY newest.due DESC LIMIT 1)";
+
+/// Entries may have been removed since the clock was set back, and their numbers are not given again.
+const HIGHEST: &str = "
+SELECT max(coalesce((SELECT max(run) FROM runs), 0), coalesce((SELECT highest FROM set_back), 0))";
 
 const TAKEN: &str = "
 SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job, set_back
@@ -69,7 +74,7 @@ impl Store {
     pub async fn memory(&self, now: Timestamp, zones: &dyn Zones) -> Result<Memory, sqlx::Error> {
         let pool = &self.reader.pool;
         let at = now.as_microsecond();
-        let highest: Option<i64> = sqlx::query_scalar("SELECT max(run) FROM runs").fetch_one(pool).await?;
+        let highest: Option<i64> = sqlx::query_scalar(HIGHEST).fetch_one(pool).await?;
         let jobs = sqlx::query(JOBS).bind(at).fetch_all(pool).await?;
         let taken = sqlx::query(TAKEN).fetch_all(pool).await?;
         let open = sqlx::query(OPEN).fetch_all(pool).await?;
@@ -127,7 +132,8 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones) -> Option<RememberedJob> {
         name: name(row)?,
         definition,
         newest: time(row, "due_last").or_else(|| time(row, "due")),
-        gap: gap(row),
+        // Whatever came later, a run by hand too, is a neighbour of its own.
+        gap: gap(row).filter(|_| !row.get::<bool, _>("is_followed")),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,10 +26,25 @@ pub struct Identity {
     pub boot: i64,
 }
 
+/// Which file a path names, whatever the path is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    pub fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Self { device: file.dev(), inode: file.ino() })
+    }
+}
+
 /// The ledger, open for writing by this process.
 #[derive(Debug)]
 pub struct Store {
     pub path: PathBuf,
+    pub(super) file: FileIdentity,
     pub identity: Identity,
     /// Whether no daemon has written since the machine booted.
     pub first_since_boot: bool,
@@ -90,8 +105,10 @@ impl Prepared {
         let starts: i64 = known.fetch_one(&mut connection).await.map_err(|error| classify(path, error))?;
         connection.close().await.map_err(|error| classify(path, error))?;
         let pool = |connections| pool_options(connections).connect_lazy_with(options.clone());
+        let file = FileIdentity::of(path).ok_or_else(|| OpenError::Missing(path.to_owned()))?;
         Ok(Store {
             path: path.to_owned(),
+            file,
             identity,
             first_since_boot: starts == 0,
             writer: pool(1),
@@ -150,6 +167,8 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         // Checkpoints are the upkeep's, so that no commit pays for one.
         .pragma("wal_autocheckpoint", "0")
+        // A log that has grown in a busy hour is cut again, to 16 MiB.
+        .pragma("journal_size_limit", "16777216")
         .disable_statement_logging()
 }
 
@@ -187,16 +206,25 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
 
 /// SQLite itself would say so only at the first statement, and an empty file is a database to it.
 fn check_header(path: &Path) -> Result<(), OpenError> {
+    // The file format of SQLite, section 1.3: the page count stands at byte 28, the application's id at byte 68.
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    const LENGTH: u64 = 100;
     let file = fs::File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
         _ => OpenError::NotReadable(path.to_owned(), error),
     })?;
     let mut header = Vec::new();
-    file.take(MAGIC.len() as u64)
-        .read_to_end(&mut header)
-        .map_err(|error| OpenError::NotReadable(path.to_owned(), error))?;
-    if header.is_empty() || header == MAGIC { Ok(()) } else { Err(OpenError::NotADatabase(path.to_owned())) }
+    file.take(LENGTH).read_to_end(&mut header).map_err(|error| OpenError::NotReadable(path.to_owned(), error))?;
+    if header.is_empty() {
+        return Ok(());
+    }
+    if !header.starts_with(MAGIC) {
+        return Err(OpenError::NotADatabase(path.to_owned()));
+    }
+    let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    // Of a database that has just been made, all but the first page may still be in its log.
+    let is_ours = number(68).map(i64::from) == Some(APPLICATION_ID) || number(28).is_some_and(|pages| pages <= 1);
+    if is_ours { Ok(()) } else { Err(OpenError::Foreign(path.to_owned())) }
 }
 
 /// Makes sure that the database is ours, and brings its tables up to date.

@@ -8,17 +8,18 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use super::open::Store;
 use crate::settings::Retention;
 
-/// Rows in one transaction: a few milliseconds.
-const BATCH: i64 = 200;
+/// Entries in one transaction, without their output.
+const ENTRIES: i64 = 200;
+/// Pieces of output in one transaction, of 64 KiB at most: some milliseconds, which is what a start may wait.
+const PIECES: i64 = 32;
 
 /// What may go: not open, not among the newest of its job (which also keeps the newest entry of each), and, of failures, not
 /// before their own time. The last success before a failure stays as long as the failure.
 const OLD: &str = "
-DELETE FROM runs WHERE run IN (
-    SELECT old.run FROM runs AS old
-    WHERE old.state = 3 AND old.due < $1
-      AND (NOT (old.outcome IN (2, 3, 5, 6) OR old.outcome = 4 AND old.reason = 14) OR old.due < $2)
-      AND NOT (old.outcome = 1 AND EXISTS (
+SELECT old.run FROM runs AS old
+WHERE old.state = 3 AND coalesce(old.due_last, old.due) < $1
+  AND (NOT (old.outcome IN (2, 3, 5, 6) OR old.outcome = 4 AND old.reason = 14) OR old.due < $2)
+  AND NOT (old.outcome = 1 AND EXISTS (
           SELECT 1 FROM runs AS failure
           WHERE failure.run = (
               SELECT later.run FROM runs AS later
@@ -26,23 +27,34 @@ DELETE FROM runs WHERE run IN (
               ORDER BY later.due LIMIT 1)
             AND failure.outcome <> 1 AND failure.due >= $2))
       AND (SELECT count(*) FROM (SELECT 1 FROM runs AS newer WHERE newer.job = old.job AND newer.due > old.due LIMIT $3)) >= $3
-    LIMIT $4)";
+LIMIT $4";
 
-/// What goes first when the database is too large.
-const OVERSIZE: [&str; 3] = [
-    // Output of successes.
-    "DELETE FROM output WHERE run IN (
-         SELECT DISTINCT runs.run FROM runs JOIN output ON output.run = runs.run
-         WHERE runs.outcome = 1 ORDER BY runs.due LIMIT $1)",
-    // Successes themselves, but not the newest entry of a job.
-    "DELETE FROM runs WHERE run IN (
-         SELECT old.run FROM runs AS old WHERE old.outcome = 1
+const FORGET_OUTPUT: &str = "
+DELETE FROM output WHERE rowid IN (
+    SELECT output.rowid FROM output WHERE run IN (SELECT value FROM json_each($1)) LIMIT $2)";
+
+const FORGET_ENTRIES: &str = "
+DELETE FROM runs WHERE run IN (SELECT value FROM json_each($1))";
+
+/// What goes first when the database is too large, and whether the entries go with their output: output of successes,
+/// successes themselves but for the newest entry of a job, output of failures.
+const OVERSIZE: [(&str, bool); 3] = [
+    (
+        "SELECT run FROM runs WHERE outcome = 1 AND EXISTS (SELECT 1 FROM output WHERE output.run = runs.run)
+         ORDER BY due LIMIT $1",
+        false,
+    ),
+    (
+        "SELECT old.run FROM runs AS old WHERE old.outcome = 1
            AND EXISTS (SELECT 1 FROM runs AS newer WHERE newer.job = old.job AND newer.due > old.due)
-         ORDER BY old.due LIMIT $1)",
-    // Output of failures.
-    "DELETE FROM output WHERE run IN (
-         SELECT DISTINCT runs.run FROM runs JOIN output ON output.run = runs.run
-         WHERE runs.state = 3 ORDER BY runs.due LIMIT $1)",
+         ORDER BY old.due LIMIT $1",
+        true,
+    ),
+    (
+        "SELECT run FROM runs WHERE state = 3 AND EXISTS (SELECT 1 FROM output WHERE output.run = runs.run)
+         ORDER BY due LIMIT $1",
+        false,
+    ),
 ];
 
 /// What a pruning took away.
@@ -65,12 +77,12 @@ impl Store {
             // Even with `keep_last = 0` the newest entry stays: it says up to where the job is settled.
             let newest = i64::from(retention.keep_last.max(1));
             loop {
-                let query = sqlx::query(OLD).bind(before(keep)).bind(failures).bind(newest).bind(BATCH);
-                let gone = query.execute(&self.writer).await?.rows_affected();
-                pruned.rows += gone;
-                if gone == 0 {
+                let query = sqlx::query_scalar(OLD).bind(before(keep)).bind(failures).bind(newest).bind(ENTRIES);
+                let runs: Vec<i64> = query.fetch_all(&self.upkeep).await?;
+                if runs.is_empty() {
                     break;
                 }
+                pruned.rows += self.forget(&runs, true).await?;
             }
         }
         if let Some(limit) = retention.max_size {
@@ -82,14 +94,32 @@ impl Store {
 
     async fn shrink(&self, limit: u64) -> Result<u64, sqlx::Error> {
         let mut rows = 0;
-        for statement in OVERSIZE {
+        for (statement, with_entries) in OVERSIZE {
             while self.size().await? > limit {
-                let gone = sqlx::query(statement).bind(BATCH).execute(&self.writer).await?.rows_affected();
-                rows += gone;
-                if gone == 0 {
+                let runs: Vec<i64> = sqlx::query_scalar(statement).bind(ENTRIES).fetch_all(&self.upkeep).await?;
+                if runs.is_empty() {
                     break;
                 }
+                rows += self.forget(&runs, with_entries).await?;
             }
+        }
+        Ok(rows)
+    }
+
+    /// Forgets the output of these runs, piece by piece, and then the runs.
+    async fn forget(&self, runs: &[i64], with_entries: bool) -> Result<u64, sqlx::Error> {
+        let runs = serde_json::json!(runs).to_string();
+        let mut rows = 0;
+        loop {
+            let query = sqlx::query(FORGET_OUTPUT).bind(&runs).bind(PIECES);
+            let gone = query.execute(&self.writer).await?.rows_affected();
+            rows += gone;
+            if gone == 0 {
+                break;
+            }
+        }
+        if with_entries {
+            rows += sqlx::query(FORGET_ENTRIES).bind(&runs).execute(&self.writer).await?.rows_affected();
         }
         Ok(rows)
     }

@@ -52,7 +52,9 @@ WHERE runs.run = new.run";
 pub const CLOSE_RUNS: &str = "
 UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = new.detail, ended = new.ended,
     duration = new.duration, exit_code = new.exit_code, signal = new.signal, cpu = new.cpu, max_rss = new.max_rss,
-    output_bytes = new.output_bytes, attempts = max(runs.attempts, new.attempts),
+    output_bytes = coalesce(
+        new.output_bytes, (SELECT max(\"offset\" + length(data)) FROM output WHERE output.run = new.run), 0),
+    attempts = max(runs.attempts, new.attempts),
     pid = NULL, start_ticks = NULL, boot = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
              value ->> 4 AS ended, value ->> 5 AS duration, value ->> 6 AS exit_code, value ->> 7 AS signal,
@@ -64,8 +66,10 @@ pub const INSERT_EVENT: &str = "
 INSERT INTO events (at, kind, job, boot, detail)
 VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
+/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it.
 pub const INSERT_OUTPUT: &str = "
-INSERT INTO output (run, attempt, \"offset\", stream, at, data) VALUES ($1, $2, $3, $4, $5, $6)";
+INSERT INTO output (run, attempt, \"offset\", stream, at, data)
+SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)";
 
 pub const EXPIRE_OUTPUT: &str = "
 DELETE FROM output WHERE run = $1 AND attempt = $2 AND \"offset\" >= $3 AND \"offset\" < $4";

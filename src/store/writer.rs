@@ -1,6 +1,7 @@
 //! Who writes? One task, which commits whatever is ready together, and goes on trying where it cannot.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{write_output, write_records};
-use super::open::{Identity, Store, primary_code};
-use crate::plan::Decision;
+use super::open::{FileIdentity, Identity, Store, primary_code};
+use crate::plan::{Decision, Record};
 use crate::run::{OutputPiece, RunId};
 
-/// Decisions that wait for the disk. A planner that cannot be recorded is not woken, so only ends arrive then.
+/// Decisions that wait for the disk, besides two for each run that may go: its start and its end. A planner that cannot be
+/// recorded is not woken, so nothing else arrives then.
 const DECISIONS: usize = 1024;
 /// Decisions in one transaction: enough that its fsync costs each little, few enough that none waits long.
 const GROUP: usize = 256;
@@ -21,6 +23,8 @@ const PIECES: usize = 128;
 /// Pauses between attempts to write.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pages in the write-ahead log, some 32 MiB, from which on the writer itself sees to it that it begins anew.
+const LONGEST_LOG: i64 = 8000;
 /// Pages in the write-ahead log, of 4 KiB, after which it is worth the upkeep's time.
 const CHECKPOINT_AFTER: u64 = 1000;
 
@@ -45,6 +49,8 @@ pub struct WriterEnd {
     pool: SqlitePool,
     upkeep: SqlitePool,
     identity: Identity,
+    path: PathBuf,
+    file: FileIdentity,
     decisions: mpsc::Receiver<Arc<Decision>>,
     pieces: mpsc::Receiver<OutputPiece>,
     answers: mpsc::Sender<Answer>,
@@ -53,15 +59,18 @@ pub struct WriterEnd {
 
 impl Writer {
     /// The two ends of a writer, and where its answers come out.
-    pub fn new(store: &Store) -> (Self, WriterEnd, mpsc::Receiver<Answer>) {
-        let (decisions, decisions_out) = mpsc::channel(DECISIONS);
+    pub fn new(store: &Store, places: usize) -> (Self, WriterEnd, mpsc::Receiver<Answer>) {
+        let waiting = DECISIONS + 2 * places;
+        let (decisions, decisions_out) = mpsc::channel(waiting);
         let (pieces, pieces_out) = mpsc::channel(PIECES);
-        let (answers, answers_out) = mpsc::channel(DECISIONS);
+        let (answers, answers_out) = mpsc::channel(waiting);
         let (trouble, trouble_out) = watch::channel(None);
         let end = WriterEnd {
             pool: store.writer.clone(),
             upkeep: store.upkeep.clone(),
             identity: store.identity,
+            path: store.path.clone(),
+            file: store.file,
             decisions: decisions_out,
             pieces: pieces_out,
             answers,
@@ -86,11 +95,12 @@ impl WriterEnd {
     /// Writes until all writers are gone and everything handed in is in the ledger.
     pub async fn run(self) {
         let (full, log_is_full) = mpsc::channel(1);
+        let (too_long, log_is_too_long) = watch::channel(false);
         // A checkpoint takes some ten milliseconds on a connection of its own; commits go on meanwhile.
-        tokio::join!(checkpoints(self.upkeep.clone(), log_is_full), self.write_all(full));
+        tokio::join!(checkpoints(self.upkeep.clone(), log_is_full, too_long), self.write_all(full, log_is_too_long));
     }
 
-    async fn write_all(mut self, log_is_full: mpsc::Sender<()>) {
+    async fn write_all(mut self, log_is_full: mpsc::Sender<()>, log_is_too_long: watch::Receiver<bool>) {
         let mut written_pages = 0;
         loop {
             let mut decisions = Vec::new();
@@ -115,6 +125,9 @@ impl WriterEnd {
             let refused = self.write_until_done(&decisions, &pieces).await;
             written_pages += estimated_pages(decisions.len(), &pieces);
             self.answer(decisions, &refused).await;
+            if *log_is_too_long.borrow() {
+                self.begin_the_log_anew().await;
+            }
             if written_pages > CHECKPOINT_AFTER && log_is_full.try_send(()).is_ok() {
                 written_pages = 0;
             }
@@ -139,7 +152,7 @@ impl WriterEnd {
                     return refused;
                 }
                 Err(error) => {
-                    let message = explain(&error);
+                    let message = explain(&error, &self.path);
                     self.trouble.send_if_modified(|trouble| trouble.replace(message.clone()) != Some(message.clone()));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -148,7 +161,10 @@ impl WriterEnd {
         }
     }
 
-    async fn write(&self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> Result<BTreeSet<RunId>, sqlx::Error> {
+    async fn write(&self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> Result<BTreeSet<RunId>, WriteError> {
+        if FileIdentity::of(&self.path) != Some(self.file) {
+            return Err(WriteError::Replaced);
+        }
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let records: Vec<_> = decisions.iter().map(|decision| decision.records.as_slice()).collect();
         let refused = write_records(&mut transaction, &records, &self.identity).await?;
@@ -157,20 +173,48 @@ impl WriterEnd {
         Ok(refused)
     }
 
+    /// Under a steady load there is never a moment in which all of the log is in the database while nobody writes, and it
+    /// would grow for ever: here nobody does.
+    async fn begin_the_log_anew(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(&self.pool).await {
+            tracing::warn!("the write-ahead log cannot begin anew: {error}");
+        }
+    }
+
     async fn answer(&self, decisions: Vec<Arc<Decision>>, refused: &BTreeSet<RunId>) {
         for decision in decisions {
-            let answer = Answer { decision, refused: refused.clone() };
+            let refused = own_refusals(&decision, refused);
+            let answer = Answer { decision, refused };
             // Nobody listens any more when a daemon that failed is being taken down.
             let _ = self.answers.send(answer).await;
         }
     }
 }
 
+/// Which of the refused entries are of this decision.
+fn own_refusals(decision: &Decision, refused: &BTreeSet<RunId>) -> BTreeSet<RunId> {
+    if refused.is_empty() {
+        return BTreeSet::new();
+    }
+    let own = decision.records.iter().filter_map(|record| match record {
+        Record::Opened(entry) => Some(entry.run),
+        Record::Gap { gap, .. } => Some(gap.run),
+        Record::Begun { run, .. } => Some(*run),
+        _ => None,
+    });
+    own.filter(|run| refused.contains(run)).collect()
+}
+
 /// Moves the log into the database whenever it has grown, on a connection that is not the writer's.
-async fn checkpoints(upkeep: SqlitePool, mut log_is_full: mpsc::Receiver<()>) {
+async fn checkpoints(upkeep: SqlitePool, mut log_is_full: mpsc::Receiver<()>, too_long: watch::Sender<bool>) {
     while log_is_full.recv().await.is_some() {
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&upkeep).await {
-            tracing::warn!("the write-ahead log cannot be moved into the database: {error}");
+        let checkpoint: Result<(i64, i64, i64), _> =
+            sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&upkeep).await;
+        match checkpoint {
+            Ok((_busy, pages, _moved)) => {
+                too_long.send_replace(pages > LONGEST_LOG);
+            }
+            Err(error) => tracing::warn!("the write-ahead log cannot be moved into the database: {error}"),
         }
     }
 }
@@ -182,8 +226,28 @@ fn estimated_pages(decisions: usize, pieces: &[OutputPiece]) -> u64 {
     u64::try_from(decisions * 2 + output).unwrap_or(u64::MAX)
 }
 
+/// Why a group could not be written.
+#[derive(Debug)]
+enum WriteError {
+    /// What was written would be in a file that nobody finds any more.
+    Replaced,
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
 /// What is wrong and what to do, for the log and for `status`.
-fn explain(error: &sqlx::Error) -> String {
+fn explain(error: &WriteError, path: &Path) -> String {
+    let path = path.display();
+    let WriteError::Sql(error) = error else {
+        return format!(
+            "the ledger {path} was deleted or replaced while the daemon works on it; move it back, or restart the daemon"
+        );
+    };
     let advice = match primary_code(error) {
         Some(5 | 6) => "another program holds its lock; it is tried again",
         Some(8) => "it is read-only; make it writable for the daemon",
