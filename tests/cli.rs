@@ -211,3 +211,52 @@ fn the_ledger_is_readable_with_sqlite_itself() {
     assert_eq!((job.as_str(), outcome.as_str()), ("tick", "failed"));
     assert_eq!(due, place.entries_of("tick")[0]["due"]);
 }
+
+#[test]
+fn what_cannot_be_shown_is_no_success() {
+    let place = Place::new(TWO_JOBS);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = place.command(&["status"]).stdout(full).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    // A reader that has seen enough is none of our business.
+    let mut child = place.command(&["next", "-n", "100000"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_definition_is_shown_as_data() {
+    let place = Place::new(
+        "[defaults]\nenv = { A = 1, B = 2 }\n[jobs.a]\nschedule = ['@daily', '@hourly']\ncommand = 'x'\ntimeout = '90s'\n",
+    );
+    let shown = place.json(&["show", "a"]);
+    let definition = &shown["definition"];
+    assert_eq!(definition["env"], json!({"A": "1", "B": "2"}));
+    assert_eq!(definition["schedule"], json!(["@daily", "@hourly"]));
+    assert_eq!((definition["timeout"].as_f64(), definition["enabled"].as_bool()), (Some(90.0), Some(true)));
+    assert!(shown["last"].is_null());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_in_json_too() {
+    let place = Place::new("");
+    let output = place.run(&["check", "--json", "no-such-file.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["errors"][0]["message"].as_str().unwrap().contains("no-such-file.toml"));
+}
+
+#[test]
+fn settings_that_are_wrong_say_where_they_come_from() {
+    let place = Place::new("");
+    for (name, value, expect) in [
+        ("PUNCTUAL_DAEMON__TIMEZONE", "Mars/Olympus", "no zone `Mars/Olympus` (from a flag or a variable)"),
+        ("PUNCTUAL_DAEMON__MAX_RUNNIN", "3", "did you mean PUNCTUAL_DAEMON__MAX_RUNNING?"),
+        ("PUNCTUAL_DAEMON__DATABASE", "", "database: it is empty"),
+    ] {
+        let output = place.command(&["daemon"]).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains(expect), "{message}");
+    }
+}

@@ -420,3 +420,85 @@ fn systemd_is_told_how_it_is_doing() {
     heard("STOPPING=1");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_time_out_finds_what_has_left_the_group() {
+    let script = "setsid sh -c 'echo $$ >> pids; exec sleep 300' & (setsid sh -c 'trap \"\" TERM; echo $$ >> pids; sleep 300; sleep 300' &) ; \
+                  while [ $(wc -l < pids) -lt 2 ]; do sleep 0.02; done; sleep 301";
+    let place = Place::new("");
+    fs::write(place.path("pids"), "").unwrap();
+    fs::write(place.path("script"), script).unwrap();
+    place.write_jobs(&once("['sh', './script']\ncwd = '.'\ntimeout = '700ms'\nkill_after = '300ms'"));
+    let daemon = place.start();
+    assert_eq!(place.ended("job")["outcome"], "timed-out");
+    let left = pids(&place.path("pids"));
+    assert_eq!(left.len(), 2);
+    assert!(left.iter().all(|pid| !is_alive(*pid)), "{left:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_ledger_that_is_taken_away_is_noticed_and_taken_back() {
+    let place = Place::new("[jobs.tick]\nschedule = 'every 1s'\ncommand = 'echo $PUNCTUAL_DUE >> ticks'\ncwd = '.'\n");
+    let daemon = place.start();
+    place.ended("tick");
+    fs::rename(place.path("state"), place.path("elsewhere")).unwrap();
+    wait("the complaint", || place.log().contains("was deleted or replaced").then_some(()));
+    let ran = fs::read_to_string(place.path("ticks")).unwrap();
+    fs::rename(place.path("elsewhere"), place.path("state")).unwrap();
+    wait("the recovery", || place.log().contains("can be written again").then_some(()));
+    wait("more runs", || (fs::read_to_string(place.path("ticks")).unwrap().len() > ran.len() + 25).then_some(()));
+    assert_eq!(daemon.stop(), Some(0));
+    no_gap(&place, "tick");
+    let ran = fs::read_to_string(place.path("ticks")).unwrap();
+    assert_eq!(ran.lines().collect::<BTreeSet<_>>().len(), ran.lines().count(), "an instant ran twice");
+}
+
+#[test]
+fn a_stop_without_a_ledger_ends_what_runs_and_says_so() {
+    let place = Place::new(&once("'echo $$ > pids; exec sleep 300'\ncwd = '.'"));
+    let daemon = place.start_with(&["--stop-grace", "1h"]);
+    place.wait_for("job", |entry| entry["state"] == "running" && !entry["started"].is_null());
+    let pid = wait("the process", || pids(&place.path("pids")).first().copied());
+    fs::rename(place.path("state"), place.path("elsewhere")).unwrap();
+    daemon.signal("TERM");
+    wait("the farewell", || place.log().contains("stopping:").then_some(()));
+    daemon.signal("TERM");
+    wait("the end of the process", || (!is_alive(pid)).then_some(()));
+    // It waits for the ledger for a while; now it is there again, and the end is recorded.
+    fs::rename(place.path("elsewhere"), place.path("state")).unwrap();
+    assert_eq!(daemon.wait(), Some(0));
+    assert_eq!(place.ended("job")["reason"], "shutdown");
+}
+
+#[test]
+fn what_is_not_ours_is_left_as_it_is() {
+    let place = Place::new("");
+    fs::create_dir(place.path("state")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.database()).create_if_missing(true);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("CREATE TABLE letters (text)").execute(&pool).await.unwrap();
+        pool.close().await;
+    });
+    let before = fs::read(place.database()).unwrap();
+    let output = place.run(&["daemon"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("a database of something else"));
+    assert_eq!(fs::read(place.database()).unwrap(), before);
+    assert_eq!(fs::read_dir(place.path("state")).unwrap().count(), 1, "nothing was left beside it");
+}
+
+#[test]
+fn another_name_for_the_same_ledger_is_the_same_ledger() {
+    let place = Place::new("");
+    let daemon = place.start();
+    fs::hard_link(place.database(), place.path("state/other.db")).unwrap();
+    let output = place.run(&["daemon", "--database", "other.db"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("under another name"));
+    fs::remove_file(place.path("state/punctual.db.lock")).unwrap();
+    assert_eq!(place.run(&["daemon"]).status.code(), Some(3));
+    daemon.stop();
+}

@@ -329,7 +329,12 @@ impl Checker<'_> {
 
     fn schedule(&mut self, key: &str, text: &At<String>) -> Option<Arc<Schedule>> {
         match Schedule::parse(&text.value) {
-            Ok(schedule) => Some(Arc::new(schedule)),
+            Ok(schedule) => {
+                if let Some(trap) = schedule.trap() {
+                    self.said.warn(key, text.span.clone(), trap, None);
+                }
+                Some(Arc::new(schedule))
+            }
             Err(error) => {
                 self.said.error(key, within(text, &error.span), error.message, error.help);
                 None

@@ -192,3 +192,19 @@ fn what_the_ledger_kept_is_read_back() {
     let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written() };
     assert!(timing_from(&gone, &Bundled).is_none());
 }
+
+#[test]
+fn a_starred_day_field_is_a_trap() {
+    for (schedule, warnings) in [
+        ("0 0 */2 * 1", 1),
+        ("0 0 1 * */2", 1),
+        ("0 0 */2 * +1", 0),
+        ("0 0 */2 * *", 0),
+        ("0 0 * * 1", 0),
+        ("0 0 1 * 1", 0),
+    ] {
+        let checked = check(&format!("[jobs.a]\ncommand = 'x'\nschedule = '{schedule}'\n"));
+        assert!(checked.is_right());
+        assert_eq!(checked.said.warnings.len(), warnings, "{schedule}");
+    }
+}

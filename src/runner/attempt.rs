@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
 use super::door::{Event, Order, Stop};
-use super::process::{Ends, Process, Remains};
+use super::process::{Ends, Remains};
 use super::program::Trouble;
 use super::spawner::{Begun, Spawner};
-use super::tree;
+use super::tree::{self, Tree};
 use crate::clock::{Clock, instant};
 use crate::readiness::Readiness;
 use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
@@ -37,6 +38,8 @@ pub struct Attempt {
     pub order: Order,
     pub clock: Clock,
     pub spawner: Arc<Spawner>,
+    /// The ledger by which its processes are known.
+    pub database: Arc<Path>,
     pub pieces: mpsc::Sender<OutputPiece>,
     pub events: mpsc::Sender<Event>,
 }
@@ -63,7 +66,8 @@ impl Attempt {
 
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
         let Begun { process, ends, at, since } = begun;
-        let mut life = match Life::new(&process, ends, since, stops, &self.order) {
+        let tree = Tree::new(process.pid, self.order.run, &self.database);
+        let mut life = match Life::new(tree, ends, since, stops, &self.order) {
             Ok(life) => life,
             Err(error) => return self.unwatchable(&error),
         };
@@ -97,7 +101,6 @@ impl Attempt {
         self.hand_on(life.outbox.drain(..)).await;
         let ending = life.ending;
         let (ended_at, duration) = (life.ended_at, life.duration);
-        drop(life);
         let remains = process.reap();
         self.ended(ending, ended_at.unwrap_or_else(|| self.clock.now()), duration, remains, capture.total())
     }
@@ -172,8 +175,8 @@ enum Moment<'c> {
 }
 
 /// A process while it is watched.
-struct Life<'p> {
-    process: &'p Process,
+struct Life {
+    tree: Tree,
     since: Instant,
     exit: Readiness,
     pipes: [(Stream, Option<pipe::Receiver>); 2],
@@ -189,14 +192,14 @@ struct Life<'p> {
     has_exited: bool,
     ended_at: Option<jiff::Timestamp>,
     duration: Duration,
-    /// One of those that outlive the leader of a group that is being ended.
+    /// One of those that outlive the leader of a tree that is being ended.
     survivor: Option<Readiness>,
     linger_until: Option<Instant>,
 }
 
-impl<'p> Life<'p> {
+impl Life {
     fn new(
-        process: &'p Process,
+        tree: Tree,
         ends: Ends,
         since: Instant,
         stops: watch::Receiver<Option<Stop>>,
@@ -208,7 +211,7 @@ impl<'p> Life<'p> {
                 (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
                 (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
             ],
-            process,
+            tree,
             since,
             stops,
             kill_after: order.command().kill_after,
@@ -315,13 +318,13 @@ impl<'p> Life<'p> {
         if kill {
             self.kill(now);
         } else if self.kill_at.is_none() {
-            self.process.signal_group(Signal::TERM);
+            self.tree.signal(Signal::TERM);
             self.kill_at = Some(instant() + self.kill_after);
         }
     }
 
     fn kill(&mut self, now: jiff::Timestamp) {
-        self.process.signal_group(Signal::KILL);
+        self.tree.signal(Signal::KILL);
         self.kill_at = None;
         self.killed = true;
         if self.has_exited {
@@ -331,7 +334,7 @@ impl<'p> Life<'p> {
 
     /// Waits for whoever is left of a group that is being ended, one after another.
     fn look_for_survivors(&mut self, now: jiff::Timestamp) {
-        let watched = tree::members(self.process.pid).into_iter().find_map(tree::watch);
+        let watched = self.tree.members().into_iter().find_map(tree::watch);
         self.survivor = watched.and_then(|process| Readiness::new(process).ok());
         match self.survivor {
             None => {
@@ -340,7 +343,7 @@ impl<'p> Life<'p> {
                 self.linger_until = Some(instant() + LINGER);
             }
             // One that was forked while the others were being killed.
-            Some(_) if self.killed => self.process.signal_group(Signal::KILL),
+            Some(_) if self.killed => self.tree.signal(Signal::KILL),
             Some(_) => {}
         }
     }

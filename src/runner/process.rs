@@ -83,8 +83,8 @@ fn input(text: &str) -> io::Result<Stdio> {
 }
 
 impl Process {
-    /// Signals every process of the group. The group is ours for as long as its leader was not reaped.
-    pub fn signal_group(&self, signal: Signal) {
+    /// Signals every process of the group, which is ours for as long as its leader was not reaped.
+    fn signal_group(&self, signal: Signal) {
         // The one error that can come is that nobody is left.
         let _ = rustix::process::kill_process_group(self.pid, signal);
     }

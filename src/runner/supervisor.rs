@@ -1,6 +1,7 @@
 //! Who owns the attempts? What stands behind the door: it begins them, passes demands on, and waits for each.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub struct Runner {
     pieces: mpsc::Sender<OutputPiece>,
     clock: Clock,
     spawner: Arc<Spawner>,
+    database: Arc<Path>,
     attempts: JoinSet<()>,
     stops: BTreeMap<RunId, watch::Sender<Option<Stop>>>,
     by_task: BTreeMap<Id, RunId>,
@@ -38,6 +40,7 @@ impl Runner {
             messages,
             events,
             pieces,
+            database: surroundings.database.as_path().into(),
             spawner: Arc::new(Spawner::new(&clock, &Arc::new(surroundings))?),
             clock,
             attempts: JoinSet::new(),
@@ -75,6 +78,7 @@ impl Runner {
             order,
             clock: self.clock.clone(),
             spawner: self.spawner.clone(),
+            database: self.database.clone(),
             pieces: self.pieces.clone(),
             events: self.events.clone(),
         };

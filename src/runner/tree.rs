@@ -48,12 +48,49 @@ fn processes() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The live members of a process group, without zombies.
-pub fn members(group: Pid) -> Vec<i32> {
-    let group = group.as_raw_nonzero().get();
-    processes()
-        .filter(|pid| stat(*pid).is_some_and(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X')))
-        .collect()
+/// All that belongs to a run: the group that its process leads, and what left the group but carries the run's marks.
+#[derive(Debug)]
+pub struct Tree {
+    group: Pid,
+    marks: Marks,
+}
+
+impl Tree {
+    /// The group of `leader` is ours for as long as the leader was not reaped.
+    pub fn new(leader: Pid, run: RunId, database: &Path) -> Self {
+        Self { group: leader, marks: Marks::of(run, database) }
+    }
+
+    /// The live ones, without zombies.
+    pub fn members(&self) -> Vec<i32> {
+        let group = self.group.as_raw_nonzero().get();
+        let belongs = |pid: i32| {
+            let alive = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X'));
+            alive.is_some_and(|stat| stat.group == group || self.marks.are_on(pid))
+        };
+        processes().filter(|pid| *pid != own_pid() && belongs(*pid)).collect()
+    }
+
+    /// Signals all of it: the group at once, and one by one what has left it.
+    pub fn signal(&self, signal: Signal) {
+        // The one error that can come is that nobody is left.
+        let _ = rustix::process::kill_process_group(self.group, signal);
+        let group = self.group.as_raw_nonzero().get();
+        for pid in self.members() {
+            let Some(process) = watch(pid) else {
+                continue;
+            };
+            // Looked at again behind the descriptor, which cannot change hands.
+            let has_left = stat(pid).is_some_and(|stat| stat.group != group) && self.marks.are_on(pid);
+            if has_left {
+                let _ = pidfd_send_signal(process, signal);
+            }
+        }
+    }
+}
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(0)
 }
 
 /// A descriptor that becomes readable when the process ends; `None` if it has.
@@ -61,7 +98,7 @@ pub fn watch(pid: i32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()
 }
 
-/// What is known of a run whose daemon died.
+/// What the processes of a run have in their environment, and no others.
 #[derive(Debug)]
 struct Marks {
     run: String,
@@ -69,6 +106,10 @@ struct Marks {
 }
 
 impl Marks {
+    fn of(run: RunId, database: &Path) -> Self {
+        Self { run: format!("PUNCTUAL_RUN={run}"), ledger: format!("PUNCTUAL_DATABASE={}", database.display()) }
+    }
+
     /// Whether the process was started for this run of this ledger, as its own environment says.
     fn are_on(&self, pid: i32) -> bool {
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
@@ -87,14 +128,8 @@ pub fn end_survivors(runs: &[(RunId, Option<ProcessId>)], database: &Path) -> us
     if runs.is_empty() {
         return 0;
     }
-    let marks: Vec<Marks> = runs
-        .iter()
-        .map(|(run, _)| Marks {
-            run: format!("PUNCTUAL_RUN={run}"),
-            ledger: format!("PUNCTUAL_DATABASE={}", database.display()),
-        })
-        .collect();
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let marks: Vec<Marks> = runs.iter().map(|(run, _)| Marks::of(*run, database)).collect();
+    let own = own_pid();
     let mut ended = BTreeSet::new();
     // What a process starts between a look and its end is found by the next look.
     for _ in 0..MOST_LOOKS {

@@ -125,6 +125,17 @@ impl Schedule {
         }
     }
 
+    /// What a user of another cron would take it for, if that is something else.
+    pub fn trap(&self) -> Option<&'static str> {
+        match &self.rule {
+            Rule::Cron(pattern) if pattern.has_starred_day() => Some(
+                "either day field may match; other crons take a day field that begins with `*` as free, and want both: \
+                 write `+` before the day of the week for that",
+            ),
+            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
+        }
+    }
+
     /// Which start of the daemon or the machine this names, if it names one instead of instants.
     pub fn moment(&self) -> Option<Moment> {
         match self.rule {

@@ -17,6 +17,7 @@ use super::ScheduleError;
 pub struct Pattern {
     cron: Cron,
     times: TimesOfDay,
+    starred_day: bool,
     plain: Box<str>,
     fixed: bool,
     /// Searches end here; croner would go on to its own limit.
@@ -173,6 +174,7 @@ impl Pattern {
             last_year: i16::try_from(last_year).unwrap_or(i16::MAX),
             plain: plain.into(),
             times: TimesOfDay::of(&cron),
+            starred_day: is_starred_day(&field),
             cron,
         };
         if !pattern.can_match() {
@@ -184,6 +186,12 @@ impl Pattern {
     /// Whether Vixie cron's rule takes it for a job at fixed times: neither its minute nor its hour begins with `*`.
     pub fn is_fixed(&self) -> bool {
         self.fixed
+    }
+
+    /// Whether old cron reads it otherwise: there a day field that begins with `*` counts as unrestricted, so that both
+    /// day fields must match; here only an exact `*` does, and either may.
+    pub fn has_starred_day(&self) -> bool {
+        self.starred_day
     }
 
     /// The pattern in plain numbers, with its field for seconds.
@@ -243,6 +251,16 @@ impl Pattern {
                 && self.cron.pattern.day_match(year, u32::from(month), u32::from(day), weekday).unwrap_or(false)
         })
     }
+}
+
+/// Whether one day field begins with `*` without being just that, beside another that is restricted.
+fn is_starred_day<'t>(field: &impl Fn(Kind) -> Option<&'t str>) -> bool {
+    let (Some(day), Some(weekday)) = (field(Kind::DayOfMonth), field(Kind::DayOfWeek)) else {
+        return false;
+    };
+    let is_free = |text: &str| text == "*" || text == "?";
+    let is_starred = |text: &str| text.starts_with('*') && !is_free(text);
+    !is_free(day) && !is_free(weekday) && (is_starred(day) || is_starred(weekday)) && !weekday.starts_with('+')
 }
 
 /// The times at which a matching day has matches, each field as a set of bits.
