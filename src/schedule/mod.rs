@@ -7,6 +7,7 @@
 mod pattern;
 mod place;
 mod quantity;
+mod syntax;
 
 use std::fmt;
 use std::ops::Range;

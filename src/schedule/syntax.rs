@@ -1,0 +1,354 @@
+//! What does the text of a cron pattern say, field by field?
+//!
+//! Checked strictly after the Open Cron Pattern Specification (1.0, and the drafts 1.1 to 1.4), so that an error knows its
+//! place and the right spelling. What passes comes out in one plain form: names as numbers, `?` as `*`, seconds first.
+
+use std::ops::Range;
+
+use super::ScheduleError;
+
+/// A pattern's fields, checked.
+#[derive(Debug)]
+pub struct Fields {
+    /// Six or seven fields in plain numbers, seconds first.
+    pub plain: String,
+    /// Whether neither minute nor hour begins with `*`.
+    pub fixed: bool,
+    /// Whether one day field begins with `*` without being just that, beside another that is restricted.
+    pub starred_day: bool,
+    /// Where the fields that choose a day stand in the text.
+    pub days: Range<usize>,
+}
+
+/// Nothing is scheduled before the epoch.
+pub const FIRST_YEAR: i16 = 1970;
+
+/// The last one is the last that croner counts.
+const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), 5000);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Second,
+    Minute,
+    Hour,
+    DayOfMonth,
+    Month,
+    DayOfWeek,
+    Year,
+}
+
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+impl Kind {
+    const FIVE: [Self; 5] = [Self::Minute, Self::Hour, Self::DayOfMonth, Self::Month, Self::DayOfWeek];
+
+    /// The fields of a pattern with this many of them.
+    fn layout(count: usize) -> Option<Vec<Self>> {
+        let mut kinds = Self::FIVE.to_vec();
+        match count {
+            5 => {}
+            6 => kinds.insert(0, Self::Second),
+            7 => {
+                kinds.insert(0, Self::Second);
+                kinds.push(Self::Year);
+            }
+            _ => return None,
+        }
+        Some(kinds)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::DayOfMonth => "day-of-month",
+            Self::Month => "month",
+            Self::DayOfWeek => "day-of-week",
+            Self::Year => "year",
+        }
+    }
+
+    fn range(self) -> (u16, u16) {
+        match self {
+            Self::Second | Self::Minute => (0, 59),
+            Self::Hour => (0, 23),
+            Self::DayOfMonth => (1, 31),
+            Self::Month => (1, 12),
+            // Both 0 and 7 are Sunday.
+            Self::DayOfWeek => (0, 7),
+            Self::Year => YEARS,
+        }
+    }
+
+    /// The number that a name stands for.
+    fn named(self, word: &str) -> Option<u16> {
+        let (names, first): (&[&str], u16) = match self {
+            Self::Month => (&MONTHS, 1),
+            Self::DayOfWeek => (&WEEKDAYS, 0),
+            Self::Second | Self::Minute | Self::Hour | Self::DayOfMonth | Self::Year => return None,
+        };
+        let position = names.iter().position(|name| name.eq_ignore_ascii_case(word))?;
+        u16::try_from(position).ok().map(|position| position + first)
+    }
+
+    fn is_day(self) -> bool {
+        matches!(self, Self::DayOfMonth | Self::DayOfWeek)
+    }
+}
+
+/// A piece of the pattern's text and where it stands.
+#[derive(Debug, Clone, Copy)]
+struct Piece<'t> {
+    text: &'t str,
+    start: usize,
+}
+
+impl<'t> Piece<'t> {
+    fn span(self) -> Range<usize> {
+        self.start..self.start + self.text.len()
+    }
+
+    fn error(self, message: impl Into<String>) -> ScheduleError {
+        ScheduleError::new(self.span(), message)
+    }
+
+    fn split(self, separator: char) -> impl Iterator<Item = Piece<'t>> {
+        let mut start = self.start;
+        self.text.split(separator).map(move |text| {
+            let piece = Piece { text, start };
+            start += text.len() + separator.len_utf8();
+            piece
+        })
+    }
+
+    fn split_once(self, separator: char) -> Option<(Piece<'t>, Piece<'t>)> {
+        let (left, right) = self.text.split_once(separator)?;
+        let behind = self.start + left.len() + separator.len_utf8();
+        Some((Piece { text: left, start: self.start }, Piece { text: right, start: behind }))
+    }
+
+    fn strip_suffix(self, suffix: char) -> Option<Piece<'t>> {
+        let text = self.text.strip_suffix([suffix, suffix.to_ascii_lowercase()])?;
+        Some(Piece { text, start: self.start })
+    }
+
+    fn words(text: &'t str) -> Vec<Piece<'t>> {
+        text.split_whitespace()
+            .map(|word| Piece { text: word, start: word.as_ptr() as usize - text.as_ptr() as usize })
+            .collect()
+    }
+}
+
+impl Fields {
+    /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last).
+    pub fn read(text: &str) -> Result<Self, ScheduleError> {
+        let fields = Piece::words(text);
+        let Some(kinds) = Kind::layout(fields.len()) else {
+            return Err(wrong_count(text, &fields));
+        };
+        let mut plain = Vec::with_capacity(7);
+        for (kind, field) in kinds.iter().zip(&fields) {
+            plain.push(plain_field(*kind, *field)?);
+        }
+        if kinds[0] != Kind::Second {
+            plain.insert(0, "0".to_owned());
+        }
+        // The day of the month is the third field behind the seconds, and month and weekday follow it.
+        let day = kinds.iter().position(|kind| *kind == Kind::DayOfMonth).unwrap_or(0);
+        let [minute, hour, days @ ..] = &fields[day - 2..=day + 2] else {
+            return Err(wrong_count(text, &fields));
+        };
+        let starred = |field: &Piece| field.text.starts_with('*');
+        Ok(Self {
+            plain: plain.join(" "),
+            fixed: !starred(minute) && !starred(hour),
+            starred_day: is_starred_day(days[0].text, days[2].text),
+            days: days[0].start..days[2].span().end,
+        })
+    }
+}
+
+fn is_starred_day(day: &str, weekday: &str) -> bool {
+    let is_free = |text: &str| text == "*" || text == "?";
+    let is_starred = |text: &str| text.starts_with('*') && !is_free(text);
+    !is_free(day) && !is_free(weekday) && (is_starred(day) || is_starred(weekday)) && !weekday.starts_with('+')
+}
+
+fn wrong_count(text: &str, fields: &[Piece]) -> ScheduleError {
+    let count = fields.len();
+    let message = format!("a cron pattern has 5, 6 or 7 fields; this has {count}");
+    // With too many fields the surplus is what is wrong; with too few, the whole.
+    let span = fields.get(7).map_or(0..text.len(), |surplus| surplus.start..text.len());
+    ScheduleError::new(span, message)
+        .help("[second] minute hour day-of-month month day-of-week [year], for example \"30 2 * * *\"")
+}
+
+/// The field in the plain form that croner reads.
+fn plain_field(kind: Kind, field: Piece) -> Result<String, ScheduleError> {
+    let (prefix, body) = match field.text.strip_prefix('+') {
+        Some(rest) if kind == Kind::DayOfWeek => ("+", Piece { text: rest, start: field.start + 1 }),
+        Some(_) => {
+            return Err(Piece { text: "+", start: field.start }
+                .error("`+` belongs to the day-of-week field, where it means that both day fields must match"));
+        }
+        None => ("", field),
+    };
+    let items: Vec<String> = body.split(',').map(|item| plain_item(kind, item, field)).collect::<Result<_, _>>()?;
+    Ok(format!("{prefix}{}", items.join(",")))
+}
+
+fn plain_item(kind: Kind, item: Piece, field: Piece) -> Result<String, ScheduleError> {
+    if item.text.is_empty() {
+        return Err(field.error(format!("the {} field has an empty item", kind.name())));
+    }
+    if item.text == "?" {
+        return if kind.is_day() {
+            Ok("*".to_owned())
+        } else {
+            Err(item.error("`?` belongs to the day fields").help("write `*`"))
+        };
+    }
+    if let Some((base, step)) = item.split_once('/') {
+        return plain_step(kind, item, base, step);
+    }
+    if item.text == "*" {
+        return Ok("*".to_owned());
+    }
+    match kind {
+        Kind::DayOfMonth => {
+            if let Some(special) = day_of_month_special(item)? {
+                return Ok(special);
+            }
+        }
+        Kind::DayOfWeek => {
+            if let Some(special) = day_of_week_special(item)? {
+                return Ok(special);
+            }
+        }
+        Kind::Second | Kind::Minute | Kind::Hour | Kind::Month | Kind::Year => {}
+    }
+    match item.split_once('-') {
+        Some((low, high)) => plain_range(kind, item, low, high, None),
+        None => number(kind, item).map(|value| value.to_string()),
+    }
+}
+
+fn plain_step(kind: Kind, item: Piece, base: Piece, step: Piece) -> Result<String, ScheduleError> {
+    let (low, high) = kind.range();
+    let size: u16 = step.text.parse().ok().filter(|_| is_digits(step.text)).ok_or_else(|| {
+        item.error(format!("`{}` is no step", step.text)).help(format!("write for example `*/{}`", (high / 4).max(2)))
+    })?;
+    if size == 0 {
+        return Err(item.error("a step of zero would never move on").help("write `*` for every value"));
+    }
+    if base.text == "*" {
+        return Ok(format!("*/{size}"));
+    }
+    match base.split_once('-') {
+        Some((from, to)) => plain_range(kind, base, from, to, Some(size)),
+        None if base.text.is_empty() => {
+            Err(item.error("a step needs a range before it").help(format!("write `*/{size}`")))
+        }
+        None => {
+            let first = number(kind, base)?;
+            let last = if kind == Kind::DayOfWeek { 6.max(first) } else { high };
+            let whole = if first == low { format!("*/{size}") } else { format!("{first}-{last}/{size}") };
+            Err(item
+                .error("a step needs a range before it; cron implementations disagree about a single number")
+                .help(format!("write `{whole}`")))
+        }
+    }
+}
+
+fn plain_range(kind: Kind, item: Piece, low: Piece, high: Piece, step: Option<u16>) -> Result<String, ScheduleError> {
+    let (from, to) = (number(kind, low)?, number(kind, high)?);
+    let step = step.map_or(String::new(), |size| format!("/{size}"));
+    if from > to {
+        return Err(wrapped(kind, item, from, to, &step));
+    }
+    Ok(format!("{from}-{to}{step}"))
+}
+
+/// A range that runs backwards; the help spells out what was most likely meant.
+fn wrapped(kind: Kind, item: Piece, from: u16, to: u16, step: &str) -> ScheduleError {
+    let error = item.error(format!("the range `{}` runs backwards", item.text));
+    let (first, last) = kind.range();
+    if kind == Kind::Year {
+        return error;
+    }
+    let span = |a: u16, b: u16| if a == b { a.to_string() } else { format!("{a}-{b}") };
+    if kind == Kind::DayOfWeek {
+        // Sunday as 7 often makes one range of it.
+        let meant = if to == 0 { span(from, 7) } else { format!("{},{}", span(from, 6), span(0, to)) };
+        return error.help(format!("write `{meant}{step}`"));
+    }
+    error.help(format!("write `{}{step},{}{step}`", span(from, last), span(first, to)))
+}
+
+/// `L`, `LW` and `15W`.
+fn day_of_month_special(item: Piece) -> Result<Option<String>, ScheduleError> {
+    if item.text.eq_ignore_ascii_case("L") || item.text.eq_ignore_ascii_case("LW") {
+        return Ok(Some(item.text.to_ascii_uppercase()));
+    }
+    let Some(day) = item.strip_suffix('W') else {
+        return Ok(None);
+    };
+    if !is_digits(day.text) {
+        return Err(item
+            .error(format!("`{}` is no day before `W`", day.text))
+            .help("write `15W`, or `LW` for the last weekday of the month"));
+    }
+    number(Kind::DayOfMonth, day).map(|day| Some(format!("{day}W")))
+}
+
+/// `5L`, `FRIL`, `5#2` and `FRI#2`.
+fn day_of_week_special(item: Piece) -> Result<Option<String>, ScheduleError> {
+    if let Some((day, nth)) = item.split_once('#') {
+        let day = number(Kind::DayOfWeek, day)?;
+        return match nth.text {
+            "1" | "2" | "3" | "4" | "5" => Ok(Some(format!("{day}#{}", nth.text))),
+            "L" | "l" => Ok(Some(format!("{day}#L"))),
+            _ => Err(item.error(format!("`{}` is no week of a month", nth.text)).help("write `#1` to `#5`")),
+        };
+    }
+    match item.strip_suffix('L') {
+        Some(day) if day.text.is_empty() => {
+            Err(item.error("`L` needs a weekday before it").help("write `5L` for the last Friday of the month"))
+        }
+        Some(day) => number(Kind::DayOfWeek, day).map(|day| Some(format!("{day}#L"))),
+        None => Ok(None),
+    }
+}
+
+fn number(kind: Kind, piece: Piece) -> Result<u16, ScheduleError> {
+    if let Some(value) = kind.named(piece.text) {
+        return Ok(value);
+    }
+    let (low, high) = kind.range();
+    if !is_digits(piece.text) {
+        let error = piece.error(format!("`{}` is no {}", piece.text, kind.name()));
+        let names: &[&str] = match kind {
+            Kind::Month => &MONTHS,
+            Kind::DayOfWeek => &WEEKDAYS,
+            Kind::Second | Kind::Minute | Kind::Hour | Kind::DayOfMonth | Kind::Year => &[],
+        };
+        let upper = piece.text.to_ascii_uppercase();
+        let near = names.iter().find(|name| upper.starts_with(**name) || strsim::osa_distance(name, &upper) == 1);
+        return Err(match near {
+            Some(name) => error.help(format!("did you mean `{name}`?")),
+            None => error.help(format!("it is a number from {low} to {high}")),
+        });
+    }
+    piece
+        .text
+        .parse()
+        .ok()
+        .filter(|value| (low..=high).contains(value))
+        .ok_or_else(|| piece.error(format!("{} is out of range: the {} is {low} to {high}", piece.text, kind.name())))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
