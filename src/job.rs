@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::schedule::{Schedule, Timetable};
+use crate::schedule::{Fold, Gap, Schedule, Timetable};
 
 /// The name of a job: `[A-Za-z][A-Za-z0-9_.-]{0,63}`, so never a number, which on the command line is a run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +105,8 @@ impl Timing {
             schedules: self.schedules().iter().map(|schedule| schedule.text().to_owned()).collect(),
             zone: self.zone_name.clone(),
             zone_data: self.zone_data.clone(),
+            dst_gap: self.timetable.place.gap.and_then(Gap::word).map(str::to_owned),
+            dst_fold: self.timetable.place.fold.and_then(Fold::word).map(str::to_owned),
         }
     }
 }
@@ -114,7 +116,13 @@ impl Timing {
 pub struct WrittenTiming {
     pub schedules: Vec<String>,
     pub zone: String,
+    /// Not part of the text: the same words mean other instants with other data.
+    #[serde(skip)]
     pub zone_data: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dst_gap: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dst_fold: Option<String>,
 }
 
 /// What a job does when it is due.

@@ -226,16 +226,12 @@ fn batch(screen: &mut Screen) -> Answer {
 }
 
 fn reply(question: &Question, zones: &dyn Zones) -> Result<Vec<Timestamp>, String> {
-    let gap = question.dst_gap.as_deref().map(|word| match word {
-        "shift" => Ok(Gap::Shift),
-        "skip" => Ok(Gap::Skip),
-        other => Err(format!("`{other}` is no dst_gap: it is shift or skip")),
-    });
-    let fold = question.dst_fold.as_deref().map(|word| match word {
-        "first" => Ok(Fold::First),
-        "second" => Ok(Fold::Second),
-        "both" => Ok(Fold::Both),
-        other => Err(format!("`{other}` is no dst_fold: it is first, second or both")),
+    let gap = question
+        .dst_gap
+        .as_deref()
+        .map(|word| Gap::from_word(word).ok_or_else(|| format!("`{word}` is no dst_gap: it is shift or skip")));
+    let fold = question.dst_fold.as_deref().map(|word| {
+        Fold::from_word(word).ok_or_else(|| format!("`{word}` is no dst_fold: it is first, second or both"))
     });
     let timetable = timetable(&question.expr, &question.tz, zones, gap.transpose()?, fold.transpose()?)?;
     if !timetable.names_any() {

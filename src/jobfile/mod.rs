@@ -21,7 +21,7 @@ use raw::{Policies, RawCommand, RawJob};
 use section::{At, Settable, describe, dotted};
 
 use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Task, Timing, WrittenTiming};
-use crate::schedule::{Place, Schedule, Timetable};
+use crate::schedule::{Fold, Gap, Place, Schedule, Timetable};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -314,7 +314,10 @@ impl Checker<'_> {
         let schedules: Option<Vec<Arc<Schedule>>> =
             written.value.iter().map(|text| self.schedule(&key, text)).collect();
         let (schedules, zone) = (schedules?, zone?);
-        let timing = timing_of(schedules, zone);
+        let (own, inherited) = (&raw.policies, self.defaults);
+        let gap = set(own.dst_gap.as_ref(), inherited.dst_gap.as_ref());
+        let fold = set(own.dst_fold.as_ref(), inherited.dst_fold.as_ref());
+        let timing = timing_of(schedules, zone, gap, fold);
         if !timing.timetable.names_any() {
             self.said.error(&key, written.span.clone(), "this schedule never fires", None);
             return None;
@@ -343,9 +346,9 @@ impl Checker<'_> {
     }
 }
 
-fn timing_of(schedules: Vec<Arc<Schedule>>, zone: Zone) -> Timing {
+fn timing_of(schedules: Vec<Arc<Schedule>>, zone: Zone, gap: Option<Gap>, fold: Option<Fold>) -> Timing {
     Timing {
-        timetable: Arc::new(Timetable { schedules, place: Place::of(zone.zone) }),
+        timetable: Arc::new(Timetable { schedules, place: Place { gap, fold, ..Place::of(zone.zone) } }),
         zone_name: zone.name,
         zone_data: zone.data,
     }
@@ -356,7 +359,9 @@ pub fn timing_from(written: &WrittenTiming, zones: &dyn Zones) -> Option<Timing>
     let zone = zones.zone(&written.zone)?;
     let schedules: Result<Vec<_>, _> =
         written.schedules.iter().map(|text| Schedule::parse(text).map(Arc::new)).collect();
-    let timing = timing_of(schedules.ok()?, zone);
+    let gap = written.dst_gap.as_deref().and_then(Gap::from_word);
+    let fold = written.dst_fold.as_deref().and_then(Fold::from_word);
+    let timing = timing_of(schedules.ok()?, zone, gap, fold);
     Some(Timing { zone_data: written.zone_data.clone(), ..timing })
 }
 

@@ -7,11 +7,13 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostics;
 use super::section::{At, Section, Settable};
 use crate::job::{CatchUp, Overlap};
-use crate::schedule::Schedule;
+use crate::schedule::{Fold, Gap, Schedule};
 
 /// Keys that `[defaults]` and a job have in common.
-const POLICY_KEYS: [&str; 12] = [
+const POLICY_KEYS: [&str; 14] = [
     "timezone",
+    "dst_gap",
+    "dst_fold",
     "shell",
     "cwd",
     "env",
@@ -36,6 +38,8 @@ const CATCH_UPS: [(&str, CatchUp); 3] = [("latest", CatchUp::Latest), ("all", Ca
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
     pub timezone: Settable<String>,
+    pub dst_gap: Settable<Gap>,
+    pub dst_fold: Settable<Fold>,
     pub shell: Settable<Vec<String>>,
     pub cwd: Settable<String>,
     pub env: Settable<Vec<(String, String)>>,
@@ -72,6 +76,8 @@ impl Policies {
     fn read(section: &mut Section) -> Self {
         Self {
             timezone: section.settable("timezone", Section::text),
+            dst_gap: section.settable("dst_gap", |section, key| section.choice(key, &Gap::WORDS)),
+            dst_fold: section.settable("dst_fold", |section, key| section.choice(key, &Fold::WORDS)),
             shell: section.settable("shell", Section::words),
             cwd: section.settable("cwd", Section::clean_text),
             env: section.settable("env", Section::environment),

@@ -189,6 +189,18 @@ fn what_the_ledger_kept_is_read_back() {
     let timing = checked.jobs[0].timing.as_ref().unwrap();
     let again = timing_from(&timing.written(), &Bundled).unwrap();
     assert!(timing.same_instants(&again));
+    assert_eq!(
+        serde_json::to_string(&timing.written()).unwrap(),
+        r#"{"schedules":["0 5 * * *"],"zone":"Europe/Berlin"}"#
+    );
+    let other = check(
+        "[defaults]\ndst_gap = 'skip'\ndst_fold = 'both'\n\
+         [jobs.a]\ncommand = \"x\"\nschedule = [\"0 5 * * *\"]\ntimezone = \"Europe/Berlin\"\ndst_gap = 'none'\n",
+    );
+    let other = other.jobs[0].timing.as_ref().unwrap();
+    assert!(!timing.same_instants(other), "other rules are another schedule");
+    assert_eq!((other.timetable.place.gap, other.timetable.place.fold), (None, Some(Fold::Both)));
+    assert!(other.same_instants(&timing_from(&other.written(), &Bundled).unwrap()));
     let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written() };
     assert!(timing_from(&gone, &Bundled).is_none());
 }

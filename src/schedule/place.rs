@@ -28,6 +28,32 @@ pub enum Fold {
     Both,
 }
 
+impl Gap {
+    /// The words for it. What holds where nothing is said has none.
+    pub const WORDS: [(&'static str, Self); 2] = [("shift", Self::Shift), ("skip", Self::Skip)];
+
+    pub fn word(self) -> Option<&'static str> {
+        Self::WORDS.into_iter().find(|(_, gap)| *gap == self).map(|(word, _)| word)
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find(|(candidate, _)| *candidate == word).map(|(_, gap)| gap)
+    }
+}
+
+impl Fold {
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("first", Self::First), ("second", Self::Second), ("both", Self::Both)];
+
+    pub fn word(self) -> Option<&'static str> {
+        Self::WORDS.into_iter().find(|(_, fold)| *fold == self).map(|(word, _)| word)
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find(|(candidate, _)| *candidate == word).map(|(_, fold)| fold)
+    }
+}
+
 /// More than any offset from UTC, so that an instant is never later than its civil time read as UTC plus this.
 const WIDEST_OFFSET: SignedDuration = SignedDuration::from_hours(26);
 

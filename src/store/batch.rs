@@ -147,7 +147,7 @@ impl Structure {
                     .bind(since)
                     .execute(&mut *connection)
                     .await?;
-                let text = json!({ "schedules": timing.schedules, "zone": timing.zone }).to_string();
+                let text = json!(timing).to_string();
                 let query = sqlx::query(sql::INSERT_DEFINITION).bind(job.as_str().to_owned()).bind(since);
                 query.bind(text).bind(timing.zone_data).execute(connection).await?;
             }

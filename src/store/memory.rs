@@ -1,7 +1,6 @@
 //! What does a planner need to know of the ledger before it goes on?
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -137,17 +136,10 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones) -> Option<RememberedJob> {
     })
 }
 
-/// What a definition holds besides its zone data.
-#[derive(Deserialize)]
-struct DefinitionText {
-    schedules: Vec<String>,
-    zone: String,
-}
-
 fn written(row: &SqliteRow) -> Option<WrittenTiming> {
     let text: Option<&str> = row.get("text");
-    let DefinitionText { schedules, zone } = serde_json::from_str(text?).ok()?;
-    Some(WrittenTiming { schedules, zone, zone_data: row.get("zone_data") })
+    let written: WrittenTiming = serde_json::from_str(text?).ok()?;
+    Some(WrittenTiming { zone_data: row.get("zone_data"), ..written })
 }
 
 /// The entry of a row, if it is of instants that did not become runs.
