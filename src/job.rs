@@ -181,12 +181,34 @@ pub enum Overlap {
     Skip,
 }
 
+impl Overlap {
+    pub const WORDS: [(&'static str, Self); 1] = [("skip", Self::Skip)];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+        }
+    }
+}
+
 /// What to do with instants that passed while nothing could run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatchUp {
     Latest,
     All,
     None,
+}
+
+impl CatchUp {
+    pub const WORDS: [(&'static str, Self); 3] = [("latest", Self::Latest), ("all", Self::All), ("none", Self::None)];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -234,6 +234,12 @@ fn a_definition_is_shown_as_data() {
     assert_eq!(definition["env"], json!({"A": "1", "B": "2"}));
     assert_eq!(definition["schedule"], json!(["@daily", "@hourly"]));
     assert_eq!((definition["timeout"].as_f64(), definition["enabled"].as_bool()), (Some(90.0), Some(true)));
+    assert_eq!((definition["overlap"].as_str(), definition["catch_up"].as_str()), (Some("skip"), Some("latest")));
+    let origins = &shown["origins"];
+    assert_eq!((origins["env"].as_str(), origins["timeout"].as_str()), (Some("[defaults], line 2"), Some("line 6")));
+    assert_eq!(origins["kill_after"], "default");
+    let text = place.text(&["show", "a"]);
+    assert!(text.contains("1m 30s  (line 6)") && text.contains("A=1  ([defaults], line 2)"), "{text}");
     assert!(shown["last"].is_null());
 }
 

@@ -10,8 +10,10 @@ use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done};
 use crate::job::{CommandLine, Job, Task};
+use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{Entry, Seconds, Time};
 use crate::run::{Outcome, RunId};
+use crate::schedule::{Fold, Gap};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
@@ -101,7 +103,8 @@ fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
 fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     let path = config_file(global, running_daemon(global).as_ref())?;
     let configuration = read(&path)?;
-    let defined = configuration.checked.jobs.iter().find(|job| job.name.as_str() == name);
+    let checked = &configuration.checked;
+    let defined = checked.jobs_with_places().find(|(job, _)| job.name.as_str() == name);
     // A job that ran and is gone from the file still has its runs.
     let last = ask(async {
         let ledger = open_ledger(global).await.ok()?;
@@ -111,14 +114,17 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())));
     }
     if screen.json {
-        screen.value(&json!({ "job": name, "definition": defined.map(|job| definition(job)), "last": last }));
+        screen.value(&json!({ "job": name, "definition": defined.map(|(job, _)| definition(job)), "origins": defined.map(|(_, places)| origins(places, &checked.source)), "last": last }));
         return Ok(Done::Well);
     }
     match defined {
-        Some(job) => {
+        Some((job, places)) => {
             screen.line(format!("job {name} of {}", path.display()));
-            let fields: Vec<(&str, String)> = fields(job);
-            print_fields(&fields, screen);
+            for (key, value) in fields(job) {
+                let (key, origin) = (format!("{key:>14}"), origin(places.origin(key), &checked.source));
+                let (key, origin) = (screen.dim(&key), screen.dim(&format!("({origin})")));
+                screen.line(format!("{key}  {value}  {origin}"));
+            }
         }
         None => screen.line(format!("job {name} is no longer in {}", path.display())),
     }
@@ -130,6 +136,20 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         None => screen.line("it has not run yet"),
     }
     Ok(Done::Well)
+}
+
+/// Where a value comes from, in words.
+fn origin(origin: &Origin, source: &Source) -> String {
+    match origin {
+        Origin::BuiltIn => "default".to_owned(),
+        Origin::Defaults(span) => format!("[defaults], line {}", source.position(span.start).line),
+        Origin::Job(span) => format!("line {}", source.position(span.start).line),
+    }
+}
+
+fn origins(places: &JobPlaces, source: &Source) -> serde_json::Value {
+    let one = |(key, from): &(&'static str, Origin)| ((*key).to_owned(), json!(origin(from, source)));
+    serde_json::Value::Object(places.origins.iter().map(one).collect())
 }
 
 fn definition(job: &Job) -> serde_json::Value {
@@ -157,6 +177,10 @@ fn definition(job: &Job) -> serde_json::Value {
         "kill_after": Seconds::from(command.kill_after),
         "output_limit": command.output_limit,
         "success_codes": command.success_codes,
+        "dst_gap": job.timing.as_ref().and_then(|timing| timing.timetable.place.gap).and_then(Gap::word),
+        "dst_fold": job.timing.as_ref().and_then(|timing| timing.timetable.place.fold).and_then(Fold::word),
+        "overlap": job.overlap.word(),
+        "catch_up": job.catch_up.word(),
         "catch_up_within": job.catch_up_within.map(Seconds::from),
     })
 }
@@ -189,5 +213,10 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
     fields.push(("kill_after", span(command.kill_after.into())));
     fields.push(("output_limit", bytes(i64::try_from(command.output_limit).unwrap_or(i64::MAX))));
     fields.push(("success_codes", format!("{:?}", command.success_codes)));
+    fields.push(("overlap", job.overlap.word().to_owned()));
+    fields.push(("catch_up", job.catch_up.word().to_owned()));
+    if let Some(within) = job.catch_up_within {
+        fields.push(("catch_up_within", span(within.into())));
+    }
     fields
 }

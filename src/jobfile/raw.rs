@@ -1,5 +1,6 @@
 //! What does each table of the file say, before anything is filled in from elsewhere?
 
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -30,9 +31,6 @@ const JOB_KEYS: [&str; 5] = ["description", "enabled", "schedule", "command", "s
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
 const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
-
-const OVERLAPS: [(&str, Overlap); 1] = [("skip", Overlap::Skip)];
-const CATCH_UPS: [(&str, CatchUp); 3] = [("latest", CatchUp::Latest), ("all", CatchUp::All), ("none", CatchUp::None)];
 
 /// How a run is done: what a job may say itself or take from `[defaults]`.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +83,34 @@ impl Policies {
             timeout: positive(section, "timeout"),
             kill_after: section.settable("kill_after", Section::duration),
             output_limit: section.settable("output_limit", Section::size),
-            overlap: section.choice("overlap", &OVERLAPS),
-            catch_up: section.choice("catch_up", &CATCH_UPS),
+            overlap: section.choice("overlap", &Overlap::WORDS),
+            catch_up: section.choice("catch_up", &CatchUp::WORDS),
             catch_up_within: section.settable("catch_up_within", Section::duration),
             success_codes: section.settable("success_codes", |section, key| section.integers(key, 0, 255)),
         }
+    }
+
+    /// Each key and where it stands, if it does.
+    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 14] {
+        fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
+            at.map(|at| at.span.clone())
+        }
+        [
+            ("timezone", span(self.timezone.as_ref())),
+            ("dst_gap", span(self.dst_gap.as_ref())),
+            ("dst_fold", span(self.dst_fold.as_ref())),
+            ("shell", span(self.shell.as_ref())),
+            ("cwd", span(self.cwd.as_ref())),
+            ("env", span(self.env.as_ref())),
+            ("env_file", span(self.env_file.as_ref())),
+            ("timeout", span(self.timeout.as_ref())),
+            ("kill_after", span(self.kill_after.as_ref())),
+            ("output_limit", span(self.output_limit.as_ref())),
+            ("overlap", span(self.overlap.as_ref())),
+            ("catch_up", span(self.catch_up.as_ref())),
+            ("catch_up_within", span(self.catch_up_within.as_ref())),
+            ("success_codes", span(self.success_codes.as_ref())),
+        ]
     }
 
     pub fn read_defaults(table: &DeTable, said: &mut Diagnostics) -> Self {
