@@ -1,4 +1,9 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::*;
+use crate::job::{Task, WrittenTiming};
+use crate::schedule::Fold;
 
 struct Bundled;
 
