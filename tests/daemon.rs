@@ -502,3 +502,41 @@ fn another_name_for_the_same_ledger_is_the_same_ledger() {
     assert_eq!(place.run(&["daemon"]).status.code(), Some(3));
     daemon.stop();
 }
+
+/// A folder of so many kilobytes; `None` where this machine lets nobody mount one.
+fn small_folder(place: &Place, kilobytes: u32) -> Option<Mounted> {
+    let path = place.path("state");
+    fs::create_dir(&path).unwrap();
+    let size = format!("size={kilobytes}k");
+    let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
+    mount.is_ok_and(|output| output.status.success()).then_some(Mounted(path))
+}
+
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_folder_without_room_is_left_as_it_was() {
+    for (kilobytes, fill) in [(64, true), (40, false)] {
+        let place = Place::new("");
+        let Some(folder) = small_folder(&place, kilobytes) else {
+            eprintln!("nothing can be mounted here: a full disk was not tried");
+            return;
+        };
+        if fill {
+            // It ends with an error when there is no room for more.
+            let _ = fs::write(folder.0.join("fill"), vec![0; 1 << 20]);
+        }
+        let before = fs::read_dir(&folder.0).unwrap().count();
+        let output = place.run(&["daemon"]);
+        assert_eq!(output.status.code(), Some(3));
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains("room") || message.contains("disk is full"), "{message}");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), before, "something half-done is left");
+    }
+}

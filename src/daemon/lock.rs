@@ -26,7 +26,7 @@ pub enum LockError {
         "another daemon works on this ledger, under another name or just starting; stop it, or choose another folder with --state"
     )]
     HeldBySomebody,
-    #[error("cannot lock {}", path.display())]
+    #[error("cannot lock {}; its folder must be writable and have room", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 

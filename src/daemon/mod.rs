@@ -85,19 +85,41 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
     }
     service::move_into_leaf();
     let database = configuration.settings.database_in(&setup.state);
-    let store = Store::prepare(&database)?;
-    let holder = Holder {
-        pid: i32::try_from(std::process::id()).unwrap_or(0),
-        since: started,
-        config: configuration.path.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let _lock = Lock::acquire(&database, &holder)?;
-    let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-    let store = Arc::new(store.open(&host, &boot_id()?).await?);
+    let is_new = !database.exists();
+    let opened = open_ledger(&database, &configuration.path, started).await;
+    if is_new
+        && let Err(error) = &opened
+        && !matches!(error, StartError::Lock(LockError::Held(_) | LockError::HeldBySomebody))
+    {
+        take_back(&database);
+    }
+    let (store, _lock) = opened?;
     let result = serve(setup, configuration, store.clone(), demands).await;
     store.close().await;
     result
+}
+
+/// Locks the ledger and opens it for writing.
+async fn open_ledger(database: &Path, config: &Path, since: Timestamp) -> Result<(Arc<Store>, Lock), StartError> {
+    let store = Store::prepare(database)?;
+    let holder = Holder {
+        pid: i32::try_from(std::process::id()).unwrap_or(0),
+        since,
+        config: config.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let lock = Lock::acquire(database, &holder)?;
+    let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((Arc::new(store.open(&host, &boot_id()?).await?), lock))
+}
+
+/// A ledger that could not be begun leaves nothing half-done: what this start has made goes again.
+fn take_back(database: &Path) {
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(suffix);
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 async fn serve(
