@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::files::{ReadError, SystemZones, read_text};
+use crate::files::{Machine, ReadError, read_text};
 use crate::jobfile::{Checked, Draft, Zones};
 use crate::settings::{Flags, Settings, SettingsError};
 
@@ -15,8 +15,8 @@ pub struct Configuration {
     pub settings: Settings,
     /// Right or wrong; what is wrong with it is in here.
     pub checked: Checked,
-    /// The zones as they were when the file was read.
-    pub zones: SystemZones,
+    /// The machine as it was when the file was read.
+    pub machine: Machine,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +39,13 @@ impl Configuration {
         let draft = Draft::parse(&path, read_text(&path)?);
         let none = toml::Table::new();
         let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
-        let zones = SystemZones::default();
+        let machine = Machine::default();
         let in_file = draft.daemon().and_then(|daemon| daemon.get("timezone")).and_then(toml::Value::as_str);
-        if in_file != Some(settings.timezone.as_str()) && zones.zone(&settings.timezone).is_none() {
+        if in_file != Some(settings.timezone.as_str()) && machine.zone(&settings.timezone).is_none() {
             let message = format!("there is no zone `{}` (from a flag or a variable)", settings.timezone);
             return Err(SettingsError::Value { key: "timezone", message }.into());
         }
-        let checked = draft.check(&zones, &settings.timezone, now);
-        Ok(Self { path, settings, checked, zones })
+        let checked = draft.check(&machine, &settings.timezone, now);
+        Ok(Self { path, settings, checked, machine })
     }
 }

@@ -1,14 +1,16 @@
-//! What do the files say now? Texts are read once, whole and bounded; zones from the system, bundled where it has none.
+//! What do the files of this machine say now? Texts are read once, whole and bounded; zones from the system, bundled
+//! where it has none.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::tz::TimeZone;
 
-use crate::jobfile::{Zone, Zones};
+use crate::jobfile::{Site, Zone, Zones};
+use crate::schedule::fingerprint;
 
 /// A file of a hundred thousand jobs has some ten megabytes; what is larger is no job file.
 const LARGEST_TEXT: u64 = 64 << 20;
@@ -35,7 +37,11 @@ pub enum ReadError {
 
 /// Reads a text file.
 pub fn read_text(path: &Path) -> Result<String, ReadError> {
-    let bytes = read_bounded(path, LARGEST_TEXT)?;
+    read_text_within(path, LARGEST_TEXT)
+}
+
+fn read_text_within(path: &Path, limit: u64) -> Result<String, ReadError> {
+    let bytes = read_bounded(path, limit)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -68,13 +74,38 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// The machine's zones, each read once; a new value reads them anew.
+/// This machine: its zones, each read once, and its files; a new value reads them anew.
 #[derive(Debug, Default)]
-pub struct SystemZones {
+pub struct Machine {
     read: Mutex<BTreeMap<String, Option<Zone>>>,
+    id: OnceLock<String>,
 }
 
-impl Zones for SystemZones {
+/// Where systemd keeps what identifies a machine, and where dbus does on machines without it.
+const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+/// A calendar of a thousand events has some hundred kilobytes.
+const LARGEST_CALENDAR: u64 = 4 << 20;
+
+impl Site for Machine {
+    fn machine_id(&self) -> &str {
+        self.id.get_or_init(|| {
+            let read = |path: &&str| read_bounded(Path::new(path), 256).ok();
+            let id = MACHINE_IDS.iter().find_map(read).and_then(|id| String::from_utf8(id).ok());
+            let id = id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+            id.unwrap_or_else(|| nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned())
+        })
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        read_text_within(path, LARGEST_CALENDAR).map_err(|error| chained(&error))
+    }
+}
+
+fn chained(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+impl Zones for Machine {
     fn zone(&self, name: &str) -> Option<Zone> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.entry(name.to_owned()).or_insert_with(|| read_zone(name)).clone()
@@ -114,22 +145,13 @@ fn system_zone() -> Zone {
     }
 }
 
-/// FNV-1a over 64 bits: stable, and only meant to tell one version of a file from another.
-pub fn fingerprint(data: &[u8]) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in data {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("{hash:016x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn zones_come_by_name_and_nothing_else_does() {
-        let zones = SystemZones::default();
+        let zones = Machine::default();
         let berlin = zones.zone("Europe/Berlin").unwrap();
         assert_eq!((berlin.name.as_str(), berlin.data.len()), ("Europe/Berlin", 16));
         assert!(zones.zone("system").is_some() && zones.zone("UTC").is_some());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::schedule::{Fold, Gap, Schedule, Timetable};
+use crate::schedule::{Jitter, Schedule, Timetable};
 
 /// The name of a job: `[A-Za-z][A-Za-z0-9_.-]{0,63}`, so never a number, which on the command line is a run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,9 @@ pub struct Job {
     pub description: Option<String>,
     pub enabled: bool,
     /// `None`: by hand only.
-    pub timing: Option<Timing>,
+    pub timing: Option<Arc<Timing>>,
+    /// How much later than its instants it starts.
+    pub jitter: Option<Jitter>,
     pub task: Task,
     pub overlap: Overlap,
     pub catch_up: CatchUp,
@@ -75,18 +77,16 @@ pub struct Job {
 
 impl Job {
     /// When it is due, if it is due at all: a disabled job's instants are not accounted for.
-    pub fn active_timing(&self) -> Option<&Timing> {
+    pub fn active_timing(&self) -> Option<&Arc<Timing>> {
         self.timing.as_ref().filter(|_| self.enabled)
     }
 }
 
-/// When a job is due, and the words that say so in the ledger.
-#[derive(Debug, Clone)]
+/// When a job is due, and the words that say so in the ledger. Jobs of the same words share one.
+#[derive(Debug)]
 pub struct Timing {
-    pub timetable: Arc<Timetable>,
-    pub zone_name: String,
-    /// What identifies the zone's data, so that new data is seen as a change of schedule.
-    pub zone_data: String,
+    pub timetable: Timetable,
+    pub written: WrittenTiming,
 }
 
 impl Timing {
@@ -96,33 +96,40 @@ impl Timing {
 
     /// Whether both name the same instants, as far as their texts and zone data tell.
     pub fn same_instants(&self, other: &Self) -> bool {
-        self.written() == other.written()
-    }
-
-    /// The texts from which the instants can be computed again.
-    pub fn written(&self) -> WrittenTiming {
-        WrittenTiming {
-            schedules: self.schedules().iter().map(|schedule| schedule.text().to_owned()).collect(),
-            zone: self.zone_name.clone(),
-            zone_data: self.zone_data.clone(),
-            dst_gap: self.timetable.place.gap.and_then(Gap::word).map(str::to_owned),
-            dst_fold: self.timetable.place.fold.and_then(Fold::word).map(str::to_owned),
-        }
+        self.written == other.written
     }
 }
 
-/// A [`Timing`] as the ledger keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// The texts from which a [`Timing`] can be computed again, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct WrittenTiming {
     pub schedules: Vec<String>,
     pub zone: String,
-    /// Not part of the text: the same words mean other instants with other data.
+    /// What identifies the zone's data. Not part of the text: the same words mean other instants with other data.
     #[serde(skip)]
     pub zone_data: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dst_gap: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dst_fold: Option<String>,
+    /// The job's name, where `H` makes it part of the schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashed_from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_on: Vec<WrittenCalendar>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_on_then: Option<String>,
+}
+
+/// Which calendar, and which version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct WrittenCalendar {
+    pub name: String,
+    pub version: String,
 }
 
 /// What a job does when it is due.

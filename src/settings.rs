@@ -177,7 +177,7 @@ fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Re
 
 fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
     let parse = |text: &str| {
-        let schedule = Schedule::parse(text).map_err(|error| value(key, error.to_string()))?;
+        let schedule = Schedule::parse(text, "").map_err(|error| value(key, error.to_string()))?;
         schedule.chore_pattern().ok_or_else(|| value(key, "housekeeping takes a cron pattern"))
     };
     unless_none(text, parse)

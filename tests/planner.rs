@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use punctual::job::{Job, JobName, WrittenTiming};
-use punctual::jobfile::{Draft, Zone, Zones, timing_from};
+use punctual::job::{Job, JobName, Timing};
+use punctual::jobfile::{Draft, Site, Zone, Zones};
 use punctual::plan::{
     Action, Ahead, AheadGap, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition, RememberedJob,
     RememberedRun,
@@ -34,11 +34,27 @@ impl Zones for Bundled {
     }
 }
 
+impl Site for Bundled {
+    fn machine_id(&self) -> &'static str {
+        "a machine"
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        Err(format!("{} is not read here", path.display()))
+    }
+}
+
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
     let checked = draft.check(&Bundled, "system", start());
     assert!(checked.is_right(), "{:?}", checked.said);
     checked.jobs
+}
+
+/// The jobs of one of the files.
+fn file(at: usize) -> Vec<Arc<Job>> {
+    static READ: LazyLock<Vec<Vec<Arc<Job>>>> = LazyLock::new(|| FILES.iter().map(|text| jobs(text)).collect());
+    READ[at].clone()
 }
 
 /// Shortly before the clocks of Berlin go back.
@@ -65,6 +81,29 @@ const FILES: [&str; 4] = [
     schedule = "*/5 * * * *"
     catch_up = "none"
     command = "x"
+    [jobs.spread]
+    schedule = "*/10 * * * *"
+    jitter = "1h"
+    catch_up = "all"
+    command = "x"
+    [jobs.poll]
+    schedule = "every 7m after end"
+    command = "x"
+    [jobs.office]
+    schedule = "*/15 * * * *"
+    timezone = "Europe/Berlin"
+    not_on = ["nights"]
+    command = "x"
+    [jobs.moved]
+    schedule = ["0 4 * * *", "0 12 * * *"]
+    not_on = ["sundays"]
+    not_on_then = "next-day"
+    not_before = 2026-10-25
+    command = "x"
+    [calendars.nights]
+    hours = "22:00-06:00"
+    [calendars.sundays]
+    days = "sun"
     "#,
     // Other instants, a job gone, one disabled.
     r#"
@@ -80,6 +119,21 @@ const FILES: [&str; 4] = [
     schedule = "*/5 * * * *"
     catch_up = "none"
     command = "x"
+    [jobs.spread]
+    schedule = "*/10 * * * *"
+    jitter = "4m"
+    command = "x"
+    [jobs.poll]
+    schedule = "every 90s after end"
+    catch_up = "none"
+    command = "x"
+    [jobs.office]
+    schedule = "*/15 * * * *"
+    timezone = "Europe/Berlin"
+    not_on = ["nights"]
+    command = "x"
+    [calendars.nights]
+    hours = "22:00-02:00"
     "#,
     // The same instants as the first, another command; one more job.
     r#"
@@ -115,6 +169,7 @@ struct Row {
     state: State,
     outcome: Option<Outcome>,
     reason: Option<punctual::run::Reason>,
+    ended: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,7 +177,7 @@ struct Definition {
     job: JobName,
     since: Timestamp,
     until: Option<Timestamp>,
-    timing: WrittenTiming,
+    timing: Arc<Timing>,
 }
 
 /// The ledger as plain maps, with the one rule that the real one has in an index.
@@ -189,6 +244,7 @@ impl Ledger {
                     state: entry.state,
                     outcome: None,
                     reason: None,
+                    ended: None,
                 };
                 assert!(self.rows.insert(entry.run, row).is_none(), "{} was given twice", entry.run);
             }
@@ -206,6 +262,7 @@ impl Ledger {
                     state: State::Ended,
                     outcome: Some(gap.outcome),
                     reason: Some(gap.reason),
+                    ended: None,
                 };
                 assert!(self.rows.insert(gap.run, row).is_none(), "{} was given twice", gap.run);
             }
@@ -226,6 +283,7 @@ impl Ledger {
                 let row = self.row(closing.run);
                 assert_eq!(row.outcome, None, "{} ends twice", closing.run);
                 (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
+                row.ended = closing.ended.as_ref().map(|ended| ended.at);
             }
             Record::Event(_) => {}
         }
@@ -250,7 +308,7 @@ impl Ledger {
                 Some(gap) => {
                     let names =
                         |d: &&Definition| d.job == row.job && d.since < gap.due && d.until.is_none_or(|u| gap.due <= u);
-                    let timing = self.definitions.iter().find(names).and_then(|d| timing_from(&d.timing, &Bundled));
+                    let timing = self.definitions.iter().find(names).map(|d| d.timing.clone());
                     ahead.gaps.push(AheadGap { job: row.job.clone(), gap, timing });
                 }
                 None if row.cause.is_some_and(Cause::names_instant) => ahead.taken.push((row.job.clone(), row.due)),
@@ -266,6 +324,11 @@ impl Ledger {
         row.cause.is_some() && self.set_back.is_some_and(|(at, highest)| run <= highest && row.due > at)
     }
 
+    fn last_end(&self, name: &JobName) -> Option<Timestamp> {
+        let runs = self.rows.values().filter(|row| row.job == *name && row.cause.is_some());
+        runs.max_by_key(|row| row.due).and_then(|row| row.ended)
+    }
+
     fn memory(&self, now: Timestamp) -> Memory {
         let remember = |name: &JobName| {
             let newest = self
@@ -279,11 +342,12 @@ impl Ledger {
                 name: name.clone(),
                 definition: definition.map(|d| RememberedDefinition {
                     since: d.since,
-                    written: d.timing.clone(),
-                    timing: timing_from(&d.timing, &Bundled),
+                    written: d.timing.written.clone(),
+                    timing: Some(d.timing.clone()),
                 }),
                 newest: newest.map(|(_, row)| row.due_last),
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
+                last_end: self.last_end(name),
             }
         };
         let open = self.rows.iter().filter(|(_, row)| row.state != State::Ended).map(|(run, row)| RememberedRun {
@@ -342,7 +406,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => any::<bool>().prop_map(Op::Delay),
         2 => (0usize..4, long, any::<bool>()).prop_map(|(file, down, boot)| Op::Crash { file, down, boot }),
         2 => (0usize..4).prop_map(Op::Reload),
-        1 => (0usize..5).prop_map(Op::Rival),
+        1 => (0usize..9).prop_map(Op::Rival),
         1 => Just(Op::Drain),
     ];
     prop::collection::vec(op, 1..60)
@@ -373,7 +437,7 @@ impl Driver {
     fn new() -> Self {
         let now = start();
         let ledger = Ledger::default();
-        let (planner, decision) = Planner::restore(&jobs(FILES[0]), PLACES, ledger.memory(now), now);
+        let (planner, decision) = Planner::restore(&file(0), PLACES, ledger.memory(now), now);
         let mut driver = Self {
             planner,
             ledger,
@@ -421,6 +485,14 @@ impl Driver {
         for action in &decision.actions {
             if let Action::Start(launch) = action {
                 assert!(launch.due <= self.planner.latest(), "{} of {} starts early", launch.run, launch.job.name);
+            }
+        }
+        for record in &decision.records {
+            if let Record::Opened(entry) = record
+                && entry.cause.names_instant()
+            {
+                let ready = entry.due + entry.jitter;
+                assert!(ready <= self.planner.latest(), "{} of {} is opened early", entry.run, entry.job);
             }
         }
     }
@@ -527,7 +599,7 @@ impl Driver {
             Op::Reload(file) if !self.drained => {
                 self.file = file;
                 self.wake(Lapse::Suspended);
-                let decision = self.planner.handle_reload(&jobs(FILES[file]), PLACES, self.now);
+                let decision = self.planner.handle_reload(&file(file), PLACES, self.now);
                 self.take(decision);
             }
             Op::End(_) | Op::Reload(_) => {}
@@ -548,7 +620,7 @@ impl Driver {
         self.drained = false;
         self.file = file;
         let memory = self.ledger.memory(self.now);
-        let (planner, decision) = Planner::restore(&jobs(FILES[file]), PLACES, memory, self.now);
+        let (planner, decision) = Planner::restore(&file(file), PLACES, memory, self.now);
         self.ledger.boots += 1;
         self.planner = planner;
         self.take(decision);
@@ -556,7 +628,7 @@ impl Driver {
     }
 
     fn rival(&mut self, at: usize) {
-        let names: Vec<JobName> = jobs(FILES[self.file]).iter().map(|job| job.name.clone()).collect();
+        let names: Vec<JobName> = file(self.file).iter().map(|job| job.name.clone()).collect();
         let Some(name) = names.get(at) else {
             return;
         };
@@ -576,6 +648,7 @@ impl Driver {
                 state: State::Ended,
                 outcome: Some(Outcome::Succeeded),
                 reason: None,
+                ended: None,
             };
             self.ledger.rows.insert(RunId(-self.rivals), row);
             assert!(self.started.insert((name.clone(), due)));
@@ -589,9 +662,14 @@ impl Driver {
         self.restart(self.file);
         self.commit();
         for definition in &self.ledger.definitions {
-            let timing = timing_from(&definition.timing, &Bundled).unwrap();
+            let timing = &definition.timing;
             let until = definition.until.unwrap_or(self.now).min(self.now);
+            let in_force = definition.until.is_none();
             for due in timing.timetable.between(definition.since, until) {
+                // It may still be put off.
+                if in_force && definition.job.as_str() == "spread" && self.now < due + SignedDuration::from_mins(10) {
+                    continue;
+                }
                 let covering = self
                     .ledger
                     .rows
@@ -608,13 +686,26 @@ impl Driver {
         }
         if !self.set_back {
             self.counts_are_right();
+            self.pauses_are_kept();
+        }
+    }
+
+    /// A job of `after end` has one instant at a time, and its pause between two runs.
+    fn pauses_are_kept(&self) {
+        let runs: Vec<&Row> =
+            self.ledger.rows.values().filter(|row| row.job.as_str() == "poll" && row.cause.is_some()).collect();
+        for pair in runs.windows(2) {
+            let pause = pair[0].ended.map(|ended| pair[1].due.duration_since(ended));
+            let shortest = SignedDuration::from_secs(90);
+            assert!(pause.is_none_or(|pause| pause >= shortest), "{pair:?}");
+            assert!(pair[0].outcome.is_some() || pair[0].due == pair[1].due, "{pair:?}");
         }
     }
 
     /// An entry of several instants counts as many as its definition names between its first and its last.
     fn counts_are_right(&self) {
         // The starts of the daemon and the machine are named by no pattern.
-        let named = |row: &&Row| row.cause.is_none() && row.job.as_str() != "reboot";
+        let named = |row: &&Row| row.cause.is_none() && !["reboot", "poll"].contains(&row.job.as_str());
         for row in self.ledger.rows.values().filter(named) {
             let definition = self
                 .ledger
@@ -622,7 +713,7 @@ impl Driver {
                 .iter()
                 .find(|d| d.job == row.job && d.since < row.due && d.until.is_none_or(|until| row.due_last <= until))
                 .unwrap_or_else(|| panic!("no definition names the instants of {row:?}"));
-            let timing = timing_from(&definition.timing, &Bundled).unwrap();
+            let timing = &definition.timing;
             let before = row.due - SignedDuration::from_micros(1);
             let tally = timing.timetable.tally(before, row.due_last).unwrap();
             assert_eq!((tally.count, tally.first, tally.last), (row.count, row.due, row.due_last), "{row:?}");

@@ -63,7 +63,7 @@ fn moment() -> impl Strategy<Value = Timestamp> {
 
 fn timetable(text: &str, zone: &str, gap: Option<Gap>, fold: Option<Fold>) -> Timetable {
     let place = Place { gap, fold, ..Place::of(TimeZone::get(zone).unwrap()) };
-    Timetable { schedules: vec![Arc::new(Schedule::parse(text).unwrap())], place }
+    Timetable::new(vec![Arc::new(Schedule::parse(text, "").unwrap())], place)
 }
 
 /// Whether a civil minute matches, read as naively as possible.
@@ -140,7 +140,7 @@ proptest! {
         text in pattern(), zone in prop::sample::select(ZONES.to_vec()), from in moment(), hours in 1i64..120,
         (gap, fold) in policies(),
     ) {
-        let Ok(schedule) = Schedule::parse(&text) else { return Ok(()) };
+        let Ok(schedule) = Schedule::parse(&text, "") else { return Ok(()) };
         let fixed = !text.split(' ').take(2).any(|field| field.starts_with('*'));
         let rules = if fixed { (Gap::ShiftFromShort, Fold::First) } else { (Gap::Skip, Fold::Both) };
         let table = timetable(schedule.text(), zone, gap, fold);
@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn the_last_few_are_enough_and_not_many(text in pattern(), from in moment(), few in 1u64..100) {
-        let Ok(schedule) = Schedule::parse(&text) else { return Ok(()) };
+        let Ok(schedule) = Schedule::parse(&text, "") else { return Ok(()) };
         let table = timetable(schedule.text(), "Europe/Berlin", None, None);
         let to = from + SignedDuration::from_hours(24 * 40);
         let window = table.last_few(from, to, few);

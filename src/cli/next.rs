@@ -14,7 +14,7 @@ use super::subject::chosen;
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::files::SystemZones;
+use crate::files::Machine;
 use crate::jobfile::{Zones, nearest};
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Fold, Gap, Place, Schedule, Timetable};
@@ -57,7 +57,7 @@ fn next_of_expression(
     now: Timestamp,
     screen: &mut Screen,
 ) -> Answer {
-    let zones = SystemZones::default();
+    let zones = Machine::default();
     let name = verb.timezone.as_deref().unwrap_or("system");
     let timetable =
         timetable(expression, name, &zones, None, None).map_err(|message| Refusal::new(Done::Failed, message))?;
@@ -97,7 +97,7 @@ fn timetable(
     gap: Option<Gap>,
     fold: Option<Fold>,
 ) -> Result<Timetable, String> {
-    let schedule = Schedule::parse(expression).map_err(|error| {
+    let schedule = Schedule::parse(expression, "").map_err(|error| {
         let column = expression.get(..error.span.start).map_or(0, |before| before.chars().count()) + 1;
         let help = error.help.map_or_else(String::new, |help| format!("; {help}"));
         format!("`{expression}`, column {column}: {}{help}", error.message)
@@ -108,7 +108,7 @@ fn timetable(
         let help = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
         format!("there is no zone `{zone}`{help}")
     })?;
-    Ok(Timetable { schedules: vec![Arc::new(schedule)], place: Place { gap, fold, ..Place::of(found.zone) } })
+    Ok(Timetable::new(vec![Arc::new(schedule)], Place { gap, fold, ..Place::of(found.zone) }))
 }
 
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {
@@ -130,7 +130,7 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
             due: Time(due),
             distance: distance(due, now),
             schedule: schedule.text().to_owned(),
-            timezone: timing.zone_name.clone(),
+            timezone: timing.written.zone.clone(),
         }));
     }
     reports.sort_by(|a, b| (a.due, &a.job).cmp(&(b.due, &b.job)));
@@ -208,7 +208,7 @@ enum Reply {
 }
 
 fn batch(screen: &mut Screen) -> Answer {
-    let zones = SystemZones::default();
+    let zones = Machine::default();
     for line in std::io::stdin().lock().split(b'\n') {
         let line = line.map_err(|error| Refusal::chain(Done::Failed, &error))?;
         if line.trim_ascii().is_empty() {

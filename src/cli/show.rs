@@ -166,7 +166,7 @@ fn definition(job: &Job) -> serde_json::Value {
         "description": job.description,
         "enabled": job.enabled,
         "schedule": schedules,
-        "timezone": job.timing.as_ref().map(|timing| &timing.zone_name),
+        "timezone": job.timing.as_ref().map(|timing| &timing.written.zone),
         "command": line,
         "argv": command.line.argv(),
         "cwd": command.cwd,
@@ -197,7 +197,7 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
         Some(timing) => {
             let schedules: Vec<_> = timing.schedules().iter().map(|schedule| schedule.text().to_owned()).collect();
             fields.push(("schedule", schedules.join("; ")));
-            fields.push(("timezone", timing.zone_name.clone()));
+            fields.push(("timezone", timing.written.zone.clone()));
         }
         None => fields.push(("schedule", "none: by hand only".to_owned())),
     }

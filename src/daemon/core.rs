@@ -202,7 +202,7 @@ impl Core {
             self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
             return;
         }
-        match self.reader.ahead(now, &self.configuration.zones).await {
+        match self.reader.ahead(now, &self.configuration.machine).await {
             Ok(ahead) => {
                 self.state.seen = (now, elapsed);
                 let decision = self.planner.handle_clock_set(now, step, ahead);

@@ -218,7 +218,7 @@ async fn end_what_was_lost(store: &Store) -> Result<(), StartError> {
 
 async fn plan(configuration: &Configuration, store: &Store, clock: &Clock) -> Result<(Planner, Decision), StartError> {
     let now = clock.now();
-    let memory = store.memory(now, &configuration.zones).await?;
+    let memory = store.memory(now, &configuration.machine).await?;
     let places = configuration.settings.max_running;
     let (planner, mut first) = Planner::restore(&configuration.checked.jobs, places, memory, now);
     let detail = format!("punctual {} started", env!("CARGO_PKG_VERSION"));

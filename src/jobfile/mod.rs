@@ -3,11 +3,15 @@
 //! Text, then raw tables in which everything knows its place, then checked jobs. A file is read to its end whatever is
 //! wrong with it, so that all errors are said at once. What depends on the machine or the day is no matter of this room.
 
+mod calendars;
 mod check;
+mod checker;
 mod diagnostic;
+mod known;
 mod places;
 mod raw;
 mod section;
+mod timing;
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,13 +21,16 @@ use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use check::Checker;
-pub use check::timing_from;
+pub use calendars::calendar_from;
+use calendars::{Calendars, RawCalendar};
+use checker::Checker;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Source, nearest};
+use known::Known;
 use places::job_places;
 pub use places::{JobPlaces, Origin};
 use raw::{Policies, RawJob};
 use section::{At, describe, dotted};
+pub use timing::timing_from;
 
 use crate::job::{Job, JobName};
 
@@ -43,12 +50,21 @@ pub trait Zones: Sync {
     fn names(&self) -> Vec<String>;
 }
 
-const TOP_LEVEL: [&str; 3] = ["daemon", "defaults", "jobs"];
+/// The place where a file stands: what it says depends on it.
+pub trait Site: Zones {
+    /// What tells this machine from others.
+    fn machine_id(&self) -> &str;
+    /// The text of another file that the first one names; the error is for people.
+    fn text(&self, path: &Path) -> Result<String, String>;
+}
+
+const TOP_LEVEL: [&str; 4] = ["daemon", "defaults", "calendars", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
     source: Arc<Source>,
     defaults: Policies,
+    calendars: Vec<RawCalendar>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -94,6 +110,7 @@ impl Draft {
         Self {
             source: Arc::new(Source { path: path.to_owned(), text }),
             defaults: draft.defaults,
+            calendars: draft.calendars,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
@@ -107,9 +124,11 @@ impl Draft {
     }
 
     /// Makes jobs of the tables. `timezone` is the zone of jobs that name none, as the daemon's settings have it.
-    pub fn check(mut self, zones: &dyn Zones, timezone: &str, now: Timestamp) -> Checked {
+    pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
-        let mut checker = Checker { zones, folder, defaults: &self.defaults, said: &mut self.said };
+        let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
+        let (defaults, said) = (&self.defaults, &mut self.said);
+        let mut checker = Checker { site, folder, defaults, calendars, known: Known::default(), said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::new();
         let mut places = Vec::new();
@@ -134,6 +153,7 @@ fn syntax_help(message: &str) -> Option<String> {
 #[derive(Default)]
 struct Parts {
     defaults: Policies,
+    calendars: Vec<RawCalendar>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -151,8 +171,9 @@ impl Parts {
                     parts.daemon_timezone = table.get("timezone").map(Spanned::span);
                 }
                 ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
+                ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "defaults" | "jobs", other) => said.error(
+                ("daemon" | "defaults" | "calendars" | "jobs", other) => said.error(
                     name,
                     value.span(),
                     format!("`{name}` is a table, not {}", describe(other)),
@@ -168,7 +189,9 @@ impl Parts {
 fn top_level_help(name: &str) -> String {
     match nearest(name, TOP_LEVEL) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a job is written as [jobs.{name}]; beside jobs there are [daemon] and [defaults]"),
+        None => {
+            format!("a job is written as [jobs.{name}]; beside jobs there are [daemon], [defaults] and [calendars]")
+        }
     }
 }
 

@@ -58,6 +58,8 @@ fn origins(raw: &RawJob, defaults: &Policies) -> Vec<(&'static str, Origin)> {
         ("description", own(raw.description.as_ref().map(|at| at.span.clone()))),
         ("enabled", own(raw.enabled.as_ref().map(|at| at.span.clone()))),
         ("schedule", own(raw.schedule.as_ref().map(|at| at.span.clone()))),
+        ("not_before", own(raw.not_before.as_ref().map(|at| at.span.clone()))),
+        ("not_after", own(raw.not_after.as_ref().map(|at| at.span.clone()))),
         ("command", own(raw.command.as_ref().map(|at| at.span.clone()))),
         ("stdin", own(raw.stdin.as_ref().map(|at| at.span.clone()))),
     ];

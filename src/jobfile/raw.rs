@@ -8,11 +8,14 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostics;
 use super::section::{At, Section, Settable};
 use crate::job::{CatchUp, Overlap};
-use crate::schedule::{Fold, Gap, Schedule};
+use crate::schedule::{Bound, Fold, Gap, Schedule, Then};
 
 /// Keys that `[defaults]` and a job have in common.
-const POLICY_KEYS: [&str; 14] = [
+const POLICY_KEYS: [&str; 17] = [
     "timezone",
+    "not_on",
+    "not_on_then",
+    "jitter",
     "dst_gap",
     "dst_fold",
     "shell",
@@ -27,7 +30,7 @@ const POLICY_KEYS: [&str; 14] = [
     "catch_up_within",
     "success_codes",
 ];
-const JOB_KEYS: [&str; 5] = ["description", "enabled", "schedule", "command", "stdin"];
+const JOB_KEYS: [&str; 7] = ["description", "enabled", "schedule", "not_before", "not_after", "command", "stdin"];
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
 const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
@@ -36,6 +39,9 @@ const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_si
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
     pub timezone: Settable<String>,
+    pub not_on: Settable<Vec<At<String>>>,
+    pub not_on_then: Settable<Then>,
+    pub jitter: Settable<Duration>,
     pub dst_gap: Settable<Gap>,
     pub dst_fold: Settable<Fold>,
     pub shell: Settable<Vec<String>>,
@@ -63,6 +69,8 @@ pub struct RawJob {
     pub description: Option<At<String>>,
     pub enabled: Option<At<bool>>,
     pub schedule: Option<At<Vec<At<String>>>>,
+    pub not_before: Option<At<Bound>>,
+    pub not_after: Option<At<Bound>>,
     pub command: Option<At<RawCommand>>,
     /// Whether there was anything under `command`, right or wrong.
     pub has_command: bool,
@@ -74,6 +82,9 @@ impl Policies {
     fn read(section: &mut Section) -> Self {
         Self {
             timezone: section.settable("timezone", Section::text),
+            not_on: section.settable("not_on", Section::texts),
+            not_on_then: section.settable("not_on_then", |section, key| section.choice(key, &Then::WORDS)),
+            jitter: section.settable("jitter", Section::duration),
             dst_gap: section.settable("dst_gap", |section, key| section.choice(key, &Gap::WORDS)),
             dst_fold: section.settable("dst_fold", |section, key| section.choice(key, &Fold::WORDS)),
             shell: section.settable("shell", Section::words),
@@ -91,12 +102,15 @@ impl Policies {
     }
 
     /// Each key and where it stands, if it does.
-    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 14] {
+    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 17] {
         fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
             at.map(|at| at.span.clone())
         }
         [
             ("timezone", span(self.timezone.as_ref())),
+            ("not_on", span(self.not_on.as_ref())),
+            ("not_on_then", span(self.not_on_then.as_ref())),
+            ("jitter", span(self.jitter.as_ref())),
             ("dst_gap", span(self.dst_gap.as_ref())),
             ("dst_fold", span(self.dst_fold.as_ref())),
             ("shell", span(self.shell.as_ref())),
@@ -141,6 +155,8 @@ impl RawJob {
             description: section.text("description"),
             enabled: section.boolean("enabled"),
             schedule: section.texts("schedule"),
+            not_before: section.bound("not_before"),
+            not_after: section.bound("not_after"),
             command: read_command(&mut section),
             has_command: table.contains_key("command"),
             stdin: section.text("stdin"),
@@ -185,7 +201,7 @@ fn check_pattern(section: &mut Section, key: &str) {
     let Some(text) = section.text(key).filter(|text| text.value != "none") else {
         return;
     };
-    match Schedule::parse(&text.value) {
+    match Schedule::parse(&text.value, "") {
         Err(error) => section.error(key, text.span, error.message, error.help),
         Ok(schedule) if schedule.chore_pattern().is_none() => section.error(
             key,

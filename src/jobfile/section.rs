@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostics, nearest};
-use crate::schedule::{parse_duration, parse_size};
+use crate::schedule::{Bound, parse_duration, parse_size};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,28 +120,46 @@ impl<'f, 'd> Section<'f, 'd> {
 
     /// One text, or a list of them, each with its place.
     pub fn texts(&mut self, key: &str) -> Option<At<Vec<At<String>>>> {
+        self.list(key, "a text or a list of texts", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// The same, where a date may stand without quotes.
+    pub fn texts_and_dates(&mut self, key: &str) -> Option<At<Vec<At<String>>>> {
+        self.list(key, "a text or a list of texts", text_or_date)
+    }
+
+    fn list(&mut self, key: &str, what: &str, read: fn(&DeValue) -> Option<String>) -> Option<At<Vec<At<String>>>> {
         let value = self.get(key)?;
-        let texts = match value.get_ref() {
-            DeValue::String(text) => vec![At { value: text.to_string(), span: value.span() }],
-            DeValue::Array(items) => {
-                let mut texts = Vec::with_capacity(items.len());
-                for item in items.iter() {
-                    match item.get_ref().as_str() {
-                        Some(text) => texts.push(At { value: text.to_owned(), span: item.span() }),
-                        None => {
-                            self.expected(key, item, "a list of texts");
-                            return None;
-                        }
-                    }
-                }
-                texts
-            }
-            _ => {
-                self.expected(key, value, "a text or a list of texts");
-                return None;
-            }
+        let items: Vec<&Spanned<DeValue>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
         };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(text) = read(item.get_ref()) else {
+                self.expected(key, item, what);
+                return None;
+            };
+            texts.push(At { value: text, span: item.span() });
+        }
         Some(At { value: texts, span: value.span() })
+    }
+
+    /// A date, or a date and time; with quotes or without.
+    pub fn bound(&mut self, key: &str) -> Option<At<Bound>> {
+        const WHAT: &str = "a date such as \"2026-12-31\", or a date and time such as \"2026-12-31T18:00\"";
+        let value = self.get(key)?;
+        let Some(text) = text_or_date(value.get_ref()) else {
+            self.expected(key, value, WHAT);
+            return None;
+        };
+        match Bound::parse(&text) {
+            Some(bound) => Some(At { value: bound, span: value.span() }),
+            None => {
+                self.error(key, value.span(), format!("`{text}` is no date"), Some(format!("write {WHAT}")));
+                None
+            }
+        }
     }
 
     /// A table of texts, numbers and booleans, all as text.
@@ -280,6 +298,14 @@ pub fn dotted(path: &str, key: &str) -> String {
 fn as_i64(value: &DeValue) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
+
+fn text_or_date(value: &DeValue) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Datetime(date) => Some(date.to_string()),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
 }
 
 fn scalar(value: &DeValue) -> Option<String> {

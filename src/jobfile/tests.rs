@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,16 @@ impl Zones for Bundled {
 
     fn names(&self) -> Vec<String> {
         ["Europe/Berlin", "Europe/London", "UTC"].map(str::to_owned).to_vec()
+    }
+}
+
+impl Site for Bundled {
+    fn machine_id(&self) -> &'static str {
+        "a machine"
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        Err(format!("there is no file {}", path.display()))
     }
 }
 
@@ -95,7 +106,7 @@ fn none_takes_every_inherited_default_back() {
     assert_eq!((plain.env.len(), plain.env_files.len(), plain.cwd.as_ref()), (0, 0, None));
     assert_eq!((plain.success_codes.as_slice(), plain.output_limit), (&[0][..], 1 << 20));
     assert_eq!((plain.kill_after, plain.line.argv()[0].as_str()), (Duration::from_secs(10), "/bin/sh"));
-    let zone = |at: usize| checked.jobs[at].timing.as_ref().unwrap().zone_name.clone();
+    let zone = |at: usize| checked.jobs[at].timing.as_ref().unwrap().written.zone.clone();
     assert_eq!((zone(0).as_str(), zone(1).as_str()), ("UTC", "Europe/Berlin"));
 }
 
@@ -192,10 +203,10 @@ fn a_nul_is_refused_where_a_process_could_not_take_it() {
 fn what_the_ledger_kept_is_read_back() {
     let checked = check("[jobs.a]\ncommand = \"x\"\nschedule = [\"0 5 * * *\"]\ntimezone = \"Europe/Berlin\"\n");
     let timing = checked.jobs[0].timing.as_ref().unwrap();
-    let again = timing_from(&timing.written(), &Bundled).unwrap();
+    let again = timing_from(&timing.written, &Bundled, &BTreeMap::new()).unwrap();
     assert!(timing.same_instants(&again));
     assert_eq!(
-        serde_json::to_string(&timing.written()).unwrap(),
+        serde_json::to_string(&timing.written.clone()).unwrap(),
         r#"{"schedules":["0 5 * * *"],"zone":"Europe/Berlin"}"#
     );
     let other = check(
@@ -205,9 +216,9 @@ fn what_the_ledger_kept_is_read_back() {
     let other = other.jobs[0].timing.as_ref().unwrap();
     assert!(!timing.same_instants(other), "other rules are another schedule");
     assert_eq!((other.timetable.place.gap, other.timetable.place.fold), (None, Some(Fold::Both)));
-    assert!(other.same_instants(&timing_from(&other.written(), &Bundled).unwrap()));
-    let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written() };
-    assert!(timing_from(&gone, &Bundled).is_none());
+    assert!(other.same_instants(&timing_from(&other.written, &Bundled, &BTreeMap::new()).unwrap()));
+    let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written.clone() };
+    assert!(timing_from(&gone, &Bundled, &BTreeMap::new()).is_none());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! How far are a job's instants accounted for?
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,19 +11,28 @@ use super::memory::AheadGap;
 use super::owed::{Owed, Policy, all_missed, owed};
 use crate::job::{JobName, Timing};
 use crate::run::{GapEntry, Outcome, Reason, RunId};
-use crate::schedule::Tally;
+use crate::schedule::{Tally, Timetable};
 
 /// A job's account with the ledger.
 #[derive(Debug)]
 pub struct Account {
     /// Which instants there are; `None` if none are accounted for.
-    pub timing: Option<Timing>,
+    pub timing: Option<Arc<Timing>>,
     /// Every instant up to here is in the ledger.
     pub settled: Timestamp,
     /// The newest entry, if it is of instants that did not become runs; the next of its kind extends it.
     pub gap: Option<GapEntry>,
     /// Instants later than `settled` that have a run, from before the clock was set back.
     pub taken: BTreeSet<Timestamp>,
+    /// The first instant later than `settled`, where that is known.
+    upcoming: Upcoming,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Upcoming {
+    Unknown,
+    /// The next instant, or that there is none.
+    At(Option<Timestamp>),
 }
 
 /// Why instants did not become runs.
@@ -36,34 +47,118 @@ impl GapKind {
     pub fn missed(reason: Reason) -> Self {
         Self { outcome: Outcome::Missed, reason, detail: None }
     }
+
+    /// A calendar of this name holds.
+    pub fn closed(calendar: &str) -> Self {
+        let detail = Some(format!("not on {calendar}"));
+        Self { outcome: Outcome::Skipped, reason: Reason::Calendar, detail }
+    }
 }
 
 impl Account {
     /// An account that owes nothing up to `since`.
-    pub fn opened(timing: Option<Timing>, since: Timestamp) -> Self {
-        Self { timing, settled: since, gap: None, taken: BTreeSet::new() }
+    pub fn opened(timing: Option<Arc<Timing>>, since: Timestamp) -> Self {
+        let upcoming = match timing.as_ref().and_then(|timing| timing.timetable.after_end()) {
+            // It follows from what has yet to be learned.
+            Some(_) => Upcoming::At(None),
+            None => Upcoming::Unknown,
+        };
+        Self { timing, settled: since, gap: None, taken: BTreeSet::new(), upcoming }
+    }
+
+    /// How long after the end of a run the next instant is, where that is the rule.
+    pub fn after_end(&self) -> Option<Duration> {
+        self.timing.as_ref()?.timetable.after_end()
+    }
+
+    /// The job's next instant follows from something that happened at `base`, and is `pause` later.
+    pub fn follow(&mut self, base: Timestamp, pause: Duration) {
+        let due = SignedDuration::try_from(pause).ok().and_then(|pause| base.checked_add(pause).ok());
+        let due = due.and_then(|due| Timestamp::from_microsecond(due.as_microsecond()).ok());
+        let moved = |due: Timestamp| Some(self.timing.as_ref()?.timetable.moved(due));
+        self.upcoming = Upcoming::At(due.and_then(moved));
+    }
+
+    /// The job's next instant is not known before its run has ended.
+    pub fn hold(&mut self) {
+        self.upcoming = Upcoming::At(None);
     }
 
     /// The first instant that is not accounted for.
-    pub fn next(&self) -> Option<Timestamp> {
-        self.timing.as_ref()?.timetable.next_after(self.settled)
+    pub fn next(&mut self) -> Option<Timestamp> {
+        let timetable = &self.timing.as_ref()?.timetable;
+        match self.upcoming {
+            Upcoming::At(next) if timetable.after_end().is_some() => next.filter(|at| timetable.bounds.contain(*at)),
+            Upcoming::At(next) if next.is_none_or(|next| next > self.settled) => next,
+            Upcoming::At(_) | Upcoming::Unknown => {
+                let next = timetable.next_after(self.settled);
+                self.upcoming = Upcoming::At(next);
+                next
+            }
+        }
     }
 
-    /// Settles up to `now`; what becomes of the instants until then is the caller's to record.
-    pub fn settle(&mut self, now: Timestamp, policy: Policy) -> Owed {
+    /// When the job starts next, unless something is in its way.
+    pub fn next_start(&mut self, policy: Policy) -> Option<Timestamp> {
+        let due = self.next()?;
+        let jitter = policy.jitter(&self.timing.as_ref()?.timetable, due);
+        due.checked_add(jitter).ok()
+    }
+
+    /// Settles up to `now`, but for an instant whose start its jitter still delays; what becomes of the instants until
+    /// then is the caller's to record.
+    pub fn settle(&mut self, now: Timestamp, policy: Policy) -> Vec<Owed> {
         // One that is behind may still part the newest entry from the next.
         let needed = self.gap.as_ref().map_or(self.settled, |gap| gap.due_last.min(self.settled));
         self.taken.retain(|due| *due > needed);
-        let owed = match &self.timing {
-            Some(timing) => owed(&timing.timetable, self.settled, now, policy, &self.taken),
-            None => Owed::default(),
+        let first = self.next();
+        let (Some(first), Some(timing)) = (first.filter(|first| *first <= now), self.timing.clone()) else {
+            self.settled = self.settled.max(now);
+            return Vec::new();
         };
+        let timetable = &timing.timetable;
+        if let Some(pause) = timetable.after_end() {
+            return self.settle_following(timetable, first, pause, now, policy);
+        }
+        let second = timetable.next_after(first);
+        if second.is_some_and(|second| second <= now) {
+            let until = settles_until(timetable, first, now, policy);
+            let owed = owed(timetable, self.settled, until, policy, &self.taken);
+            self.settled = self.settled.max(until);
+            return owed;
+        }
+        // The ordinary case: one instant.
+        if policy.jitter.is_some_and(|jitter| first + jitter.of(first, second) > now) {
+            return Vec::new();
+        }
         self.settled = self.settled.max(now);
-        owed
+        self.upcoming = Upcoming::At(second);
+        if self.taken.contains(&first) { Vec::new() } else { vec![alone(timetable, first, now, policy)] }
     }
 
-    /// Settles up to `now` with nothing but missed instants, because the definition ends.
-    pub fn conclude(&mut self, now: Timestamp) -> Vec<Tally> {
+    /// The one instant that there is; the next follows from its run, or from now if there is none.
+    fn settle_following(
+        &mut self,
+        timetable: &Timetable,
+        due: Timestamp,
+        pause: Duration,
+        now: Timestamp,
+        policy: Policy,
+    ) -> Vec<Owed> {
+        if due + policy.jitter(timetable, due) > now {
+            return Vec::new();
+        }
+        self.settled = self.settled.max(now);
+        let owed = alone(timetable, due, now, policy);
+        match owed {
+            Owed::Run { .. } => self.hold(),
+            Owed::Missed(_) | Owed::Closed(..) => self.follow(now, pause),
+        }
+        vec![owed]
+    }
+
+    /// Settles up to `now` without a run for any instant, because the definition ends.
+    pub fn conclude(&mut self, now: Timestamp) -> Vec<Owed> {
         let missed = match &self.timing {
             Some(timing) => all_missed(&timing.timetable, self.settled, now, &self.taken),
             None => Vec::new(),
@@ -94,6 +189,17 @@ impl Account {
     pub fn cut_back(&mut self, now: Timestamp) {
         self.settled = self.settled.min(now);
         self.gap = self.gap.take().filter(|gap| gap.due_last <= now);
+        match (self.after_end(), self.upcoming) {
+            // What was to follow soon is not put off by what the clock showed before.
+            (Some(pause), Upcoming::At(Some(next))) => {
+                self.follow(now, pause);
+                if let Upcoming::At(Some(again)) = self.upcoming {
+                    self.upcoming = Upcoming::At(Some(again.min(next)));
+                }
+            }
+            (Some(_), Upcoming::At(None) | Upcoming::Unknown) => {}
+            (None, _) => self.upcoming = Upcoming::Unknown,
+        }
     }
 
     /// Cuts an entry that reaches beyond `now`; those of its instants were never real.
@@ -108,6 +214,30 @@ impl Account {
         let record = resized(&kept);
         self.gap = Some(kept);
         record
+    }
+}
+
+/// Up to where instants are settled: not the newest one, if its jitter still delays it.
+fn settles_until(timetable: &Timetable, first: Timestamp, now: Timestamp, policy: Policy) -> Timestamp {
+    if policy.jitter.is_none() {
+        return now;
+    }
+    let newest = timetable.between(timetable.last_few(first, now, 1), now).last();
+    match newest.filter(|newest| *newest + policy.jitter(timetable, *newest) > now) {
+        Some(newest) => just_before(newest),
+        None => now,
+    }
+}
+
+/// What becomes of an instant if it is the only one.
+fn alone(timetable: &Timetable, due: Timestamp, now: Timestamp, policy: Policy) -> Owed {
+    let tally = Tally { count: 1, first: due, last: due };
+    if let Some(calendar) = timetable.closed_by(due) {
+        return Owed::Closed(tally, calendar.name.as_str().into());
+    }
+    match policy.cause(timetable, due, true, now) {
+        Some(cause) => Owed::Run { due, cause },
+        None => Owed::Missed(tally),
     }
 }
 

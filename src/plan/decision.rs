@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::job::{Job, JobName, WrittenTiming};
+use crate::job::{Job, JobName, Timing};
 use crate::run::{Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State};
 
 /// The answer to something that happened: complete, so that nothing is left to choose.
@@ -61,7 +61,7 @@ impl Draft {
 }
 
 /// One change of the ledger.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Record {
     /// A job that the ledger has not seen before.
     Job(JobName),
@@ -69,7 +69,7 @@ pub enum Record {
     Definition {
         job: JobName,
         since: Timestamp,
-        timing: WrittenTiming,
+        timing: Arc<Timing>,
     },
     /// The job's last definition ends.
     DefinitionEnd {
@@ -120,6 +120,8 @@ pub struct OpenEntry {
     pub cause: Cause,
     /// The instant named by the schedule, or the moment of asking.
     pub due: Timestamp,
+    /// How much later than that it was to start.
+    pub jitter: SignedDuration,
     pub state: State,
 }
 

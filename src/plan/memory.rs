@@ -1,5 +1,7 @@
 //! What does the ledger remember? All that a planner must be told before it can go on where another ended.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::job::{JobName, Timing, WrittenTiming};
@@ -27,6 +29,8 @@ pub struct RememberedJob {
     pub newest: Option<Timestamp>,
     /// The newest entry, if it is of instants that did not become runs.
     pub gap: Option<GapEntry>,
+    /// When its last run ended, or began where its end was never learned.
+    pub last_end: Option<Timestamp>,
 }
 
 /// The definition in force when the ledger was last written.
@@ -35,7 +39,7 @@ pub struct RememberedDefinition {
     pub since: Timestamp,
     pub written: WrittenTiming,
     /// `None` if it can no longer be read, because its zone is gone.
-    pub timing: Option<Timing>,
+    pub timing: Option<Arc<Timing>>,
 }
 
 /// A run that has not ended.
@@ -64,5 +68,5 @@ pub struct AheadGap {
     pub job: JobName,
     pub gap: GapEntry,
     /// What named its instants, if that can still be read.
-    pub timing: Option<Timing>,
+    pub timing: Option<Arc<Timing>>,
 }

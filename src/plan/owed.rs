@@ -3,14 +3,15 @@
 //! A stopped daemon, a suspended machine, a clock set forward and a busy loop are the same case: instants in
 //! `(settled, now]` of which nobody knows anything yet.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::job::CatchUp;
+use crate::job::{CatchUp, Job};
 use crate::run::{Cause, Reason};
-use crate::schedule::{Tally, Timetable};
+use crate::schedule::{Jitter, Tally, Timetable};
 
 /// Up to here a start is not late enough to need a rule: the newest instant just runs.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
@@ -41,120 +42,155 @@ impl Lapse {
     }
 }
 
-/// What becomes of the owed instants, in their order: first the missed ones, then those that run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owed {
-    /// Stretches without a run between.
-    pub missed: Vec<Tally>,
-    pub runs: Vec<(Timestamp, Cause)>,
+/// What becomes of owed instants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    Missed(Tally),
+    /// A calendar holds there, of this name.
+    Closed(Tally, Arc<str>),
+    Run {
+        due: Timestamp,
+        cause: Cause,
+    },
 }
 
-/// What a job says about instants that passed.
+/// What a job says about instants that passed, and about when it starts.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     pub catch_up: CatchUp,
     pub within: Option<Duration>,
+    pub jitter: Option<Jitter>,
 }
 
-/// The instants of `(settled, now]` and what becomes of each. `taken` are instants that have a run already, from before
-/// the clock was set back.
+impl Policy {
+    pub fn of(job: &Job) -> Self {
+        Self { catch_up: job.catch_up, within: job.catch_up_within, jitter: job.jitter }
+    }
+
+    /// How much later than an instant the job starts.
+    pub fn jitter(&self, timetable: &Timetable, due: Timestamp) -> SignedDuration {
+        self.jitter.map_or(SignedDuration::ZERO, |jitter| jitter.of(due, timetable.next_after(due)))
+    }
+
+    /// The cause with which an owed instant runs; `None` if it is missed.
+    pub fn cause(&self, timetable: &Timetable, due: Timestamp, is_last: bool, now: Timestamp) -> Option<Cause> {
+        let age = now.duration_since(due);
+        if is_last && age - self.jitter(timetable, due) <= ON_TIME {
+            return Some(Cause::Schedule);
+        }
+        let within = self.within.map(|within| SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
+        let too_old = within.is_some_and(|within| age > within);
+        match self.catch_up {
+            CatchUp::None => None,
+            _ if too_old => None,
+            CatchUp::Latest | CatchUp::All => Some(Cause::CatchUp),
+        }
+    }
+}
+
+/// The instants of `(settled, now]` and what becomes of each, in their order. `taken` are instants that have a run
+/// already, from before the clock was set back.
 pub fn owed(
     timetable: &Timetable,
     settled: Timestamp,
     now: Timestamp,
     policy: Policy,
     taken: &BTreeSet<Timestamp>,
-) -> Owed {
+) -> Vec<Owed> {
     let keep = match policy.catch_up {
         CatchUp::All => MOST_CAUGHT_UP,
         CatchUp::Latest | CatchUp::None => 1,
     };
-    let Newest { older, newest } = Newest::of(timetable, settled, now, keep, taken);
-    let mut owed = Owed { missed: older, runs: Vec::new() };
-    let last = newest.back().copied();
-    for due in newest {
-        match cause(due, Some(due) == last, now, policy) {
-            Some(cause) => owed.runs.push((due, cause)),
-            None => extend(&mut owed.missed, due, taken),
-        }
-    }
-    owed
+    decide(timetable, settled, now, keep, taken, |due, is_last| policy.cause(timetable, due, is_last, now))
 }
 
-/// All instants of the stretch as missed, whatever the job's rules.
-pub fn all_missed(
+/// The instants of the stretch without a run for any of them, whatever the job's rules.
+pub fn all_missed(timetable: &Timetable, settled: Timestamp, now: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Owed> {
+    decide(timetable, settled, now, 0, taken, |_, _| None)
+}
+
+/// Calendars cut the stretch first. Of what they leave the newest few instants are looked at one by one; a year of
+/// seconds is counted.
+fn decide(
     timetable: &Timetable,
     settled: Timestamp,
     now: Timestamp,
+    keep: usize,
     taken: &BTreeSet<Timestamp>,
-) -> Vec<Tally> {
-    Newest::of(timetable, settled, now, 0, taken).older
-}
-
-/// The cause with which an owed instant runs; `None` if it is missed.
-fn cause(due: Timestamp, is_last: bool, now: Timestamp, policy: Policy) -> Option<Cause> {
-    let age = now.duration_since(due);
-    if is_last && age <= ON_TIME {
-        return Some(Cause::Schedule);
-    }
-    let too_old =
-        policy.within.is_some_and(|within| age > SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
-    match policy.catch_up {
-        CatchUp::None => None,
-        _ if too_old => None,
-        CatchUp::Latest | CatchUp::All => Some(Cause::CatchUp),
-    }
-}
-
-/// The instants of a stretch: the newest one by one, the older ones counted.
-struct Newest {
-    older: Vec<Tally>,
-    newest: VecDeque<Timestamp>,
-}
-
-impl Newest {
-    fn of(timetable: &Timetable, after: Timestamp, until: Timestamp, keep: usize, taken: &BTreeSet<Timestamp>) -> Self {
-        // Only the last few are looked at one by one; a year of seconds is counted. Where some have a run already, from
-        // before the clock was set back, the count would not do.
-        let counted_until = match taken.range(after..=until).next() {
-            None => timetable.last_few(after, until, keep as u64),
-            Some(_) => after,
-        };
-        let mut older: Vec<Tally> = timetable.tally(after, counted_until).into_iter().collect();
-        let mut newest = VecDeque::with_capacity(keep + 1);
-        for due in timetable.between(counted_until, until).filter(|due| !taken.contains(due)) {
-            newest.push_back(due);
-            if newest.len() > keep
-                && let Some(old) = newest.pop_front()
-            {
-                extend(&mut older, old, taken);
+    cause: impl Fn(Timestamp, bool) -> Option<Cause>,
+) -> Vec<Owed> {
+    let mut wanted = keep;
+    let mut newest_first = Vec::new();
+    for piece in timetable.pieces(settled, now).into_iter().rev() {
+        if let Some(calendar) = piece.closed_by {
+            let name: Arc<str> = calendar.name.as_str().into();
+            let closed = counted(timetable, piece.after, piece.until, taken);
+            newest_first.extend(closed.into_iter().rev().map(|tally| Owed::Closed(tally, name.clone())));
+            continue;
+        }
+        let split = match wanted {
+            0 => piece.until,
+            // As many more as have a run already.
+            _ => {
+                let few = wanted + taken.range(piece.after..=piece.until).count();
+                timetable.last_few(piece.after, piece.until, few as u64)
             }
+        };
+        let few: Vec<Timestamp> = timetable.between(split, piece.until).filter(|due| !taken.contains(due)).collect();
+        for due in few.into_iter().rev() {
+            let cause = if wanted > 0 { cause(due, wanted == keep) } else { None };
+            wanted = wanted.saturating_sub(1);
+            newest_first.push(match cause {
+                Some(cause) => Owed::Run { due, cause },
+                None => Owed::Missed(Tally { count: 1, first: due, last: due }),
+            });
         }
-        Self { older, newest }
+        let missed = counted(timetable, piece.after, split, taken);
+        newest_first.extend(missed.into_iter().rev().map(Owed::Missed));
     }
+    joined(newest_first.into_iter().rev(), taken)
 }
 
-/// Adds an instant to the last stretch, or begins another where an instant with a run lies between.
-fn extend(stretches: &mut Vec<Tally>, due: Timestamp, taken: &BTreeSet<Timestamp>) {
-    match stretches.last_mut() {
-        Some(tally) if taken.range(tally.last..due).next().is_none() => {
-            tally.count += 1;
-            tally.last = due;
-        }
-        _ => stretches.push(Tally { count: 1, first: due, last: due }),
+/// The instants in `(after, until]`, counted, in stretches between those that have a run.
+fn counted(timetable: &Timetable, after: Timestamp, until: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Tally> {
+    let mut stretches = Vec::new();
+    let mut from = after;
+    for due in taken.range(after..=until).filter(|due| **due > after) {
+        stretches.extend(timetable.tally(from, just_before(*due)));
+        from = *due;
     }
+    stretches.extend(timetable.tally(from, until));
+    stretches
+}
+
+/// Neighbours of one kind are one stretch, unless an instant with a run lies between.
+fn joined(owed: impl Iterator<Item = Owed>, taken: &BTreeSet<Timestamp>) -> Vec<Owed> {
+    let mut joined: Vec<Owed> = Vec::new();
+    for next in owed {
+        match (joined.last_mut(), &next) {
+            (Some(Owed::Missed(last)), Owed::Missed(tally)) if taken.range(last.last..tally.first).next().is_none() => {
+                last.count += tally.count;
+                last.last = tally.last;
+            }
+            _ => joined.push(next),
+        }
+    }
+    joined
+}
+
+fn just_before(at: Timestamp) -> Timestamp {
+    at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::{Place, Schedule};
+    use crate::schedule::{Calendar, Closure, Events, Hours, Place, Schedule, Then};
     use jiff::tz::TimeZone;
-    use std::sync::Arc;
 
     fn minutely() -> Timetable {
-        let schedule = Arc::new(Schedule::parse("* * * * *").unwrap());
-        Timetable { schedules: vec![schedule], place: Place::of(TimeZone::UTC) }
+        let schedule = Arc::new(Schedule::parse("* * * * *", "").unwrap());
+        Timetable::new(vec![schedule], Place::of(TimeZone::UTC))
     }
 
     fn minute(minutes: i64) -> Timestamp {
@@ -165,9 +201,9 @@ mod tests {
         Tally { count: u64::try_from(last - first).unwrap() + 1, first: minute(first), last: minute(last) }
     }
 
-    const LATEST: Policy = Policy { catch_up: CatchUp::Latest, within: None };
-    const ALL: Policy = Policy { catch_up: CatchUp::All, within: None };
-    const NONE: Policy = Policy { catch_up: CatchUp::None, within: None };
+    const LATEST: Policy = Policy { catch_up: CatchUp::Latest, within: None, jitter: None };
+    const ALL: Policy = Policy { catch_up: CatchUp::All, within: None, jitter: None };
+    const NONE: Policy = Policy { catch_up: CatchUp::None, within: None, jitter: None };
 
     fn seconds(at: Timestamp, seconds: i64) -> Timestamp {
         at + SignedDuration::from_secs(seconds)
@@ -176,8 +212,9 @@ mod tests {
     #[track_caller]
     fn check(policy: Policy, settled: i64, now: Timestamp, missed: &[Tally], runs: &[(i64, Cause)]) {
         let owed = owed(&minutely(), minute(settled), now, policy, &BTreeSet::new());
-        let runs: Vec<_> = runs.iter().map(|(at, cause)| (minute(*at), *cause)).collect();
-        assert_eq!(owed, Owed { missed: missed.to_vec(), runs });
+        let runs = runs.iter().map(|(at, cause)| Owed::Run { due: minute(*at), cause: *cause });
+        let expect: Vec<Owed> = missed.iter().copied().map(Owed::Missed).chain(runs).collect();
+        assert_eq!(owed, expect);
     }
 
     #[test]
@@ -203,35 +240,71 @@ mod tests {
     }
 
     fn hourly() -> Timetable {
-        let schedule = Arc::new(Schedule::parse("0 * * * *").unwrap());
-        Timetable { schedules: vec![schedule], place: Place::of(TimeZone::UTC) }
+        let schedule = Arc::new(Schedule::parse("0 * * * *", "").unwrap());
+        Timetable::new(vec![schedule], Place::of(TimeZone::UTC))
+    }
+
+    /// How many instants are missed, and which run.
+    fn summary(owed: &[Owed]) -> (u64, Vec<(Timestamp, Cause)>) {
+        let mut summary = (0, Vec::new());
+        for item in owed {
+            match item {
+                Owed::Missed(tally) => summary.0 += tally.count,
+                Owed::Run { due, cause } => summary.1.push((*due, *cause)),
+                Owed::Closed(..) => panic!("{item:?}"),
+            }
+        }
+        summary
     }
 
     #[test]
     fn what_is_late_is_caught_up_within_its_time() {
-        let run = |policy| owed(&hourly(), minute(0), minute(330), policy, &BTreeSet::new());
-        assert_eq!(run(LATEST).runs, [(minute(300), Cause::CatchUp)]);
-        assert_eq!(run(LATEST).missed[0].count, 4);
-        assert_eq!(run(NONE).missed[0].count, 5);
+        let run = |policy| summary(&owed(&hourly(), minute(0), minute(330), policy, &BTreeSet::new()));
+        assert_eq!(run(LATEST), (4, vec![(minute(300), Cause::CatchUp)]));
+        assert_eq!(run(NONE), (5, vec![]));
         let within = |minutes: u64, policy| Policy { within: Some(Duration::from_secs(minutes * 60)), ..policy };
-        assert_eq!(run(within(30, LATEST)).runs.len(), 1);
-        assert_eq!(run(within(29, LATEST)).runs, []);
-        assert_eq!(run(within(29, LATEST)).missed[0].count, 5);
-        assert_eq!(run(within(90, ALL)).runs.len(), 2);
-        assert_eq!(run(within(90, ALL)).missed[0].count, 3);
+        assert_eq!(run(within(30, LATEST)).1.len(), 1);
+        assert_eq!(run(within(29, LATEST)), (5, vec![]));
+        assert_eq!((run(within(90, ALL)).0, run(within(90, ALL)).1.len()), (3, 2));
     }
 
     #[test]
     fn an_instant_with_a_run_gets_no_second_one_and_parts_the_missed() {
         let taken = BTreeSet::from([minute(3), minute(10)]);
         let owed = owed(&minutely(), minute(0), minute(10), NONE, &taken);
-        assert_eq!(owed.missed, [tally(1, 2), tally(4, 8)]);
-        assert_eq!(owed.runs, [(minute(9), Cause::Schedule)]);
+        let run = Owed::Run { due: minute(9), cause: Cause::Schedule };
+        assert_eq!(owed, [Owed::Missed(tally(1, 2)), Owed::Missed(tally(4, 8)), run]);
     }
 
     #[test]
     fn a_definition_that_ends_misses_all() {
-        assert_eq!(all_missed(&minutely(), minute(0), minute(5), &BTreeSet::new()), [tally(1, 5)]);
+        assert_eq!(all_missed(&minutely(), minute(0), minute(5), &BTreeSet::new()), [Owed::Missed(tally(1, 5))]);
         assert_eq!(all_missed(&minutely(), minute(5), minute(5), &BTreeSet::new()), []);
+    }
+
+    #[test]
+    fn calendars_cut_what_is_owed_before_anything_else() {
+        let calendar = Calendar {
+            name: "hours".to_owned(),
+            version: String::new(),
+            dates: Vec::new(),
+            days: Vec::new(),
+            hours: vec![Hours::parse("02:00-04:00").unwrap()],
+            events: Events::default(),
+            text: "".into(),
+        };
+        let closure = Closure { calendars: vec![Arc::new(calendar)], then: Then::Skip };
+        let table = Timetable { closure: Some(closure), ..hourly() };
+        let closed = |first: i64, last: i64| {
+            let tally = Tally { count: 2, first: minute(first), last: minute(last) };
+            Owed::Closed(tally, "hours".into())
+        };
+        let missed = Tally { count: 1, first: minute(60), last: minute(60) };
+        let run = |due: i64, cause| Owed::Run { due: minute(due), cause };
+        // Down over the calendar's time and a little longer, and until its last instant.
+        let owed_at = |now: i64| owed(&table, minute(0), minute(now), LATEST, &BTreeSet::new());
+        assert_eq!(owed_at(240), [Owed::Missed(missed), closed(120, 180), run(240, Cause::Schedule)]);
+        assert_eq!(owed_at(200), [run(60, Cause::CatchUp), closed(120, 180)]);
+        assert_eq!(owed_at(60), [run(60, Cause::Schedule)]);
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::account::{Account, GapKind};
 use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
 use super::memory::Ahead;
-use super::owed::{Lapse, Policy};
+use super::owed::{Lapse, Owed, Policy};
 use super::queue::Queue;
 use super::timers::Timers;
 use super::verdict::verdict;
@@ -45,6 +45,8 @@ pub(super) struct OpenRun {
     pub job: Arc<Job>,
     pub cause: Cause,
     pub due: Timestamp,
+    /// From when on it may begin.
+    pub ready: Timestamp,
     pub phase: Phase,
 }
 
@@ -100,7 +102,7 @@ impl Planner {
         self.timers.next().into_iter().chain(self.queue.next()).min()
     }
 
-    /// The next instant of a job.
+    /// When a job starts next: at its next instant, or later by its jitter.
     pub fn next_of(&self, job: &JobName) -> Option<Timestamp> {
         self.timers.of(job)
     }
@@ -153,7 +155,7 @@ impl Planner {
     pub fn handle_ended(&mut self, run: RunId, ended: Ended, now: Timestamp) -> Decision {
         self.latest = self.latest.max(now);
         let mut draft = Draft::default();
-        if let Some(open) = self.forget(run) {
+        if let Some(open) = self.forget(run, ended.at.min(now)) {
             let verdict = verdict(&open.job, &ended);
             draft.record(Record::Closed(Closing {
                 run,
@@ -235,16 +237,18 @@ impl Planner {
         let (Some(slot), Some(account)) = (self.slots.get(name), self.accounts.get_mut(name)) else {
             return;
         };
-        let policy = Policy { catch_up: slot.job.catch_up, within: slot.job.catch_up_within };
+        let policy = Policy::of(&slot.job);
         let owed = account.settle(now, policy);
         // Several at once, or one that comes late, are worked through one after another.
-        let in_turn = policy.catch_up == CatchUp::All
-            && (owed.runs.len() > 1 || owed.runs.iter().any(|(_, cause)| *cause == Cause::CatchUp));
-        for tally in owed.missed {
-            self.record_gap(name, GapKind::missed(lapse.reason()), tally, draft);
-        }
-        for (due, cause) in owed.runs {
-            self.due(name, due, cause, in_turn, draft);
+        let runs =
+            || owed.iter().filter_map(|owed| if let Owed::Run { cause, .. } = owed { Some(*cause) } else { None });
+        let in_turn = policy.catch_up == CatchUp::All && (runs().count() > 1 || runs().any(|c| c == Cause::CatchUp));
+        for owed in owed {
+            match owed {
+                Owed::Missed(tally) => self.record_gap(name, GapKind::missed(lapse.reason()), tally, draft),
+                Owed::Closed(tally, calendar) => self.record_gap(name, GapKind::closed(&calendar), tally, draft),
+                Owed::Run { due, cause } => self.due(name, due, cause, in_turn, draft),
+            }
         }
     }
 
@@ -271,19 +275,28 @@ impl Planner {
         let Some(slot) = self.slots.get_mut(name) else {
             return;
         };
+        let jitter = match (cause, slot.job.active_timing()) {
+            (Cause::Schedule | Cause::CatchUp, Some(timing)) => Policy::of(&slot.job).jitter(&timing.timetable, due),
+            _ => SignedDuration::ZERO,
+        };
+        let ready = due + jitter;
         slot.open.insert(run);
         let phase = if in_turn {
             slot.turns.push_back(run);
             Phase::InTurn { since }
         } else {
-            self.queue.push(due, run);
+            self.queue.push(ready, run);
             Phase::Waiting { since }
         };
-        self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, phase });
+        self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, ready, phase });
         if let Some(account) = self.accounts.get_mut(name) {
             account.gap = None;
+            if account.after_end().is_some() {
+                account.hold();
+                self.timers.set(name, None);
+            }
         }
-        draft.open(OpenEntry { run, job: name.clone(), cause, due, state: State::Waiting });
+        draft.open(OpenEntry { run, job: name.clone(), cause, due, jitter, state: State::Waiting });
     }
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
@@ -297,13 +310,14 @@ impl Planner {
         }
     }
 
-    /// Takes a run out of everything that knows of it; the job's next one in turn waits for a place.
-    pub(super) fn forget(&mut self, run: RunId) -> Option<OpenRun> {
+    /// Takes a run out of everything that knows of it, because it is over since `at`; the job's next one in turn waits for
+    /// a place, and what follows from its end is known now.
+    pub(super) fn forget(&mut self, run: RunId, at: Timestamp) -> Option<OpenRun> {
         let open = self.runs.remove(&run)?;
         match open.phase {
             Phase::Running => self.queue.free_place(),
             Phase::Waiting { .. } => {
-                self.queue.remove(open.due, run);
+                self.queue.remove(open.ready, run);
             }
             Phase::InTurn { .. } => {}
         }
@@ -311,6 +325,7 @@ impl Planner {
             slot.open.remove(&run);
             slot.turns.retain(|waiting| *waiting != run);
             self.next_turn(&open.job.name);
+            self.follow_end(&open.job.name, at);
         }
         Some(open)
     }
@@ -330,7 +345,19 @@ impl Planner {
             && let Phase::InTurn { since } = open.phase
         {
             open.phase = Phase::Waiting { since };
-            self.queue.push(open.due, run);
+            self.queue.push(open.ready, run);
+        }
+    }
+
+    /// The next instant of a job may follow from the end of its last run.
+    pub(super) fn follow_end(&mut self, name: &JobName, at: Timestamp) {
+        let is_open = self.slots.get(name).is_some_and(|slot| !slot.open.is_empty());
+        let Some(account) = self.accounts.get_mut(name).filter(|_| !is_open) else {
+            return;
+        };
+        if let Some(pause) = account.after_end() {
+            account.follow(at, pause);
+            self.arm(name);
         }
     }
 
@@ -354,9 +381,10 @@ impl Planner {
         }
     }
 
-    /// Sets the job's timer to its next instant.
+    /// Sets the job's timer to when it starts next.
     pub(super) fn arm(&mut self, name: &JobName) {
-        let next = self.accounts.get(name).and_then(Account::next);
+        let policy = self.slots.get(name).map(|slot| Policy::of(&slot.job));
+        let next = self.accounts.get_mut(name).zip(policy).and_then(|(account, policy)| account.next_start(policy));
         self.timers.set(name, next);
     }
 

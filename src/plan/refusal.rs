@@ -24,7 +24,7 @@ impl Planner {
     }
 
     fn refuse_run(&mut self, entry: &OpenEntry, draft: &mut Draft) {
-        self.forget(entry.run);
+        self.forget(entry.run, self.latest());
         let detail = format!("run {} was due at {}, for which the ledger has another entry", entry.run, entry.due);
         let job = Some(entry.job.clone());
         draft.record(Record::Event(EventNote { at: self.latest(), kind: EventKind::Refused, job, detail }));

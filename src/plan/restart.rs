@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,9 +10,9 @@ use super::account::{Account, GapKind};
 use super::change::{Change, Changes};
 use super::decision::{Closing, Decision, Draft, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun};
-use super::owed::Lapse;
+use super::owed::{Lapse, Owed};
 use super::planner::{OpenRun, Phase, Planner, Slot};
-use crate::job::{Job, JobName, Timing};
+use crate::job::{Job, JobName};
 use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State};
 use crate::schedule::Moment;
 
@@ -21,6 +22,10 @@ impl Planner {
         let mut planner = Self::empty(places, memory.highest, now);
         let mut draft = Draft::default();
         let mut known = BTreeMap::new();
+        let mut traces: BTreeMap<JobName, Timestamp> =
+            memory.jobs.iter().filter_map(|job| Some((job.name.clone(), newest_trace(job)?))).collect();
+        // What had not ended does now.
+        traces.extend(memory.open.iter().map(|run| (run.job.clone(), now)));
         for job in memory.jobs {
             planner.accounts.insert(job.name.clone(), remembered_account(&job, now));
             known.insert(job.name.clone(), job.definition);
@@ -48,6 +53,7 @@ impl Planner {
         }
         planner.readmit(memory.open, &mut draft);
         for job in jobs {
+            planner.follow_last_end(&job.name, traces.get(&job.name).copied());
             planner.arm(&job.name);
         }
         planner.settle_due(Lapse::DaemonDown, &mut draft);
@@ -58,12 +64,12 @@ impl Planner {
 
     /// A job of the file meets its remembered definition.
     fn resume(&mut self, job: &Arc<Job>, remembered: Option<RememberedDefinition>, draft: &mut Draft) {
-        let written = job.active_timing().map(Timing::written);
+        let written = job.active_timing().map(|timing| &timing.written);
         let Some(old) = remembered else {
             self.begin_definition(job, draft);
             return;
         };
-        if written.as_ref() != Some(&old.written) {
+        if written != Some(&old.written) {
             self.end_definition(&job.name, ending(job), draft);
             self.begin_definition(job, draft);
         } else if let Some(account) = self.accounts.get_mut(&job.name) {
@@ -74,9 +80,14 @@ impl Planner {
     /// The job's instants up to now are settled as missed, in the same transaction that ends its definition.
     fn end_definition(&mut self, name: &JobName, reason: Reason, draft: &mut Draft) {
         let now = self.latest();
-        let missed = self.accounts.get_mut(name).map(|account| account.conclude(now)).unwrap_or_default();
-        for tally in missed {
-            self.record_gap(name, GapKind::missed(reason), tally, draft);
+        let owed = self.accounts.get_mut(name).map(|account| account.conclude(now)).unwrap_or_default();
+        for owed in owed {
+            match owed {
+                Owed::Closed(tally, calendar) => self.record_gap(name, GapKind::closed(&calendar), tally, draft),
+                Owed::Missed(tally) => self.record_gap(name, GapKind::missed(reason), tally, draft),
+                // Nothing runs for a definition that ends.
+                Owed::Run { .. } => {}
+            }
         }
         draft.record(Record::DefinitionEnd { job: name.clone(), until: now });
     }
@@ -86,10 +97,27 @@ impl Planner {
         let since = self.latest();
         let timing = job.active_timing().cloned();
         if let Some(timing) = &timing {
-            draft.record(Record::Definition { job: job.name.clone(), since, timing: timing.written() });
+            draft.record(Record::Definition { job: job.name.clone(), since, timing: timing.clone() });
         }
         let taken = self.accounts.remove(&job.name).map(|account| account.taken).unwrap_or_default();
-        self.accounts.insert(job.name.clone(), Account { taken, ..Account::opened(timing, since) });
+        let mut account = Account::opened(timing, since);
+        account.taken = taken;
+        self.accounts.insert(job.name.clone(), account);
+    }
+
+    /// The instant of a job that follows from its last run: one that never ran is due at the daemon's start, and one that
+    /// has begun anew with this start owes nothing.
+    fn follow_last_end(&mut self, name: &JobName, last: Option<Timestamp>) {
+        let now = self.latest();
+        let is_open = self.slots.get(name).is_some_and(|slot| !slot.open.is_empty());
+        let Some(account) = self.accounts.get_mut(name).filter(|_| !is_open) else {
+            return;
+        };
+        match (account.after_end(), last) {
+            (Some(pause), Some(last)) => account.follow(last.max(account.settled).min(now), pause),
+            (Some(_), None) => account.follow(now, Duration::ZERO),
+            (None, _) => {}
+        }
     }
 
     /// Runs that had not ended: running ones are lost, waiting ones wait on in due order.
@@ -145,13 +173,13 @@ impl Planner {
             Phase::InTurn { since }
         };
         slot.open.insert(run.run);
-        let open = OpenRun { job: slot.job.clone(), cause: run.cause, due: run.due, phase };
+        let open = OpenRun { job: slot.job.clone(), cause: run.cause, due: run.due, ready: run.due, phase };
         self.runs.insert(run.run, open);
     }
 
     fn begin_moments(&mut self, jobs: &[Arc<Job>], first_since_boot: bool, draft: &mut Draft) {
         for job in jobs {
-            let Some(timing) = job.active_timing() else {
+            let Some(timing) = job.active_timing().filter(|t| t.timetable.bounds.contain(self.latest())) else {
                 continue;
             };
             let cause = if first_since_boot && timing.timetable.has_moment(Moment::Reboot) {
@@ -185,6 +213,8 @@ impl Planner {
                     if let Some(slot) = self.slots.get_mut(name) {
                         slot.job = (*job).clone();
                     }
+                    // Another jitter moves the start, though not the instant.
+                    self.arm(name);
                 }
             }
         }
@@ -203,6 +233,7 @@ impl Planner {
         self.slots.insert(job.name.clone(), slot);
         draft.record(Record::Job(job.name.clone()));
         self.begin_definition(job, draft);
+        self.follow_end(&job.name, self.latest());
         self.arm(&job.name);
     }
 
@@ -221,7 +252,8 @@ impl Planner {
         if let Some(account) = self.accounts.remove(name)
             && !account.taken.is_empty()
         {
-            let closed = Account { taken: account.taken, ..Account::opened(None, account.settled) };
+            let mut closed = Account::opened(None, account.settled);
+            closed.taken = account.taken;
             self.accounts.insert(name.clone(), closed);
         }
     }
@@ -237,6 +269,7 @@ impl Planner {
         if !job.enabled {
             self.skip_waiting(&job.name, Reason::Disabled, "the job was disabled while it waited", draft);
         }
+        self.follow_end(&job.name, self.latest());
         self.arm(&job.name);
     }
 
@@ -254,7 +287,7 @@ impl Planner {
             .map(|(run, _)| *run)
             .collect();
         for run in waiting {
-            self.forget(run);
+            self.forget(run, self.latest());
             draft.record(Record::Closed(Closing {
                 run,
                 outcome: Outcome::Skipped,
@@ -271,6 +304,11 @@ fn ending(job: &Job) -> Reason {
     if job.enabled { Reason::Changed } else { Reason::Disabled }
 }
 
+/// The last moment that the ledger knows of a job: the end of its last run, or the last instant that did not become one.
+fn newest_trace(job: &RememberedJob) -> Option<Timestamp> {
+    job.last_end.into_iter().chain(job.gap.as_ref().map(|gap| gap.due_last)).max()
+}
+
 /// A job's account under its old definition.
 fn remembered_account(job: &RememberedJob, now: Timestamp) -> Account {
     let timing = job.definition.as_ref().and_then(|definition| definition.timing.clone());
@@ -278,5 +316,7 @@ fn remembered_account(job: &RememberedJob, now: Timestamp) -> Account {
     let settled = since.into_iter().chain(job.newest).max().unwrap_or(now).min(now);
     // An entry of an earlier definition is not extended.
     let gap = job.gap.clone().filter(|gap| since.is_none_or(|since| gap.due > since));
-    Account { gap, ..Account::opened(timing, settled) }
+    let mut account = Account::opened(timing, settled);
+    account.gap = gap;
+    account
 }

@@ -4,23 +4,32 @@
 //! schedules, its zone and what to do where that zone's clocks jump. Nothing here reads a clock or a file: the
 //! zone comes in as a value, and so does the moment from which to search.
 
+mod bounds;
+mod calendar;
+mod ics;
 mod pattern;
 mod place;
 mod quantity;
+mod spread;
 mod syntax;
+mod timetable;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub use bounds::{Bound, Bounds};
+pub use calendar::{Calendar, Closure, Dates, Hours, Then};
+pub use ics::{Events, read_events};
 pub use pattern::Pattern;
 pub use place::{Fold, Gap};
 pub use quantity::{parse_duration, parse_size};
+pub use spread::{Jitter, fingerprint};
+pub use timetable::{Piece, Place, Tally, Timetable};
 
 /// Why a text is not a schedule: the bytes of the text that are wrong, what is wrong with them, what to write
 /// instead.
@@ -55,6 +64,8 @@ enum Rule {
     Cron(Box<Pattern>),
     /// Counted from the Unix epoch, so it does not depend on when the daemon started.
     Every(Duration),
+    /// Counted from the end of the job's last run, so known only when that has ended.
+    AfterEnd(Duration),
     At(At),
     Reboot,
     Start,
@@ -91,10 +102,11 @@ const ALIASES: [(&str, &str); 7] = [
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Schedule {
-    /// Reads one schedule: a cron pattern of five to seven fields, an alias, `every D` or `at T`.
+    /// Reads one schedule: a cron pattern of five to seven fields, an alias, `every D`, `every D after end` or `at T`.
+    /// `job` is the name from which `H` is hashed.
     ///
     /// Patterns follow the Open Cron Pattern Specification; what it rejects is an error here, with the place.
-    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+    pub fn parse(text: &str, job: &str) -> Result<Self, ScheduleError> {
         let body = text.trim();
         let start = text.len() - text.trim_start().len();
         let within =
@@ -107,7 +119,7 @@ impl Schedule {
             Some(word) if word.starts_with('@') => parse_alias(body),
             Some("every") => parse_every(body),
             Some("at") => parse_at(body),
-            Some(_) => Pattern::parse(body).map(|pattern| Rule::Cron(Box::new(pattern))),
+            Some(_) => Pattern::parse(body, job).map(|pattern| Rule::Cron(Box::new(pattern))),
         }
         .map_err(within)?;
         Ok(Self { text: text.into(), rule })
@@ -122,7 +134,7 @@ impl Schedule {
     pub fn chore_pattern(&self) -> Option<String> {
         match &self.rule {
             Rule::Cron(pattern) => Some(pattern.with_seconds().to_owned()),
-            Rule::Every(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
+            Rule::Every(_) | Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
         }
     }
 
@@ -133,7 +145,7 @@ impl Schedule {
                 "either day field may match; other crons take a day field that begins with `*` as free, and want both: \
                  write `+` before the day of the week for that",
             ),
-            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
+            Rule::Cron(_) | Rule::Every(_) | Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
         }
     }
 
@@ -142,8 +154,39 @@ impl Schedule {
         match self.rule {
             Rule::Reboot => Some(Moment::Reboot),
             Rule::Start => Some(Moment::Start),
-            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) => None,
+            Rule::Cron(_) | Rule::Every(_) | Rule::AfterEnd(_) | Rule::At(_) => None,
         }
+    }
+
+    /// How long after the end of the job's last run it names an instant, if it names none in advance for that reason.
+    pub fn after_end(&self) -> Option<Duration> {
+        match self.rule {
+            Rule::AfterEnd(pause) => Some(pause),
+            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
+        }
+    }
+
+    /// Whether its instants can be told in advance.
+    pub fn names_instants(&self) -> bool {
+        match self.rule {
+            Rule::Cron(_) | Rule::Every(_) | Rule::At(_) => true,
+            Rule::AfterEnd(_) | Rule::Reboot | Rule::Start => false,
+        }
+    }
+
+    /// How many instants it names on one day at the most, as far as its times of day tell.
+    pub fn most_a_day(&self) -> u64 {
+        const DAY: u64 = 86_400;
+        match &self.rule {
+            Rule::Cron(pattern) => pattern.times_a_day(),
+            Rule::Every(interval) => DAY.div_ceil(interval.as_secs().max(1)),
+            Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => 1,
+        }
+    }
+
+    /// Whether the same text means something else for a job of another name.
+    pub fn is_hashed(&self) -> bool {
+        matches!(&self.rule, Rule::Cron(pattern) if pattern.is_hashed())
     }
 
     /// The first instant strictly later than `after`; none if there is no such instant, or if the schedule
@@ -156,7 +199,7 @@ impl Schedule {
             }
             Rule::Every(interval) => next_multiple(after, *interval),
             Rule::At(at) => at.resolve(&place.zone).filter(|instant| *instant > after),
-            Rule::Reboot | Rule::Start => None,
+            Rule::AfterEnd(_) | Rule::Reboot | Rule::Start => None,
         }
     }
 
@@ -169,7 +212,7 @@ impl Schedule {
             }
             Rule::Every(interval) => count_multiples(after, until, *interval),
             Rule::At(at) => u64::from(at.resolve(&place.zone).is_some_and(|at| after < at && at <= until)),
-            Rule::Reboot | Rule::Start => 0,
+            Rule::AfterEnd(_) | Rule::Reboot | Rule::Start => 0,
         }
     }
 }
@@ -198,7 +241,7 @@ fn parse_alias(body: &str) -> Result<Rule, ScheduleError> {
         _ => {}
     }
     if let Some((_, pattern)) = ALIASES.iter().find(|(alias, _)| *alias == lower) {
-        return Pattern::parse(pattern).map(|pattern| Rule::Cron(Box::new(pattern)));
+        return Pattern::parse(pattern, "").map(|pattern| Rule::Cron(Box::new(pattern)));
     }
     let error = ScheduleError::new(0..body.len(), format!("`{body}` is no alias"));
     if lower.starts_with("@every") {
@@ -209,15 +252,27 @@ fn parse_alias(body: &str) -> Result<Rule, ScheduleError> {
 
 fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
     let rest = body["every".len()..].trim_start();
-    let span = body.len() - rest.len()..body.len();
-    let interval = parse_duration(rest).map_err(|error| ScheduleError::new(span.clone(), error.to_string()))?;
+    let start = body.len() - rest.len();
+    let (length, after_end) = match rest.split_once("after") {
+        Some((length, behind)) if behind.trim() == "end" => (length.trim_end(), true),
+        Some((length, _)) => {
+            return Err(ScheduleError::new(
+                start + length.len()..body.len(),
+                "an interval counts from the epoch or `after end`",
+            )
+            .help(format!("write \"every {} after end\"", length.trim_end())));
+        }
+        None => (rest, false),
+    };
+    let span = start..start + length.len();
+    let interval = parse_duration(length).map_err(|error| ScheduleError::new(span.clone(), error.to_string()))?;
     if interval < SHORTEST_INTERVAL {
         return Err(ScheduleError::new(span, "the shortest interval is one second"));
     }
     if interval.subsec_nanos() % 1000 != 0 {
         return Err(ScheduleError::new(span, "instants are no finer than a microsecond"));
     }
-    Ok(Rule::Every(interval))
+    Ok(if after_end { Rule::AfterEnd(interval) } else { Rule::Every(interval) })
 }
 
 fn parse_at(body: &str) -> Result<Rule, ScheduleError> {
@@ -245,114 +300,6 @@ fn next_multiple(after: Timestamp, interval: Duration) -> Option<Timestamp> {
     Timestamp::from_nanosecond(next).ok()
 }
 
-/// Where a civil time is placed: a zone, and the rules for its gaps and folds.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub zone: TimeZone,
-    /// `None` is Vixie cron's rule, which depends on the pattern.
-    pub gap: Option<Gap>,
-    /// `None` is Vixie cron's rule, which depends on the pattern.
-    pub fold: Option<Fold>,
-}
-
-impl Place {
-    /// The zone with Vixie cron's rules for gaps and folds.
-    pub fn of(zone: TimeZone) -> Self {
-        Self { zone, gap: None, fold: None }
-    }
-
-    /// Vixie's rule: a fixed pattern shifts out of a gap and runs in the first pass of a fold; any other skips the
-    /// gap and runs in both passes, so that it keeps its pace in real time.
-    fn rules_for(&self, pattern: &Pattern) -> (Gap, Fold) {
-        let (gap, fold) = if pattern.is_fixed() { (Gap::ShiftFromShort, Fold::First) } else { (Gap::Skip, Fold::Both) };
-        (self.gap.unwrap_or(gap), self.fold.unwrap_or(fold))
-    }
-}
-
-/// All that a job says about its instants.
-///
-/// Two schedules that name the same instant name one.
-#[derive(Debug, Clone)]
-pub struct Timetable {
-    pub schedules: Vec<Arc<Schedule>>,
-    pub place: Place,
-}
-
-/// The instants of a stretch of time, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
-    pub count: u64,
-    pub first: Timestamp,
-    pub last: Timestamp,
-}
-
-impl Timetable {
-    /// The first instant strictly later than `after`.
-    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        self.next_with_schedule(after).map(|(instant, _)| instant)
-    }
-
-    /// The first instant strictly later than `after`, and the schedule that names it (the first one in the file
-    /// where several do).
-    pub fn next_with_schedule(&self, after: Timestamp) -> Option<(Timestamp, &Schedule)> {
-        self.schedules
-            .iter()
-            .filter_map(|schedule| Some((schedule.next_after(after, &self.place)?, &**schedule)))
-            .min_by_key(|(instant, _)| *instant)
-    }
-
-    /// The instants in `(after, until]`, in order.
-    pub fn between(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-        std::iter::successors(self.next_after(after), |last| self.next_after(*last))
-            .take_while(move |instant| *instant <= until)
-    }
-
-    /// How many instants lie in `(after, until]`. Of a single schedule they are counted, of several walked, because an
-    /// instant named twice is one.
-    pub fn count(&self, after: Timestamp, until: Timestamp) -> u64 {
-        let mut naming = self.schedules.iter().filter(|schedule| schedule.moment().is_none());
-        match (naming.next(), naming.next()) {
-            (Some(only), None) => only.count(after, until, &self.place),
-            (None, _) => 0,
-            (Some(_), Some(_)) => self.between(after, until).map(|_| 1).sum(),
-        }
-    }
-
-    /// The instants in `(after, until]`: how many, the first and the last.
-    pub fn tally(&self, after: Timestamp, until: Timestamp) -> Option<Tally> {
-        let first = self.next_after(after).filter(|first| *first <= until)?;
-        let window = self.last_few(after, until, 1);
-        let last = self.between(window, until).last().unwrap_or(first);
-        Some(Tally { count: self.count(after, until), first, last })
-    }
-
-    /// A moment from `after` on behind which there are at least `few` instants up to `until`, if there are so many, and
-    /// not many more.
-    pub fn last_few(&self, after: Timestamp, until: Timestamp, few: u64) -> Timestamp {
-        let mut window = SHORTEST_INTERVAL;
-        loop {
-            let from = until.checked_sub(window).unwrap_or(Timestamp::MIN);
-            if from <= after {
-                return after;
-            }
-            if self.count(from, until) >= few {
-                return from;
-            }
-            window *= 2;
-        }
-    }
-
-    /// Whether the schedules name any instant at all, the past included.
-    pub fn names_any(&self) -> bool {
-        self.has_moment(Moment::Reboot) || self.has_moment(Moment::Start) || self.next_after(Timestamp::MIN).is_some()
-    }
-
-    /// Whether one of the schedules names this moment.
-    pub fn has_moment(&self, moment: Moment) -> bool {
-        self.schedules.iter().any(|schedule| schedule.moment() == Some(moment))
-    }
-}
-
 /// How many multiples of `interval` since the Unix epoch lie in `(after, until]`.
 fn count_multiples(after: Timestamp, until: Timestamp, interval: Duration) -> u64 {
     let Ok(interval) = i128::try_from(interval.as_nanos()) else {
@@ -365,12 +312,11 @@ fn count_multiples(after: Timestamp, until: Timestamp, interval: Duration) -> u6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn utc(schedules: &[&str]) -> Timetable {
-        Timetable {
-            schedules: schedules.iter().map(|text| Arc::new(Schedule::parse(text).unwrap())).collect(),
-            place: Place::of(TimeZone::UTC),
-        }
+        let schedules = schedules.iter().map(|text| Arc::new(Schedule::parse(text, "").unwrap()));
+        Timetable::new(schedules.collect(), Place::of(TimeZone::UTC))
     }
 
     fn at(text: &str) -> Timestamp {
@@ -433,7 +379,7 @@ mod tests {
             ("every 3 parsecs", "no duration"),
             ("at noon", "`noon` is no date and time"),
         ] {
-            let error = Schedule::parse(text).unwrap_err();
+            let error = Schedule::parse(text, "").unwrap_err();
             assert!(error.message.contains(expect), "{text}: {error}");
             assert!(error.span.end <= text.len(), "{text}: {:?}", error.span);
         }

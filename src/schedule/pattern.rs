@@ -16,6 +16,7 @@ pub struct Pattern {
     cron: Cron,
     times: TimesOfDay,
     starred_day: bool,
+    hashed: bool,
     plain: Box<str>,
     fixed: bool,
     /// Searches end here; croner would go on to its own limit.
@@ -23,9 +24,10 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last).
-    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        let fields = Fields::read(text)?;
+    /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last). `job`
+    /// is the name from which `H` is hashed.
+    pub fn parse(text: &str, job: &str) -> Result<Self, ScheduleError> {
+        let fields = Fields::read(text, job)?;
         let cron = CronParser::builder()
             .seconds(Seconds::Optional)
             .year(Year::Optional)
@@ -39,6 +41,7 @@ impl Pattern {
             plain: fields.plain.into(),
             times: TimesOfDay::of(&cron),
             starred_day: fields.starred_day,
+            hashed: fields.hashed,
             cron,
         };
         if !pattern.can_match() {
@@ -57,6 +60,16 @@ impl Pattern {
     /// day fields must match; here only an exact `*` does, and either may.
     pub fn has_starred_day(&self) -> bool {
         self.starred_day
+    }
+
+    /// How many matches a matching day has.
+    pub fn times_a_day(&self) -> u64 {
+        self.times.all()
+    }
+
+    /// Whether it means something else for a job of another name.
+    pub fn is_hashed(&self) -> bool {
+        self.hashed
     }
 
     /// The pattern in plain numbers, with its field for seconds.
@@ -164,7 +177,7 @@ mod tests {
 
     #[track_caller]
     fn rejects(text: &str, place: &str, message: &str, help: &str) {
-        let error = Pattern::parse(text).expect_err(text);
+        let error = Pattern::parse(text, "").expect_err(text);
         assert_eq!(&text[error.span.clone()], place, "{text}: {error:?}");
         assert!(error.message.contains(message), "{text}: {error:?}");
         assert!(error.help.clone().unwrap_or_default().contains(help), "{text}: {error:?}");
@@ -197,6 +210,12 @@ mod tests {
         rejects("0 0 0 1 1 * 1969", "1969", "1970 to 5000", "");
         rejects("-5 * * * *", "", "is no minute", "");
         rejects("0 ٣ * * *", "٣", "is no hour", "");
+        rejects("H(0-60) * * * *", "60", "out of range", "");
+        rejects("H(30-10) * * * *", "H(30-10)", "backwards", "");
+        rejects("H(5) * * * *", "H(5)", "no hashed value", "H(0-29)");
+        rejects("HH * * * *", "HH", "no hashed value", "");
+        rejects("H/0 * * * *", "H/0", "zero", "");
+        rejects("0 0 0 1 1 * H", "H", "no meaning", "");
     }
 
     #[test]
@@ -208,7 +227,7 @@ mod tests {
         rejects("0 0 0 29 2 +MON 2028", "29 2 +MON", "never fires", "");
         for text in ["0 0 29 2 *", "0 0 30 2 MON", "0 0 31 * *", "0 0 29 2 +MON", "0 0 * 2 FRI#5", "0 0 0 29 2 * 2024"]
         {
-            assert!(Pattern::parse(text).is_ok(), "{text}");
+            assert!(Pattern::parse(text, "").is_ok(), "{text}");
         }
     }
 
@@ -229,8 +248,29 @@ mod tests {
             "0 0 * * 5-7",
             "  0   0  * * *  ",
         ] {
-            assert!(Pattern::parse(text).is_ok(), "{text}");
+            assert!(Pattern::parse(text, "").is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_hashed_value_is_the_jobs_own_and_within_its_range() {
+        for number in 0..200 {
+            let job = format!("job-{number}");
+            let plain = |text: &str| Pattern::parse(text, &job).unwrap().with_seconds().to_owned();
+            let field = |text: &str, at: usize| plain(text).split(' ').nth(at).unwrap().to_owned();
+            let value = |text: &str, at: usize| field(text, at).parse::<u16>().unwrap();
+            assert!(value("H * * * *", 1) < 60 && value("0 H * * *", 2) < 24);
+            assert!((1..=28).contains(&value("0 0 H * *", 3)) && (1..=12).contains(&value("0 0 1 H *", 4)));
+            assert!(value("0 0 * * H", 5) < 7 && (10..=19).contains(&value("h(10-19) * * * *", 1)));
+            let stepped = field("H(10-49)/15 * * * *", 1);
+            let (first, rest) = stepped.split_once('-').unwrap();
+            assert!((10..25).contains(&first.parse::<u16>().unwrap()) && rest == "49/15", "{stepped}");
+        }
+        let different = |a: &str, b: &str| {
+            let plain = |job| Pattern::parse("H H H * *", job).unwrap().with_seconds().to_owned();
+            plain(a) != plain(b)
+        };
+        assert!(different("backup", "report") && different("a", "b") && !different("a", "a"));
     }
 
     #[test]
@@ -243,18 +283,18 @@ mod tests {
             ("* 30 2 * * *", true),
             ("0 * * * *", false),
         ] {
-            assert_eq!(Pattern::parse(text).unwrap().is_fixed(), fixed, "{text}");
+            assert_eq!(Pattern::parse(text, "").unwrap().is_fixed(), fixed, "{text}");
         }
     }
 
     #[test]
     fn matching_is_inclusive_and_in_whole_seconds() {
-        let pattern = Pattern::parse("0 0 12 * * *").unwrap();
+        let pattern = Pattern::parse("0 0 12 * * *", "").unwrap();
         let noon: DateTime = "2026-05-01T12:00:00".parse().unwrap();
         assert_eq!(pattern.next_match(noon), Some(noon));
         let later: DateTime = "2026-05-01T12:00:00.000001".parse().unwrap();
         assert_eq!(pattern.next_match(later), Some("2026-05-02T12:00:00".parse().unwrap()));
-        let past = Pattern::parse("0 0 0 1 1 * 2020").unwrap();
+        let past = Pattern::parse("0 0 0 1 1 * 2020", "").unwrap();
         assert_eq!(past.next_match(noon), None);
     }
 }

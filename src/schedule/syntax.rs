@@ -1,11 +1,13 @@
 //! What does the text of a cron pattern say, field by field?
 //!
 //! Checked strictly after the Open Cron Pattern Specification (1.0, and the drafts 1.1 to 1.4), so that an error knows its
-//! place and the right spelling. What passes comes out in one plain form: names as numbers, `?` as `*`, seconds first.
+//! place and the right spelling. What passes comes out in one plain form: names and hashed values as numbers, `?` as `*`,
+//! seconds first.
 
 use std::ops::Range;
 
 use super::ScheduleError;
+use super::spread::spread;
 
 /// A pattern's fields, checked.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Fields {
     pub fixed: bool,
     /// Whether one day field begins with `*` without being just that, beside another that is restricted.
     pub starred_day: bool,
+    /// Whether a field is hashed, so that the same text means something else for another job.
+    pub hashed: bool,
     /// Where the fields that choose a day stand in the text.
     pub days: Range<usize>,
 }
@@ -142,15 +146,16 @@ impl<'t> Piece<'t> {
 }
 
 impl Fields {
-    /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last).
-    pub fn read(text: &str) -> Result<Self, ScheduleError> {
+    /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last). `job`
+    /// is the name from which `H` is hashed.
+    pub fn read(text: &str, job: &str) -> Result<Self, ScheduleError> {
         let fields = Piece::words(text);
         let Some(kinds) = Kind::layout(fields.len()) else {
             return Err(wrong_count(text, &fields));
         };
         let mut plain = Vec::with_capacity(7);
         for (kind, field) in kinds.iter().zip(&fields) {
-            plain.push(plain_field(*kind, *field)?);
+            plain.push(plain_field(*kind, *field, job)?);
         }
         if kinds[0] != Kind::Second {
             plain.insert(0, "0".to_owned());
@@ -165,6 +170,7 @@ impl Fields {
             plain: plain.join(" "),
             fixed: !starred(minute) && !starred(hour),
             starred_day: is_starred_day(days[0].text, days[2].text),
+            hashed: fields.iter().any(|field| field.split(',').any(is_hashed)),
             days: days[0].start..days[2].span().end,
         })
     }
@@ -186,7 +192,7 @@ fn wrong_count(text: &str, fields: &[Piece]) -> ScheduleError {
 }
 
 /// The field in the plain form that croner reads.
-fn plain_field(kind: Kind, field: Piece) -> Result<String, ScheduleError> {
+fn plain_field(kind: Kind, field: Piece, job: &str) -> Result<String, ScheduleError> {
     let (prefix, body) = match field.text.strip_prefix('+') {
         Some(rest) if kind == Kind::DayOfWeek => ("+", Piece { text: rest, start: field.start + 1 }),
         Some(_) => {
@@ -195,11 +201,12 @@ fn plain_field(kind: Kind, field: Piece) -> Result<String, ScheduleError> {
         }
         None => ("", field),
     };
-    let items: Vec<String> = body.split(',').map(|item| plain_item(kind, item, field)).collect::<Result<_, _>>()?;
+    let items: Vec<String> =
+        body.split(',').map(|item| plain_item(kind, item, field, job)).collect::<Result<_, _>>()?;
     Ok(format!("{prefix}{}", items.join(",")))
 }
 
-fn plain_item(kind: Kind, item: Piece, field: Piece) -> Result<String, ScheduleError> {
+fn plain_item(kind: Kind, item: Piece, field: Piece, job: &str) -> Result<String, ScheduleError> {
     if item.text.is_empty() {
         return Err(field.error(format!("the {} field has an empty item", kind.name())));
     }
@@ -209,6 +216,9 @@ fn plain_item(kind: Kind, item: Piece, field: Piece) -> Result<String, ScheduleE
         } else {
             Err(item.error("`?` belongs to the day fields").help("write `*`"))
         };
+    }
+    if is_hashed(item) {
+        return hashed(kind, item, job);
     }
     if let Some((base, step)) = item.split_once('/') {
         return plain_step(kind, item, base, step);
@@ -235,14 +245,54 @@ fn plain_item(kind: Kind, item: Piece, field: Piece) -> Result<String, ScheduleE
     }
 }
 
+/// `H`, which no name of a month or weekday begins with.
+fn is_hashed(item: Piece) -> bool {
+    item.text.starts_with(['H', 'h'])
+}
+
+/// `H`, `H(0-29)`, `H/15` and `H(0-29)/10`: a number hashed from the job's name, and where a step begins.
+fn hashed(kind: Kind, item: Piece, job: &str) -> Result<String, ScheduleError> {
+    if kind == Kind::Year {
+        return Err(item.error("`H` has no meaning for the year").help("write `*`, or the years"));
+    }
+    let (base, step) = item.split_once('/').map_or((item, None), |(base, step)| (base, Some(step)));
+    let (low, high) = hashed_range(kind, base)?;
+    let values = high - low + 1;
+    let number = |choices: u16| {
+        let number = spread(&[job.as_bytes(), kind.name().as_bytes()], u64::from(choices));
+        low + u16::try_from(number).unwrap_or(0)
+    };
+    let Some(step) = step else {
+        return Ok(number(values).to_string());
+    };
+    let size = step_size(kind, item, step)?;
+    Ok(format!("{}-{high}/{size}", number(values.min(size))))
+}
+
+/// From which values `H` chooses. Every month has the day that it chooses, and Sunday is one day.
+fn hashed_range(kind: Kind, base: Piece) -> Result<(u16, u16), ScheduleError> {
+    let whole = match kind {
+        Kind::DayOfMonth => (1, 28),
+        Kind::DayOfWeek => (0, 6),
+        Kind::Second | Kind::Minute | Kind::Hour | Kind::Month | Kind::Year => kind.range(),
+    };
+    if base.text.len() == 1 {
+        return Ok(whole);
+    }
+    let inner = base.text[1..].strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+    let Some((low, high)) = inner.and_then(|inner| Piece { text: inner, start: base.start + 2 }.split_once('-')) else {
+        return Err(base.error(format!("`{}` is no hashed value", base.text)).help("write `H`, `H(0-29)` or `H/15`"));
+    };
+    let (from, to) = (number(kind, low)?, number(kind, high)?);
+    if from > to {
+        return Err(base.error(format!("the range of `{}` runs backwards", base.text)));
+    }
+    Ok((from, to))
+}
+
 fn plain_step(kind: Kind, item: Piece, base: Piece, step: Piece) -> Result<String, ScheduleError> {
     let (low, high) = kind.range();
-    let size: u16 = step.text.parse().ok().filter(|_| is_digits(step.text)).ok_or_else(|| {
-        item.error(format!("`{}` is no step", step.text)).help(format!("write for example `*/{}`", (high / 4).max(2)))
-    })?;
-    if size == 0 {
-        return Err(item.error("a step of zero would never move on").help("write `*` for every value"));
-    }
+    let size = step_size(kind, item, step)?;
     if base.text == "*" {
         return Ok(format!("*/{size}"));
     }
@@ -260,6 +310,17 @@ fn plain_step(kind: Kind, item: Piece, base: Piece, step: Piece) -> Result<Strin
                 .help(format!("write `{whole}`")))
         }
     }
+}
+
+fn step_size(kind: Kind, item: Piece, step: Piece) -> Result<u16, ScheduleError> {
+    let (_, high) = kind.range();
+    let size: u16 = step.text.parse().ok().filter(|_| is_digits(step.text)).ok_or_else(|| {
+        item.error(format!("`{}` is no step", step.text)).help(format!("write for example `*/{}`", (high / 4).max(2)))
+    })?;
+    if size == 0 {
+        return Err(item.error("a step of zero would never move on").help("write `*` for every value"));
+    }
+    Ok(size)
 }
 
 fn plain_range(kind: Kind, item: Piece, low: Piece, high: Piece, step: Option<u16>) -> Result<String, ScheduleError> {

@@ -1,13 +1,14 @@
 //! What do these records write? Decisions that are ready at once, as rows for one statement of each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::open::Identity;
 use super::statements as sql;
-use crate::job::{JobName, WrittenTiming};
+use crate::job::{JobName, Timing};
 use crate::plan::{Closing, OpenEntry, Record};
 use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, Reason, RunId, State};
 
@@ -28,7 +29,7 @@ struct Rows {
 
 #[derive(Debug)]
 enum Structure {
-    Define { job: JobName, since: i64, timing: WrittenTiming },
+    Define { job: JobName, since: i64, timing: Arc<Timing> },
     End { job: JobName, until: i64 },
     SetBack { at: i64, highest: i64 },
 }
@@ -147,9 +148,14 @@ impl Structure {
                     .bind(since)
                     .execute(&mut *connection)
                     .await?;
-                let text = json!(timing).to_string();
+                let text = json!(timing.written).to_string();
                 let query = sqlx::query(sql::INSERT_DEFINITION).bind(job.as_str().to_owned()).bind(since);
-                query.bind(text).bind(timing.zone_data).execute(connection).await?;
+                let zone_data = timing.written.zone_data.clone();
+                query.bind(text).bind(zone_data).execute(&mut *connection).await?;
+                for calendar in timing.timetable.closure.iter().flat_map(|closure| &closure.calendars) {
+                    let query = sqlx::query(sql::INSERT_CALENDAR).bind(calendar.version.clone());
+                    query.bind(calendar.text.to_string()).execute(&mut *connection).await?;
+                }
             }
             Self::End { job, until } => {
                 let query = sqlx::query(sql::END_DEFINITION).bind(job.as_str().to_owned()).bind(until);
@@ -220,15 +226,15 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
 }
 
 fn opened(entry: &OpenEntry) -> Value {
-    let OpenEntry { run, job, cause, due, state } = entry;
-    let due = due.as_microsecond();
-    json!([run, job, cause.number(), due, null, 1, state.number(), null, null, null])
+    let OpenEntry { run, job, cause, due, jitter, state } = entry;
+    let (due, jitter) = (due.as_microsecond(), i64::try_from(jitter.as_micros()).unwrap_or(i64::MAX));
+    json!([run, job, cause.number(), due, null, 1, state.number(), null, null, null, jitter])
 }
 
 fn gap_row(job: &JobName, gap: &GapEntry, detail: Option<&str>) -> Value {
     let (due, due_last) = (gap.due.as_microsecond(), gap.due_last.as_microsecond());
     let (state, outcome, reason) = (State::Ended.number(), gap.outcome.number(), gap.reason.number());
-    json!([gap.run, job, Cause::Schedule.number(), due, due_last, gap.count, state, outcome, reason, detail])
+    json!([gap.run, job, Cause::Schedule.number(), due, due_last, gap.count, state, outcome, reason, detail, 0])
 }
 
 fn closed(closing: &Closing) -> Value {

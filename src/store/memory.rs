@@ -1,21 +1,31 @@
 //! What does a planner need to know of the ledger before it goes on?
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::open::{Reader, Store};
 use crate::job::{JobName, WrittenTiming};
-use crate::jobfile::{Zones, timing_from};
+use crate::jobfile::{Zones, calendar_from, timing_from};
 use crate::plan::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
 use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
+use crate::schedule::Calendar;
+
+/// By their versions.
+type Calendars = BTreeMap<String, Arc<Calendar>>;
 
 /// The newest entry of a job that settles its instants up to its own: not one from before the clock was set back that
 /// was due later than it then showed.
 const JOBS: &str = "
 SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
        runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason,
-       EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed
+       EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed,
+       (SELECT coalesce(last.ended, last.started, last.due) FROM runs AS last
+        WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
+        ORDER BY last.due DESC LIMIT 1) AS last_end
 FROM jobs
 LEFT JOIN definitions ON definitions.job = jobs.number AND definitions.until IS NULL
 LEFT JOIN runs ON runs.run = (
@@ -28,6 +38,8 @@ LEFT JOIN runs ON runs.run = (
 /// Entries may have been removed since the clock was set back, and their numbers are not given again.
 const HIGHEST: &str = "
 SELECT max(coalesce((SELECT max(run) FROM runs), 0), coalesce((SELECT highest FROM set_back), 0))";
+
+const CALENDARS: &str = "SELECT version, text FROM calendars";
 
 const TAKEN: &str = "
 SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job, set_back
@@ -77,10 +89,11 @@ impl Store {
         let jobs = sqlx::query(JOBS).bind(at).fetch_all(pool).await?;
         let taken = sqlx::query(TAKEN).fetch_all(pool).await?;
         let open = sqlx::query(OPEN).fetch_all(pool).await?;
+        let calendars = self.reader.calendars(zones).await?;
         Ok(Memory {
             highest: highest.unwrap_or(0),
             first_since_boot: self.first_since_boot,
-            jobs: jobs.iter().filter_map(|row| remembered_job(row, zones)).collect(),
+            jobs: jobs.iter().filter_map(|row| remembered_job(row, zones, &calendars)).collect(),
             open: open.iter().filter_map(remembered_run).collect(),
             taken: taken.iter().filter_map(taken_instant).collect(),
             ahead: self.reader.ahead(now, zones).await?,
@@ -94,12 +107,19 @@ impl Reader {
         let at = now.as_microsecond();
         let taken = sqlx::query(TAKEN_AHEAD).bind(at).fetch_all(&self.pool).await?;
         let gaps = sqlx::query(GAPS_AHEAD).bind(at).fetch_all(&self.pool).await?;
+        let calendars = if gaps.is_empty() { Calendars::new() } else { self.calendars(zones).await? };
         let definitions: bool = sqlx::query_scalar(DEFINITIONS_AHEAD).bind(at).fetch_one(&self.pool).await?;
         Ok(Ahead {
             is_set_back: definitions || !taken.is_empty() || !gaps.is_empty(),
             taken: taken.iter().filter_map(taken_instant).collect(),
-            gaps: gaps.iter().filter_map(|row| gap_ahead(row, zones)).collect(),
+            gaps: gaps.iter().filter_map(|row| gap_ahead(row, zones, &calendars)).collect(),
         })
+    }
+
+    async fn calendars(&self, zones: &dyn Zones) -> Result<Calendars, sqlx::Error> {
+        let rows = sqlx::query(CALENDARS).fetch_all(&self.pool).await?;
+        let read = |row: &SqliteRow| Some((row.get("version"), calendar_from(row.get("text"), zones)?));
+        Ok(rows.iter().filter_map(read).collect())
     }
 
     /// Runs that the ledger has as running.
@@ -121,10 +141,10 @@ fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
     Timestamp::from_microsecond(row.get::<Option<i64>, _>(column)?).ok()
 }
 
-fn remembered_job(row: &SqliteRow, zones: &dyn Zones) -> Option<RememberedJob> {
+fn remembered_job(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> Option<RememberedJob> {
     let definition = time(row, "since").zip(written(row)).map(|(since, written)| RememberedDefinition {
         since,
-        timing: timing_from(&written, zones),
+        timing: timing_from(&written, zones, calendars),
         written,
     });
     Some(RememberedJob {
@@ -133,6 +153,7 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones) -> Option<RememberedJob> {
         newest: time(row, "due_last").or_else(|| time(row, "due")),
         // Whatever came later, a run by hand too, is a neighbour of its own.
         gap: gap(row).filter(|_| !row.get::<bool, _>("is_followed")),
+        last_end: time(row, "last_end"),
     })
 }
 
@@ -154,8 +175,8 @@ fn gap(row: &SqliteRow) -> Option<GapEntry> {
     })
 }
 
-fn gap_ahead(row: &SqliteRow, zones: &dyn Zones) -> Option<AheadGap> {
-    let timing = written(row).and_then(|written| timing_from(&written, zones));
+fn gap_ahead(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> Option<AheadGap> {
+    let timing = written(row).and_then(|written| timing_from(&written, zones, calendars));
     Some(AheadGap { job: name(row)?, gap: gap(row)?, timing })
 }
 

@@ -9,6 +9,9 @@ pub const INSERT_DEFINITION: &str = "
 INSERT INTO definitions (job, since, text, zone_data)
 VALUES ((SELECT number FROM jobs WHERE name = $1), $2, $3, $4)";
 
+pub const INSERT_CALENDAR: &str = "
+INSERT INTO calendars (version, text) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
 pub const END_DEFINITION: &str = "
 UPDATE definitions SET until = $2 WHERE job = (SELECT number FROM jobs WHERE name = $1) AND until IS NULL";
 
@@ -24,9 +27,10 @@ DELETE FROM runs WHERE run IN (SELECT value FROM json_each($1))";
 
 /// What it does not return was there already.
 pub const INSERT_RUNS: &str = "
-INSERT INTO runs (run, job, cause, due, due_last, count, state, outcome, reason, detail, host)
+INSERT INTO runs (run, job, cause, due, due_last, count, state, outcome, reason, detail, jitter,
+                  host)
 SELECT value ->> 0, (SELECT number FROM jobs WHERE name = value ->> 1), value ->> 2, value ->> 3, value ->> 4,
-       value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, $2
+       value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, $2
 FROM json_each($1) WHERE true
 ON CONFLICT DO NOTHING
 RETURNING run";

@@ -1,0 +1,49 @@
+//! What is known while raw jobs are checked, and how are values laid over each other?
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::calendars::Calendars;
+use super::diagnostic::{Diagnostics, nearest};
+use super::known::Known;
+use super::raw::Policies;
+use super::section::At;
+use super::{Site, Zone};
+
+/// Makes checked jobs of raw ones.
+pub struct Checker<'c> {
+    pub site: &'c dyn Site,
+    pub folder: PathBuf,
+    pub calendars: Calendars,
+    pub known: Known,
+    pub defaults: &'c Policies,
+    pub said: &'c mut Diagnostics,
+}
+
+impl Checker<'_> {
+    pub fn default_zone(&mut self, name: &str, span: Option<Range<usize>>) -> Option<Zone> {
+        self.zone(name, "daemon.timezone", span.unwrap_or(0..0))
+    }
+
+    pub fn zone(&mut self, name: &str, key: &str, span: Range<usize>) -> Option<Zone> {
+        if let Some(zone) = self.site.zone(name) {
+            return Some(zone);
+        }
+        let names = self.site.names();
+        let help = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "write a name such as \"Europe/Berlin\", \"UTC\", or \"system\" for this machine's zone".to_owned(),
+        };
+        self.said.error(key, span, format!("there is no zone `{name}`"), Some(help));
+        None
+    }
+}
+
+pub fn pick<T: Clone>(own: Option<&At<T>>, inherited: Option<&At<T>>) -> Option<T> {
+    own.or(inherited).map(|at| at.value.clone())
+}
+
+/// The job's own value, or the inherited one; `None` where neither says anything or `"none"` was the last word.
+pub fn set<T: Clone>(own: Option<&At<Option<T>>>, inherited: Option<&At<Option<T>>>) -> Option<T> {
+    own.or(inherited).and_then(|at| at.value.clone())
+}

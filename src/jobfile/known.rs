@@ -1,0 +1,58 @@
+//! What was read before? A file of many jobs has few different schedules: what was read once is shared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::job::{JobName, Timing, WrittenTiming};
+use crate::schedule::{Schedule, ScheduleError};
+
+/// What was read before, by its text.
+#[derive(Default)]
+pub struct Known {
+    schedules: HashMap<String, Result<Arc<Schedule>, ScheduleError>>,
+    timings: HashMap<WrittenTiming, KnownTiming>,
+}
+
+/// A timing, and what has to be said about it at each job that has it.
+#[derive(Clone)]
+pub struct KnownTiming {
+    pub timing: Arc<Timing>,
+    pub names_any: bool,
+    pub is_past: bool,
+}
+
+impl Known {
+    pub fn schedule(&mut self, text: &str, job: &JobName) -> Result<Arc<Schedule>, ScheduleError> {
+        if let Some(known) = self.schedules.get(text) {
+            return known.clone();
+        }
+        let read = Schedule::parse(text, job.as_str()).map(Arc::new);
+        if !read.as_ref().is_ok_and(|schedule| schedule.is_hashed()) {
+            self.schedules.insert(text.to_owned(), read.clone());
+        }
+        read
+    }
+
+    pub fn timing(
+        &mut self,
+        written: WrittenTiming,
+        now: Timestamp,
+        make: impl FnOnce(WrittenTiming) -> Timing,
+    ) -> KnownTiming {
+        if let Some(known) = self.timings.get(&written) {
+            return known.clone();
+        }
+        let timing = Arc::new(make(written.clone()));
+        let timetable = &timing.timetable;
+        let in_advance = timetable.schedules.iter().all(|schedule| schedule.names_instants());
+        let known = KnownTiming {
+            names_any: timetable.names_any(),
+            is_past: in_advance && timetable.next_after(now).is_none(),
+            timing,
+        };
+        self.timings.insert(written, known.clone());
+        known
+    }
+}
