@@ -219,6 +219,8 @@ impl Planner {
             }
         }
         self.queue.set_places(places);
+        // What a longer jitter had put off until now.
+        self.settle_due(Lapse::Suspended, &mut draft);
         self.fill_places(&mut draft);
         let reloaded = draft.finish();
         decision.records.extend(reloaded.records);
