@@ -6,6 +6,7 @@
 
 mod bounds;
 mod calendar;
+mod days;
 mod ics;
 mod pattern;
 mod place;
@@ -13,6 +14,8 @@ mod quantity;
 mod spread;
 mod syntax;
 mod timetable;
+mod values;
+mod words;
 
 use std::fmt;
 use std::ops::Range;
@@ -138,6 +141,18 @@ impl Schedule {
         }
     }
 
+    /// The schedule in plain English: a phrase without a full stop, beginning in lower case.
+    pub fn in_words(&self) -> String {
+        match &self.rule {
+            Rule::Cron(pattern) => words::pattern_in_words(pattern.with_seconds()),
+            Rule::Every(interval) => words::interval_in_words(*interval),
+            Rule::AfterEnd(pause) => format!("{} after the end of the last run", words::duration_in_words(*pause)),
+            Rule::At(at) => format!("once, at {}", at.in_words()),
+            Rule::Reboot => "when the daemon first starts after the machine booted".to_owned(),
+            Rule::Start => "each time the daemon starts".to_owned(),
+        }
+    }
+
     /// What a user of another cron would take it for, if that is something else.
     pub fn trap(&self) -> Option<&'static str> {
         match &self.rule {
@@ -229,6 +244,17 @@ impl At {
         match self {
             Self::Instant(instant) => Some(instant),
             Self::Civil(civil) => place::shifted(civil, zone),
+        }
+    }
+
+    /// A civil time goes without a zone, as it was written.
+    fn in_words(self) -> String {
+        match self {
+            Self::Instant(instant) => {
+                let civil = TimeZone::UTC.to_datetime(instant);
+                format!("{} {} UTC", civil.date(), civil.time())
+            }
+            Self::Civil(civil) => format!("{} {}", civil.date(), civil.time()),
         }
     }
 }

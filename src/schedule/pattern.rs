@@ -210,6 +210,9 @@ mod tests {
         rejects("0 0 0 1 1 * 1969", "1969", "1970 to 5000", "");
         rejects("-5 * * * *", "", "is no minute", "");
         rejects("0 ٣ * * *", "٣", "is no hour", "");
+        rejects("*,5 * * * *", "*,5", "every minute", "alone");
+        rejects("0 0 ?,5 * *", "?,5", "every day-of-month", "alone");
+        rejects("0 0 L,LW * *", "L,LW", "do not go together", "two schedules");
         rejects("H(0-60) * * * *", "60", "out of range", "");
         rejects("H(30-10) * * * *", "H(30-10)", "backwards", "");
         rejects("H(5) * * * *", "H(5)", "no hashed value", "H(0-29)");

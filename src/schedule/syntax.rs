@@ -28,7 +28,7 @@ pub struct Fields {
 pub const FIRST_YEAR: i16 = 1970;
 
 /// The last one is the last that croner counts.
-const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), 5000);
+pub const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), 5000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -203,7 +203,23 @@ fn plain_field(kind: Kind, field: Piece, job: &str) -> Result<String, ScheduleEr
     };
     let items: Vec<String> =
         body.split(',').map(|item| plain_item(kind, item, field, job)).collect::<Result<_, _>>()?;
+    if items.len() > 1 {
+        check_list(kind, field, &items)?;
+    }
     Ok(format!("{prefix}{}", items.join(",")))
+}
+
+/// Some items make a list of them mean something else than it seems to.
+fn check_list(kind: Kind, field: Piece, items: &[String]) -> Result<(), ScheduleError> {
+    let has = |item: &str| items.iter().any(|other| other == item);
+    if has("*") {
+        let message = format!("`*` already means every {}", kind.name());
+        return Err(field.error(message).help("write it alone, or leave it out"));
+    }
+    if kind == Kind::DayOfMonth && has("L") && has("LW") {
+        return Err(field.error("`L` and `LW` do not go together").help("write two schedules"));
+    }
+    Ok(())
 }
 
 fn plain_item(kind: Kind, item: Piece, field: Piece, job: &str) -> Result<String, ScheduleError> {
