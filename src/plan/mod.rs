@@ -7,6 +7,7 @@
 mod account;
 mod change;
 mod decision;
+mod forecast;
 mod memory;
 mod owed;
 mod planner;
@@ -17,6 +18,7 @@ mod timers;
 mod verdict;
 
 pub use change::{Change, Changes};
+pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
 pub use decision::{Action, Closing, Decision, Launch, OpenEntry, Record};
 pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
 pub use owed::Lapse;

@@ -14,6 +14,7 @@ mod quantity;
 mod spread;
 mod syntax;
 mod timetable;
+mod transition;
 mod values;
 mod words;
 
@@ -33,6 +34,7 @@ pub use place::{Fold, Gap};
 pub use quantity::{parse_duration, parse_size};
 pub use spread::{Jitter, fingerprint};
 pub use timetable::{Piece, Place, Tally, Timetable};
+pub use transition::{Disturbance, Effect, Transition};
 
 /// Why a text is not a schedule: the bytes of the text that are wrong, what is wrong with them, what to write
 /// instead.
@@ -133,12 +135,16 @@ impl Schedule {
         &self.text
     }
 
-    /// The cron pattern with its seconds, as a timer that wants them reads it; `None` for what is no pattern.
-    pub fn chore_pattern(&self) -> Option<String> {
+    fn pattern(&self) -> Option<&Pattern> {
         match &self.rule {
-            Rule::Cron(pattern) => Some(pattern.with_seconds().to_owned()),
+            Rule::Cron(pattern) => Some(pattern),
             Rule::Every(_) | Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
         }
+    }
+
+    /// The cron pattern with its seconds, as a timer that wants them reads it; `None` for what is no pattern.
+    pub fn chore_pattern(&self) -> Option<String> {
+        self.pattern().map(|pattern| pattern.with_seconds().to_owned())
     }
 
     /// The schedule in plain English: a phrase without a full stop, beginning in lower case.
@@ -155,13 +161,10 @@ impl Schedule {
 
     /// What a user of another cron would take it for, if that is something else.
     pub fn trap(&self) -> Option<&'static str> {
-        match &self.rule {
-            Rule::Cron(pattern) if pattern.has_starred_day() => Some(
-                "either day field may match; other crons take a day field that begins with `*` as free, and want both: \
-                 write `+` before the day of the week for that",
-            ),
-            Rule::Cron(_) | Rule::Every(_) | Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => None,
-        }
+        self.pattern().filter(|pattern| pattern.has_starred_day()).map(|_| {
+            "either day field may match; other crons take a day field that begins with `*` as free, and want both: \
+             write `+` before the day of the week for that"
+        })
     }
 
     /// Which start of the daemon or the machine this names, if it names one instead of instants.
@@ -201,7 +204,7 @@ impl Schedule {
 
     /// Whether the same text means something else for a job of another name.
     pub fn is_hashed(&self) -> bool {
-        matches!(&self.rule, Rule::Cron(pattern) if pattern.is_hashed())
+        self.pattern().is_some_and(Pattern::is_hashed)
     }
 
     /// The first instant strictly later than `after`; none if there is no such instant, or if the schedule

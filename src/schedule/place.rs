@@ -39,6 +39,15 @@ impl Gap {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::WORDS.into_iter().find(|(candidate, _)| *candidate == word).map(|(_, gap)| gap)
     }
+
+    /// Whether what falls into a gap of this length happens at its end.
+    pub fn shifts_over(self, length: SignedDuration) -> bool {
+        match self {
+            Self::Shift => true,
+            Self::ShiftFromShort => length < VIXIES_LONGEST_GAP,
+            Self::Skip => false,
+        }
+    }
 }
 
 impl Fold {
@@ -173,11 +182,7 @@ impl Span {
             return false;
         };
         let (gap_start, gap_end) = (edge.beyond.to_datetime(edge.at), self.offset.to_datetime(edge.at));
-        let shifts = match gap {
-            Gap::Shift => gap_start < gap_end,
-            Gap::ShiftFromShort => gap_start < gap_end && gap_start.duration_until(gap_end) < VIXIES_LONGEST_GAP,
-            Gap::Skip => false,
-        };
+        let shifts = gap_start < gap_end && gap.shifts_over(gap_start.duration_until(gap_end));
         shifts && pattern.next_match(gap_start).is_some_and(|civil| civil < gap_end)
     }
 
