@@ -7,6 +7,7 @@
 mod bounds;
 mod calendar;
 mod days;
+mod event;
 mod ics;
 mod pattern;
 mod place;
