@@ -46,6 +46,8 @@ pub enum Verb {
     Check(CheckArguments),
     /// When is it due?
     Next(NextArguments),
+    /// What are the coming days going to be like?
+    Plan(PlanArguments),
     /// How are the daemon and the jobs doing?
     Status(StatusArguments),
     /// What ran, when, how late, how long, and how did it end?
@@ -93,6 +95,9 @@ pub struct NextArguments {
     /// The zone of the schedule
     #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr")]
     pub timezone: Option<String>,
+    /// The job's name, from which `H` in the schedule is hashed
+    #[arg(long, value_name = "NAME", requires = "expr")]
+    pub name: Option<String>,
     /// Look from this time on instead of from now
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
@@ -102,6 +107,16 @@ pub struct NextArguments {
     /// Read questions as JSON lines, and answer each with a line
     #[arg(long, conflicts_with_all = ["jobs", "expr", "from", "n"])]
     pub batch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// How many days to look ahead
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3660))]
+    pub days: u16,
+    /// Look from this time on instead of from now
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Default, Args)]

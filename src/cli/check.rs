@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::args::{CheckArguments, Global};
 use super::places::{config_file, environment, read, running_daemon};
 use super::screen::Screen;
-use super::{Answer, Done};
+use super::{Answer, Done, Refusal};
 use crate::configuration::Configuration;
 use crate::job::Task;
 use crate::jobfile::{Diagnostic, Source};
@@ -34,6 +34,17 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         show(&configuration, screen);
     }
     Ok(if wrong { Done::Failed } else { Done::Well })
+}
+
+/// Reads the job file for a verb that needs a right one; what is wrong with it is shown.
+pub fn read_right(global: &Global, screen: &mut Screen) -> Result<Configuration, Refusal> {
+    let path = config_file(global, running_daemon(global).as_ref())?;
+    let configuration = read(&path)?;
+    if !configuration.checked.is_right() {
+        complain_about(&configuration, screen);
+        return Err(Refusal::new(Done::Failed, format!("{} is wrong", path.display())));
+    }
+    Ok(configuration)
 }
 
 /// What depends on this machine as it is now: it may be right again when the job is due.

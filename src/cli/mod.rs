@@ -2,18 +2,22 @@
 
 mod args;
 mod backup;
+mod batch;
 mod check;
 mod daemon;
+mod heat;
 mod history;
 mod logs;
 mod next;
 mod output;
 mod places;
+mod plan;
 mod screen;
 mod show;
 mod status;
 mod subject;
 mod table;
+mod trial;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -107,6 +111,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Daemon(verb)) => daemon::run(global, verb, screen),
         Some(Verb::Check(verb)) => check::run(global, verb, screen),
         Some(Verb::Next(verb)) => next::run(global, verb, screen),
+        Some(Verb::Plan(verb)) => plan::run(global, verb, screen),
         Some(Verb::Status(verb)) => status::run(global, verb, screen),
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),

@@ -1,32 +1,30 @@
 //! `punctual next`: when is it due?
 
-use std::io::BufRead;
-use std::sync::Arc;
+use std::rc::Rc;
 
-use jiff::civil::DateTime;
-use jiff::{Timestamp, Zoned};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::args::{Global, NextArguments};
-use super::places::{config_file, read, running_daemon};
-use super::screen::{Screen, span, time_in};
+use super::check::read_right;
+use super::screen::{Screen, span, time_in, visible};
 use super::subject::chosen;
 use super::table::Cell;
+use super::trial::{MOST, Trial, parse_time};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
-use crate::jobfile::{Zones, nearest};
+use crate::job::Job;
+use crate::jobfile::Zones;
 use crate::report::{NextReport, Seconds, Time};
-use crate::schedule::{Fold, Gap, Place, Schedule, Timetable};
+use crate::schedule::{Schedule, Timetable};
 
 const OF_ONE: usize = 5;
 const OF_SEVERAL: usize = 20;
-/// More would be a flood rather than an answer.
-const MOST: usize = 1_000_000;
 
 pub fn run(global: &Global, verb: &NextArguments, screen: &mut Screen) -> Answer {
     if verb.batch {
-        return batch(screen);
+        return super::batch::run(screen);
     }
     let now = Clock::System.now();
     let from = match &verb.from {
@@ -39,17 +37,6 @@ pub fn run(global: &Global, verb: &NextArguments, screen: &mut Screen) -> Answer
     }
 }
 
-fn parse_time(text: &str, screen: &Screen) -> Result<Timestamp, Refusal> {
-    let local = |civil: DateTime| civil.to_zoned(screen.zone().clone()).map(|zoned: Zoned| zoned.timestamp());
-    let time = text.parse::<Timestamp>().or_else(|_| text.parse::<DateTime>().and_then(local));
-    time.map_err(|_| {
-        let message = format!(
-            "`{text}` is no time; write for example 2026-03-07T00:00:00Z, or 2026-03-07 for its local midnight"
-        );
-        Refusal::new(Done::Misused, message)
-    })
-}
-
 fn next_of_expression(
     expression: &str,
     verb: &NextArguments,
@@ -57,188 +44,184 @@ fn next_of_expression(
     now: Timestamp,
     screen: &mut Screen,
 ) -> Answer {
-    let zones = Machine::default();
+    let machine = Machine::default();
     let name = verb.timezone.as_deref().unwrap_or("system");
-    let timetable =
-        timetable(expression, name, &zones, None, None).map_err(|message| Refusal::new(Done::Failed, message))?;
-    let count = verb.n.unwrap_or(OF_ONE).min(MOST);
-    let zone = zones.zone(name).map_or_else(|| name.to_owned(), |zone| zone.name);
-    let reports: Vec<NextReport> = instants(&timetable, from)
-        .take(count)
-        .map(|(due, schedule)| NextReport {
-            job: None,
-            due: Time(due),
-            distance: distance(due, now),
-            schedule: schedule.text().to_owned(),
-            timezone: zone.clone(),
-        })
-        .collect();
-    if reports.is_empty() && !screen.json {
-        screen.note("it names no instant from then on");
+    let job = verb.name.as_deref().unwrap_or_default();
+    let trial = Trial { expression, job, zone: name, gap: None, fold: None };
+    let timetable = trial.timetable(&machine).map_err(|message| Refusal::new(Done::Failed, message))?;
+    if verb.name.is_none() && timetable.schedules[0].is_hashed() {
+        screen.note("`H` is hashed from the job's name; ask with --name NAME for what it comes to");
     }
-    show(&reports, &timetable.place.zone, screen);
+    let zone = machine.zone(name).map_or_else(|| name.to_owned(), |zone| zone.name);
+    let reports = due(None, &timetable, &zone, from, now).take(count(verb, 1)).collect::<Vec<_>>();
+    if reports.is_empty() && !screen.json {
+        screen.note(without_instants(&timetable, from));
+    }
+    if screen.json {
+        answer(&reports, screen);
+    } else {
+        say_in_words(&timetable, screen);
+        show_one(&reports, &timetable.place.zone, screen);
+    }
     Ok(Done::Well)
 }
 
-/// The instants of a timetable, each with the schedule that names it.
-fn instants(timetable: &Timetable, from: Timestamp) -> impl Iterator<Item = (Timestamp, &Schedule)> {
-    std::iter::successors(timetable.next_with_schedule(from), |(last, _)| timetable.next_with_schedule(*last))
+/// How many instants are asked for, of so many jobs.
+fn count(verb: &NextArguments, jobs: usize) -> usize {
+    verb.n.unwrap_or(if jobs == 1 { OF_ONE } else { OF_SEVERAL }).min(MOST)
 }
 
-fn distance(due: Timestamp, now: Timestamp) -> Seconds {
-    Seconds::from_micros(due.as_microsecond() - now.as_microsecond())
+/// An instant, and the schedule that names it in words.
+struct Due {
+    report: NextReport,
+    zone: TimeZone,
+    words: Rc<str>,
 }
 
-/// A timetable of one schedule, or what is wrong with it, with the place marked.
-fn timetable(
-    expression: &str,
-    zone: &str,
-    zones: &dyn Zones,
-    gap: Option<Gap>,
-    fold: Option<Fold>,
-) -> Result<Timetable, String> {
-    let schedule = Schedule::parse(expression, "").map_err(|error| {
-        let column = expression.get(..error.span.start).map_or(0, |before| before.chars().count()) + 1;
-        let help = error.help.map_or_else(String::new, |help| format!("; {help}"));
-        format!("`{expression}`, column {column}: {}{help}", error.message)
-    })?;
-    let found = zones.zone(zone).ok_or_else(|| {
-        let names = zones.names();
-        let near = nearest(zone, names.iter().map(String::as_str));
-        let help = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        format!("there is no zone `{zone}`{help}")
-    })?;
-    Ok(Timetable::new(vec![Arc::new(schedule)], Place { gap, fold, ..Place::of(found.zone) }))
+/// The instants of a timetable that are not skipped.
+fn due<'t>(
+    job: Option<&'t str>,
+    timetable: &'t Timetable,
+    zone: &'t str,
+    from: Timestamp,
+    now: Timestamp,
+) -> impl Iterator<Item = Due> + 't {
+    let words: Vec<Rc<str>> = timetable.schedules.iter().map(|schedule| schedule.in_words().into()).collect();
+    let words_of = move |schedule: &Schedule| {
+        let at = timetable.schedules.iter().position(|other| std::ptr::eq(&raw const **other, schedule));
+        at.map_or_else(|| "".into(), |at| words[at].clone())
+    };
+    std::iter::successors(timetable.next_open(from), |(last, _)| timetable.next_open(*last)).map(
+        move |(due, schedule)| {
+            let report = NextReport {
+                job: job.map(str::to_owned),
+                due: Time(due),
+                distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
+                schedule: schedule.text().to_owned(),
+                timezone: zone.to_owned(),
+            };
+            Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
+        },
+    )
 }
 
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {
-    let path = config_file(global, running_daemon(global).as_ref())?;
-    let configuration = read(&path)?;
-    if !configuration.checked.is_right() {
-        super::check::complain_about(&configuration, screen);
-        return Err(Refusal::new(Done::Failed, format!("{} is wrong", path.display())));
-    }
+    let configuration = read_right(global, screen)?;
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
-    let count = verb.n.unwrap_or(if jobs.len() == 1 { OF_ONE } else { OF_SEVERAL }).min(MOST);
+    let count = count(verb, jobs.len());
     let mut reports = Vec::new();
     for job in &jobs {
-        let Some(timing) = job.active_timing() else {
-            continue;
-        };
-        reports.extend(instants(&timing.timetable, from).take(count).map(|(due, schedule)| NextReport {
-            job: Some(job.name.to_string()),
-            due: Time(due),
-            distance: distance(due, now),
-            schedule: schedule.text().to_owned(),
-            timezone: timing.written.zone.clone(),
-        }));
+        if let Some(timing) = job.active_timing() {
+            let zone = &timing.written.zone;
+            reports.extend(due(Some(job.name.as_str()), &timing.timetable, zone, from, now).take(count));
+        }
     }
-    reports.sort_by(|a, b| (a.due, &a.job).cmp(&(b.due, &b.job)));
+    reports.sort_by(|a, b| (a.report.due, &a.report.job).cmp(&(b.report.due, &b.report.job)));
     reports.truncate(count);
-    if let ([job], []) = (&jobs[..], &reports[..])
-        && !screen.json
-    {
-        let why = match (&job.timing, job.enabled) {
-            (_, false) => "it is disabled",
-            (None, true) => "it has no schedule: it is run by hand",
-            (Some(_), true) => "all its instants are past, or it waits for a start of the daemon or the machine",
-        };
-        screen.note(format!("{} is not due: {why}", job.name));
+    match &jobs[..] {
+        _ if screen.json => answer(&reports, screen),
+        [job] => {
+            if reports.is_empty() {
+                screen.note(format!("{} is not due: {}", job.name, why_not(job, from)));
+            }
+            if let Some(timing) = &job.timing {
+                say_in_words(&timing.timetable, screen);
+                show_one(&reports, &timing.timetable.place.zone, screen);
+            }
+        }
+        _ => show_several(&reports, screen),
     }
-    let zone = screen.zone().clone();
-    show(&reports, &zone, screen);
     Ok(Done::Well)
 }
 
-fn show(reports: &[NextReport], zone: &jiff::tz::TimeZone, screen: &mut Screen) {
-    if screen.json {
-        screen.value(&reports);
-        return;
+/// Why a job has no instants to come.
+fn why_not(job: &Job, from: Timestamp) -> String {
+    match (&job.timing, job.enabled) {
+        (_, false) => "it is disabled".to_owned(),
+        (None, true) => "it has no schedule: it is run by hand".to_owned(),
+        (Some(timing), true) => without_instants(&timing.timetable, from),
     }
-    if reports.is_empty() {
-        return;
+}
+
+fn without_instants(timetable: &Timetable, from: Timestamp) -> String {
+    if timetable.after_end().is_some() {
+        return "when depends on the end of its last run; ask `punctual status`".to_owned();
     }
-    let with_job = reports.iter().any(|report| report.job.is_some());
-    let elsewhere = reports.iter().any(|report| screen.differs(zone, report.due.0));
-    let mut header = vec!["DUE", "IN", "SCHEDULE", "ZONE"];
-    if with_job {
-        header.insert(0, "JOB");
+    if timetable.schedules.iter().any(|schedule| schedule.moment().is_some()) {
+        return "it waits for a start of the daemon or the machine".to_owned();
     }
-    if elsewhere {
-        header.push("HERE");
+    if timetable.next_after(from).is_some() {
+        return "its calendars skip all its instants from then on".to_owned();
     }
-    let rows = reports.iter().map(|report| {
-        let mut row: Vec<Cell> = vec![
+    "it names no instant from then on".to_owned()
+}
+
+/// What the schedules mean, and what else decides.
+fn say_in_words(timetable: &Timetable, screen: &mut Screen) {
+    for schedule in &timetable.schedules {
+        let (text, words) = (visible(schedule.text()), schedule.in_words());
+        let line = format!("{text}  {}", screen.dim(&words));
+        screen.line(line);
+    }
+    for calendar in timetable.closure.iter().flat_map(|closure| &closure.calendars) {
+        let then = timetable.closure.as_ref().map_or("skip", |closure| closure.then.word());
+        screen.line(screen.dim(&format!("not on {} ({then})", visible(&calendar.name))));
+    }
+    screen.line("");
+}
+
+/// The instants of one schedule or job, as the clocks of its zone show them.
+fn show_one(dues: &[Due], zone: &TimeZone, screen: &mut Screen) {
+    let with_words = dues.iter().any(|due| due.words != dues[0].words);
+    let elsewhere = dues.iter().any(|due| screen.differs(zone, due.report.due.0));
+    let columns = [("DUE", true), ("ZONE", true), ("IN", true), ("HERE", elsewhere), ("SCHEDULE", with_words)];
+    let row = |Due { report, words, .. }: &Due| -> Vec<Cell> {
+        vec![
             time_in(report.due.0, zone).into(),
-            span(report.distance).into(),
-            report.schedule.clone().into(),
-            report.timezone.clone().into(),
-        ];
-        if let Some(job) = &report.job {
-            row.insert(0, job.clone().into());
-        }
-        if elsewhere {
-            row.push(screen.time(report.due).into());
-        }
-        row
-    });
-    let rows = rows.collect();
+            format!("{} {}", zone.to_offset(report.due.0), report.timezone).into(),
+            distance(report.distance).into(),
+            screen.time(report.due).into(),
+            words.to_string().into(),
+        ]
+    };
+    let rows = dues.iter().map(row).collect();
+    show(&columns, rows, screen);
+}
+
+/// The instants of several jobs, as the clocks here show them.
+fn show_several(dues: &[Due], screen: &mut Screen) {
+    let there = |due: &Due| screen.differs(&due.zone, due.report.due.0);
+    let columns = [("JOB", true), ("DUE", true), ("IN", true), ("THERE", dues.iter().any(there)), ("SCHEDULE", true)];
+    let row = |due: &Due| -> Vec<Cell> {
+        let Due { report, zone, words } = due;
+        let time = report.due.0.to_zoned(zone.clone()).strftime("%H:%M:%S");
+        vec![
+            report.job.clone().unwrap_or_default().into(),
+            screen.time(report.due).into(),
+            distance(report.distance).into(),
+            if there(due) { format!("{time} {}", report.timezone) } else { String::new() }.into(),
+            words.to_string().into(),
+        ]
+    };
+    let rows = dues.iter().map(row).collect();
+    show(&columns, rows, screen);
+}
+
+/// A table of the columns that are needed.
+fn show(columns: &[(&str, bool)], rows: Vec<Vec<Cell>>, screen: &mut Screen) {
+    if rows.is_empty() {
+        return;
+    }
+    let header: Vec<&str> = columns.iter().filter(|(_, needed)| *needed).map(|(title, _)| *title).collect();
+    let needed = |row: Vec<Cell>| row.into_iter().zip(columns).filter(|(_, (_, needed))| *needed).map(|(cell, _)| cell);
+    let rows = rows.into_iter().map(|row| needed(row).collect()).collect();
     screen.table(&header, rows);
 }
 
-/// A question of `--batch`.
-#[derive(Deserialize)]
-struct Question {
-    expr: String,
-    tz: String,
-    from: Timestamp,
-    count: usize,
-    #[serde(default)]
-    dst_gap: Option<String>,
-    #[serde(default)]
-    dst_fold: Option<String>,
+fn answer(dues: &[Due], screen: &mut Screen) {
+    screen.value(&dues.iter().map(|due| &due.report).collect::<Vec<_>>());
 }
 
-#[derive(Serialize)]
-enum Reply {
-    #[serde(rename = "next")]
-    Next(Vec<Timestamp>),
-    #[serde(rename = "error")]
-    Error(String),
-}
-
-fn batch(screen: &mut Screen) -> Answer {
-    let zones = Machine::default();
-    for line in std::io::stdin().lock().split(b'\n') {
-        let line = line.map_err(|error| Refusal::chain(Done::Failed, &error))?;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let reply = serde_json::from_slice(&line)
-            .map_err(|error| error.to_string())
-            .and_then(|question| reply(&question, &zones));
-        screen.value(&reply.map_or_else(Reply::Error, Reply::Next));
-        if !screen.flush() {
-            break;
-        }
-    }
-    Ok(Done::Well)
-}
-
-fn reply(question: &Question, zones: &dyn Zones) -> Result<Vec<Timestamp>, String> {
-    let gap = question
-        .dst_gap
-        .as_deref()
-        .map(|word| Gap::from_word(word).ok_or_else(|| format!("`{word}` is no dst_gap: it is shift or skip")));
-    let fold = question.dst_fold.as_deref().map(|word| {
-        Fold::from_word(word).ok_or_else(|| format!("`{word}` is no dst_fold: it is first, second or both"))
-    });
-    let timetable = timetable(&question.expr, &question.tz, zones, gap.transpose()?, fold.transpose()?)?;
-    if !timetable.names_any() {
-        return Err("this schedule never fires".to_owned());
-    }
-    if question.count > MOST {
-        return Err(format!("{} instants are too many: {MOST} at the most", question.count));
-    }
-    Ok(instants(&timetable, question.from).take(question.count).map(|(due, _)| due).collect())
+fn distance(seconds: Seconds) -> String {
+    if seconds.0 < 0.0 { format!("{} ago", span(Seconds(-seconds.0))) } else { span(seconds) }
 }

@@ -1,6 +1,7 @@
 //! `punctual status`: how are the daemon and the jobs doing?
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -85,13 +86,25 @@ async fn report_one(ledger: &Reader, job: &Job, open: &[Entry], now: Timestamp) 
     let current: Vec<Entry> = open.iter().filter(|entry| entry.job == name).cloned().collect();
     let runs = current.iter().any(|entry| entry.state == State::Running);
     let waits = current.iter().any(|entry| entry.state == State::Waiting);
+    let last = ledger.last_ended(name).await?;
+    let known = report_without_past(job, now);
+    let pause = job.active_timing().and_then(|timing| timing.timetable.after_end());
+    let follows =
+        pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
     Ok(JobReport {
-        last: ledger.last_ended(name).await?,
+        next: known.next.or(follows),
+        last,
         failures: ledger.failures_in_a_row(name).await?,
         waiting_for: waits.then_some(if runs { "its turn" } else { "a place" }),
         current,
-        ..report_without_past(job, now)
+        ..known
     })
+}
+
+/// When a job is due whose instants follow from its last entry.
+fn follows(last: &Entry, pause: Duration) -> Option<Time> {
+    let end = last.ended.or(last.due_last).map_or(last.at, |time| time.0);
+    end.checked_add(pause).ok().map(Time)
 }
 
 fn report_without_past(job: &Job, now: Timestamp) -> JobReport {
@@ -99,7 +112,7 @@ fn report_without_past(job: &Job, now: Timestamp) -> JobReport {
         job: job.name.to_string(),
         enabled: job.enabled,
         paused: None,
-        next: job.active_timing().and_then(|timing| timing.timetable.next_after(now)).map(Time),
+        next: job.active_timing().and_then(|timing| timing.timetable.next_open(now)).map(|(due, _)| Time(due)),
         last: None,
         current: Vec::new(),
         failures: 0,

@@ -194,10 +194,10 @@ impl Simulation<'_> {
         }
     }
 
-    /// The minute is over: who started in it is compared with other minutes.
+    /// The minute is over: who started in it is compared with other minutes, if it was seen from its beginning.
     fn close_minute(&mut self) {
         let company: Company = std::mem::take(&mut self.company).into_iter().collect();
-        if company.len() < 2 {
+        if company.len() < 2 || self.minute == 0 && whole_minute(self.outlook.from) != self.outlook.from {
             return;
         }
         self.crowds.entry(company).or_insert((self.minute, 0)).1 += 1;
@@ -209,8 +209,8 @@ impl Simulation<'_> {
         }
     }
 
-    fn finish(mut self) -> Forecast {
-        self.close_minute();
+    /// The last minute is not seen to its end.
+    fn finish(self) -> Forecast {
         let name = |number: u32| self.jobs[index(number)].name.clone();
         let mut crowds: Vec<_> = self.crowds.into_iter().collect();
         crowds.sort_by_key(|(company, (first, _))| (Reverse(starts(company)), *first));

@@ -18,8 +18,8 @@ mod timers;
 mod verdict;
 
 pub use change::{Change, Changes};
-pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
 pub use decision::{Action, Closing, Decision, Launch, OpenEntry, Record};
+pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
 pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
 pub use owed::Lapse;
 pub use planner::{Drain, Planner};

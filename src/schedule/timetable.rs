@@ -36,6 +36,9 @@ impl Place {
     }
 }
 
+/// A job whose instants are closed for so long, some ten years of weekends and holidays, is taken to have none left.
+const MOST_CLOSED_STRETCHES: u32 = 4_000;
+
 /// All that a job says about its instants.
 ///
 /// Two schedules that name the same instant name one.
@@ -120,6 +123,19 @@ impl Timetable {
     /// The calendar because of which an instant is skipped.
     pub fn closed_by(&self, at: Timestamp) -> Option<&Arc<Calendar>> {
         self.closure.as_ref()?.calendar_at(at, &self.place.zone)
+    }
+
+    /// The first instant later than `after` that no calendar skips, and the schedule that names it.
+    pub fn next_open(&self, after: Timestamp) -> Option<(Timestamp, &Schedule)> {
+        let mut from = after;
+        for _ in 0..MOST_CLOSED_STRETCHES {
+            let (instant, schedule) = self.next_with_schedule(from)?;
+            let Some(closure) = self.closure.as_ref().filter(|_| self.closed_by(instant).is_some()) else {
+                return Some((instant, schedule));
+            };
+            from = just_before(closure.changes_after(instant, &self.place.zone)?);
+        }
+        None
     }
 
     /// The stretch `(after, until]` in pieces, each wholly within a calendar or wholly outside of all.

@@ -19,6 +19,14 @@ const IS_FAILURE: &str = "(runs.outcome IN (2, 3, 5, 6) OR runs.outcome = 4 AND 
 /// Outcomes that count in a row of failures: stopped by hand, skipped and missed do not break it.
 const COUNTS_IN_A_ROW: &str = "(runs.outcome IN (1, 2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
 
+/// Twenty are enough to know what is usual, and few enough to be found by the index.
+const DURATIONS: &str = "
+SELECT name, (SELECT json_group_array(duration ORDER BY duration)
+              FROM (SELECT duration FROM runs
+                    WHERE runs.job = jobs.number AND outcome = 1 AND duration IS NOT NULL
+                    ORDER BY due DESC LIMIT 20)) AS durations
+FROM jobs";
+
 /// Which entries are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryFilter {
@@ -94,6 +102,13 @@ impl Reader {
         query.push(") AND runs.due > coalesce((SELECT max(good.due) FROM runs AS good WHERE good.job = runs.job");
         query.push(" AND good.outcome = 1), -9223372036854775808) AND ").push(COUNTS_IN_A_ROW);
         query.build_query_scalar().fetch_one(&self.pool).await
+    }
+
+    /// How long the last successful runs of each job took, in microseconds and in order.
+    pub async fn durations(&self) -> Result<Vec<(String, Vec<i64>)>, sqlx::Error> {
+        let rows = sqlx::query(DURATIONS).fetch_all(&self.pool).await?;
+        let read = |row: &SqliteRow| (row.get("name"), serde_json::from_str(row.get("durations")).unwrap_or_default());
+        Ok(rows.iter().map(read).collect())
     }
 
     /// Copies the ledger, as it is at this moment, to a file that must not be there yet.
