@@ -36,7 +36,20 @@ impl Configuration {
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let draft = Draft::parse(&path, read_text(&path)?);
+        let text = read_text(&path)?;
+        Self::of_text(path, text, environment, flags, now)
+    }
+
+    /// What a text that was read from a file comes to on this machine as it is now: its zones and calendars may have
+    /// changed since.
+    pub fn of_text(
+        path: PathBuf,
+        text: String,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+        now: Timestamp,
+    ) -> Result<Self, ConfigurationError> {
+        let draft = Draft::parse(&path, text);
         let none = toml::Table::new();
         let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
         let machine = Machine::default();

@@ -56,6 +56,10 @@ impl<'p> Simulated<'p> {
         self.place.entries_of("minutely").iter().map(show).collect()
     }
 
+    fn demand(&self, demand: Demand) {
+        self.demands.try_send(demand).unwrap();
+    }
+
     fn expect(&self, minutes: &[&str]) {
         wait(&format!("{minutes:?}, {:?} are there", self.minutes()), || (self.minutes() == minutes).then_some(()));
     }
@@ -114,5 +118,66 @@ fn a_clock_that_was_wrong_at_the_last_stop_silences_nothing() {
     let daemon = Simulated::start(&place, &clock);
     clock.advance(Duration::from_secs(30));
     daemon.expect(&["12:00 succeeded", "12:00 succeeded"]);
+    daemon.stop();
+}
+
+/// A calendar with one event, of these times of the day of `begin`.
+fn calendar(from: &str, to: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:closed\r\nDTSTART:20261123T{from}00\r\n\
+         DTEND:20261123T{to}00\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+#[test]
+fn a_calendar_skips_what_it_covers_and_is_taken_anew() {
+    let place = Place::new(
+        "[calendars.closed]\nfile = 'closed.ics'\n\
+         [jobs.minutely]\nschedule = '* * * * *'\nnot_on = 'closed'\ncommand = ['true']\n\
+         [jobs.start]\nschedule = '@start'\ncommand = ['true']\n",
+    );
+    std::fs::write(place.path("closed.ics"), calendar("1201", "1205")).unwrap();
+    let clock = ManualClock::at(begin());
+    let daemon = Simulated::start(&place, &clock);
+    clock.advance(Duration::from_secs(30));
+    daemon.expect(&["12:00 succeeded"]);
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00 succeeded", "12:01-12:01 skipped"]);
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00 succeeded", "12:01-12:02 skipped"]);
+    let skipped = place.entries_of("minutely").remove(1);
+    assert_eq!((skipped["reason"].as_str(), skipped["detail"].as_str()), (Some("calendar"), Some("not on closed")));
+    // Somebody else has written the calendar, and nobody says that the jobs are to be read again.
+    std::fs::write(place.path("closed.ics"), calendar("1201", "1203")).unwrap();
+    daemon.demand(Demand::Refresh);
+    wait("the new calendar", || (place.definitions("minutely") == 2).then_some(()));
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00 succeeded", "12:01-12:02 skipped", "12:03 succeeded"]);
+    // What has not changed is left alone.
+    daemon.demand(Demand::Refresh);
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00 succeeded", "12:01-12:02 skipped", "12:03 succeeded", "12:04 succeeded"]);
+    daemon.stop();
+    assert_eq!(place.definitions("minutely"), 2);
+}
+
+#[test]
+fn a_pause_after_the_end_is_kept_over_a_restart() {
+    let place = Place::new(
+        "[jobs.minutely]\nschedule = 'every 2m after end'\ncommand = ['true']\n\
+                            [jobs.start]\nschedule = '@start'\ncommand = ['true']\n",
+    );
+    let clock = ManualClock::at(begin());
+    let daemon = Simulated::start(&place, &clock);
+    daemon.expect(&["11:59 succeeded"]);
+    clock.advance(Duration::from_secs(120));
+    daemon.expect(&["11:59 succeeded", "12:01 succeeded"]);
+    clock.advance(Duration::from_secs(60));
+    daemon.stop();
+    let daemon = Simulated::start(&place, &clock);
+    clock.advance(Duration::from_secs(59));
+    daemon.expect(&["11:59 succeeded", "12:01 succeeded"]);
+    clock.advance(Duration::from_secs(2));
+    daemon.expect(&["11:59 succeeded", "12:01 succeeded", "12:03 succeeded"]);
     daemon.stop();
 }

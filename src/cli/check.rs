@@ -6,6 +6,7 @@ use super::args::{CheckArguments, Global};
 use super::places::{config_file, environment, read, running_daemon};
 use super::screen::Screen;
 use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::job::Task;
 use crate::jobfile::{Diagnostic, Source};
@@ -25,6 +26,7 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         }
         Err(refusal) => return Err(refusal),
     };
+    configuration.checked.warn_of_traps(Clock::System.now());
     add_machine_warnings(&mut configuration);
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();

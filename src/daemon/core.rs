@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
+use super::reread::{Reread, Rereading};
 use super::service::{self, StatusLine, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
-use crate::job::Job;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner};
 use crate::run::Reason;
 use crate::runner::{Door, Event, Order};
@@ -36,6 +36,8 @@ pub enum Demand {
     Stop,
     /// Take the file now.
     Reload,
+    /// Take the zones and calendars now, which other programs bring up to date.
+    Refresh,
 }
 
 /// Everything that the loop talks to.
@@ -50,7 +52,9 @@ pub struct Core {
     pub events: mpsc::Receiver<Event>,
     pub demands: mpsc::Receiver<Demand>,
     pub configuration: Configuration,
-    pub reread: Box<dyn Fn(Timestamp) -> Option<Configuration> + Send>,
+    pub rereading: Rereading,
+    /// That zones and calendars are to be taken anew.
+    pub refresh: Arc<Notify>,
     /// When the queue's first job is due, for whoever looks from outside.
     pub head: watch::Sender<Option<Timestamp>>,
     /// How often the clock was set.
@@ -63,7 +67,7 @@ pub struct Core {
 pub struct LoopState {
     /// Decisions that are not in the ledger yet.
     uncommitted: usize,
-    drain: Option<Drain>,
+    pub(super) drain: Option<Drain>,
     grace_ends: Option<Instant>,
     /// When to look at the clock again, because what it showed could not be acted on.
     look_again: Option<Instant>,
@@ -97,6 +101,7 @@ enum Turn {
     Committed(Answer),
     Happened(Event),
     Demanded(Demand),
+    Reread(Option<(Reread, Box<Configuration>)>),
     Trouble,
     GraceIsOver,
     GivesUp,
@@ -120,6 +125,8 @@ impl Core {
                 Some(demand) = self.demands.recv() => Turn::Demanded(demand),
                 Some(answer) = self.answers.recv() => Turn::Committed(answer),
                 Some(event) = self.events.recv() => Turn::Happened(event),
+                read = self.rereading.ended() => Turn::Reread(read),
+                () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
@@ -133,7 +140,12 @@ impl Core {
                 Turn::Committed(answer) => self.committed(answer).await,
                 Turn::Happened(event) => self.happened(event).await,
                 Turn::Demanded(Demand::Stop) => self.stop().await,
-                Turn::Demanded(Demand::Reload) => self.reload().await,
+                Turn::Demanded(Demand::Reload) => self.reread(Reread::File),
+                Turn::Demanded(Demand::Refresh) => {
+                    let text = self.configuration.checked.source.text.clone();
+                    self.reread(Reread::Surroundings { text });
+                }
+                Turn::Reread(read) => self.was_reread(read).await,
                 Turn::Trouble => {
                     let message = trouble.borrow_and_update().clone();
                     self.trouble(message.as_deref()).await;
@@ -233,7 +245,7 @@ impl Core {
         true
     }
 
-    async fn commit(&mut self, decision: Decision) {
+    pub(super) async fn commit(&mut self, decision: Decision) {
         if decision.records.is_empty() {
             // Nothing to record: an end that is demanded must not wait for a ledger that cannot be written.
             for action in decision.actions {
@@ -345,23 +357,6 @@ impl Core {
             }
         }
         let decision = self.planner.handle_drain(drain);
-        self.commit(decision).await;
-    }
-
-    async fn reload(&mut self) {
-        if self.state.drain.is_some() {
-            return;
-        }
-        let Some(configuration) = (self.reread)(self.clock.now()) else {
-            return;
-        };
-        let jobs: Vec<Arc<Job>> = configuration.checked.jobs.clone();
-        let places = configuration.settings.max_running;
-        let decision = self.planner.handle_reload(&jobs, places, self.clock.now());
-        if !configuration.settings.same_service(&self.configuration.settings) {
-            tracing::warn!("other settings of [daemon] than max_running and stop_grace take effect at the next start");
-        }
-        self.configuration = configuration;
         self.commit(decision).await;
     }
 

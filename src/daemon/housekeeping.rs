@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ use crate::store::Store;
 
 /// No chore needs longer; one that hangs is given up and comes again at its next time.
 const LONGEST_CHORE: Duration = Duration::from_secs(30 * 60);
+/// When zone data and calendars are taken anew: once a day, in the small hours of where most machines count their time.
+const REFRESH: &str = "0 5 3 * * *";
 /// How often the queue's head is looked at, and how late it may be.
 const WATCH: &str = "30 * * * * *";
 const OVERDUE: SignedDuration = SignedDuration::from_secs(5);
@@ -29,21 +31,24 @@ pub struct Housekeeping {
     settings: Settings,
     clock: Clock,
     head: watch::Receiver<Option<Timestamp>>,
+    refresh: Arc<Notify>,
     /// One chore at a time: they write to the same database.
     one: Arc<Semaphore>,
 }
 
 impl Housekeeping {
-    /// Begins with the chores that the settings name. `head` is when the queue's first job is due.
+    /// Begins with the chores that the settings name. `head` is when the queue's first job is due, and `refresh` is told
+    /// when zones and calendars are to be taken anew.
     pub async fn start(
         store: Arc<Store>,
         settings: Settings,
         clock: Clock,
         head: watch::Receiver<Option<Timestamp>>,
+        refresh: Arc<Notify>,
     ) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let one = Arc::new(Semaphore::new(1));
-        let mut housekeeping = Self { scheduler, chores: Vec::new(), store, settings, clock, head, one };
+        let mut housekeeping = Self { scheduler, chores: Vec::new(), store, settings, clock, head, refresh, one };
         housekeeping.add_chores().await?;
         housekeeping.scheduler.start().await?;
         Ok(housekeeping)
@@ -88,6 +93,12 @@ impl Housekeeping {
             })
             .await?;
         }
+        let refresh = self.refresh.clone();
+        self.add("refresh", REFRESH, move || {
+            refresh.notify_one();
+            async { Ok(()) }
+        })
+        .await?;
         let (head, clock) = (self.head.clone(), self.clock.clone());
         self.add("watch", WATCH, move || {
             let (head, now) = (*head.borrow(), clock.now());

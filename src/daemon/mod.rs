@@ -1,10 +1,12 @@
 //! What does the running daemon consist of, and how does it start and stop?
 
+mod change;
 mod core;
 mod housekeeping;
 mod journal;
 mod lock;
 mod log;
+mod reread;
 mod service;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -31,6 +33,7 @@ pub use journal::seconds;
 use lock::Lock;
 pub use lock::{Holder, LockError, holder};
 pub use log::init as init_log;
+use reread::{Reread, Rereading};
 use service::StatusLine;
 
 /// What a daemon is started with.
@@ -138,11 +141,14 @@ async fn serve(
         state: state.clone(),
         database: store.path.clone(),
     };
+    let path = configuration.path.clone();
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
+    let refresh = Arc::new(Notify::new());
     let housekeeping =
-        Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out).await?;
+        Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out, refresh.clone())
+            .await?;
     tracing::info!(
         "punctual {} runs {} jobs of {}, ledger {}",
         env!("CARGO_PKG_VERSION"),
@@ -151,7 +157,13 @@ async fn serve(
         store.path.display()
     );
     service::ready();
-    let reread = move |now: Timestamp| reread(&config, &environment, &flags, now, complain);
+    let reread = move |what: Reread, now: Timestamp| {
+        let read = match what {
+            Reread::File => Configuration::read(&config, &environment, &flags, now),
+            Reread::Surroundings { text } => Configuration::of_text(path.clone(), text, &environment, &flags, now),
+        };
+        right_one(read, &config, complain)
+    };
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -164,7 +176,8 @@ async fn serve(
         events,
         demands,
         configuration,
-        reread: Box::new(reread),
+        rereading: Rereading::new(Arc::new(reread)),
+        refresh: refresh.clone(),
         head,
         clock_sets,
         status_line: StatusLine::default(),
@@ -226,15 +239,13 @@ async fn plan(configuration: &Configuration, store: &Store, clock: &Clock) -> Re
     Ok((planner, first))
 }
 
-/// Reads the file again; a wrong one is complained about and does not come into force.
-fn reread(
+/// What was read again, if it is right; a wrong one is complained about and does not come into force.
+fn right_one(
+    read: Result<Configuration, ConfigurationError>,
     config: &Path,
-    environment: &BTreeMap<String, String>,
-    flags: &Flags,
-    now: Timestamp,
     complain: fn(&Configuration),
 ) -> Option<Configuration> {
-    match Configuration::read(config, environment, flags, now) {
+    match read {
         Ok(configuration) if configuration.checked.is_right() => Some(configuration),
         Ok(configuration) => {
             tracing::error!("{} is wrong; the jobs stay as they were", config.display());

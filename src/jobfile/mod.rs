@@ -12,6 +12,7 @@ mod places;
 mod raw;
 mod section;
 mod timing;
+mod traps;
 
 use std::ops::Range;
 use std::path::Path;

@@ -236,3 +236,128 @@ fn a_starred_day_field_is_a_trap() {
         assert_eq!(checked.said.warnings.len(), warnings, "{schedule}");
     }
 }
+
+/// The warnings of a text, those about the year that begins now too, as `text-under-the-caret: message`.
+fn warnings(text: &str) -> Vec<String> {
+    let mut checked = check(text);
+    assert!(checked.is_right(), "{:?}", checked.said);
+    checked.warn_of_traps("2026-11-23T00:00:00Z".parse().unwrap());
+    let show = |d: &Diagnostic| format!("{}: {}", &checked.source.text[d.span.clone()], d.message);
+    checked.said.warnings.iter().map(show).collect()
+}
+
+#[test]
+fn fixed_times_in_a_gap_or_a_fold_are_traps() {
+    let job = "[jobs.a]\nschedule = '30 2 * * *'\ntimezone = 'Europe/Berlin'\ncommand = 'x'\n";
+    let said = warnings(job);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("on 2027-03-28 in Europe/Berlin there is no such time"), "{said:?}");
+    assert!(said[1].contains("on 2027-10-31 in Europe/Berlin there are two such times"), "{said:?}");
+    assert_eq!(warnings(&format!("{job}dst_gap = 'skip'\ndst_fold = 'first'\n")), [""; 0]);
+    assert_eq!(warnings(&job.replace("30 2", "30 4")), [""; 0]);
+    assert_eq!(warnings(&job.replace("30 2", "*/10 *")), [""; 0]);
+}
+
+#[test]
+fn a_rush_at_midnight_is_a_trap() {
+    let job = |name: usize, extra: &str| format!("[jobs.j{name}]\nschedule = '@daily'\ncommand = 'x'\n{extra}");
+    let file = |count: usize| (0..count).map(|name| job(name, "")).collect::<String>();
+    assert_eq!(warnings(&file(5)), ["'@daily': 5 jobs start at midnight: j0, j1, j2, j3, j4"]);
+    assert_eq!(warnings(&file(4)), [""; 0]);
+    assert_eq!(warnings(&(file(4) + &job(9, "jitter = '10m'\n"))), [""; 0]);
+}
+
+#[test]
+fn traps_have_the_place_of_their_field() {
+    let said = warnings("[jobs.a]\nschedule = ['@daily', '* */10 * * * *']\ncommand = 'x'\n");
+    assert_eq!(said, ["*: with six fields the first one is the second: this fires every second of its minutes"]);
+}
+
+#[test]
+fn bounds_calendars_and_jitter_are_read() {
+    let checked = check(
+        r#"
+[calendars.free]
+dates = [2026-12-25, "2026-12-27/2027-01-02", "05-01"]
+days = ["sat", "Sunday"]
+[calendars.night]
+hours = ["22:00-06:00", "12:00-13:00"]
+[defaults]
+jitter = "10m"
+not_on = "free"
+[jobs.a]
+schedule = "0 9 * * *"
+not_before = 2026-12-24
+not_after = "2027-01-04T09:00"
+command = "x"
+[jobs.b]
+schedule = "0 9 * * *"
+not_on = ["free", "night"]
+not_on_then = "next-day"
+jitter = "none"
+command = "x"
+"#,
+    );
+    assert!(checked.is_right(), "{:?}", checked.said);
+    let open = |job: usize, from: &str, count: usize| -> Vec<String> {
+        let timetable = &checked.jobs[job].timing.as_ref().unwrap().timetable;
+        let next = |at: Timestamp| timetable.next_open(at).map(|(at, _)| at);
+        let instants = std::iter::successors(next(from.parse().unwrap()), |at| next(*at));
+        instants.take(count).map(|at| at.strftime("%m-%d %H").to_string()).collect()
+    };
+    // The 25th is a holiday, then comes a weekend, then the days between the years; the 3rd is a Sunday.
+    assert_eq!(open(0, "2026-01-01T00:00:00Z", 9), ["12-24 09", "01-04 09"]);
+    assert_eq!(open(1, "2026-12-23T10:00:00Z", 3), ["12-24 09", "01-04 09", "01-05 09"]);
+    assert!(checked.jobs[0].jitter.is_some() && checked.jobs[1].jitter.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_bounds_and_calendars_has_its_place() {
+    let said = errors(
+        r#"
+[calendars.a]
+dates = ["2026-12-32"]
+days = ["someday"]
+hours = ["25:00-26:00"]
+[calendars.b]
+file = "gone.ics"
+[calendars.c]
+[jobs.a]
+schedule = ["every 5m after end", "@daily"]
+not_before = "tomorrow"
+command = "x"
+[jobs.b]
+schedule = "* * * * *"
+not_on = ["holiday"]
+command = "x"
+[jobs.c]
+schedule = "* * * * *"
+not_on = ["d"]
+not_on_then = "next-day"
+not_before = "2027-01-01"
+not_after = "2026-01-01"
+command = "x"
+[calendars.d]
+days = "sun"
+[jobs.e]
+schedule = "at 2026-05-05T12:00:00"
+not_before = "2026-06-01"
+command = "x"
+"#,
+    );
+    for expect in [
+        "3:10 \"2026-12-32\": `2026-12-32` is none of a calendar's dates",
+        "4:9 \"someday\": `someday` is none of a calendar's days",
+        "5:10 \"25:00-26:00\"",
+        "7:8 \"gone.ics\": there is no file /etc/punctual/gone.ics",
+        "8:12 c: the calendar `c` has nothing in it",
+        "10:13 \"every 5m after end\": `after end` stands alone in its job",
+        "11:14 \"tomorrow\": `tomorrow` is no date",
+        "15:11 \"holiday\": there is no calendar `holiday`",
+        "20:15 \"next-day\": moving to another day is for jobs of a few instants a day",
+        "27:12 \"at 2026-05-05T12:00:00\": this schedule never fires: it names no instant between",
+    ] {
+        assert!(said.iter().any(|said| said.starts_with(expect)), "{expect}: {said:#?}");
+    }
+    assert_eq!(said.len(), 10, "{said:#?}");
+}

@@ -92,8 +92,8 @@ impl Checker<'_> {
     fn schedule(&mut self, key: &str, job: &JobName, text: &At<String>) -> Option<Arc<Schedule>> {
         match self.known.schedule(&text.value, job) {
             Ok(schedule) => {
-                if let Some(trap) = schedule.trap() {
-                    self.said.warn(key, text.span.clone(), trap, None);
+                for trap in schedule.traps() {
+                    self.said.warn(key, within(text, &trap.span), &*trap.message, Some(trap.help.clone()));
                 }
                 Some(schedule)
             }

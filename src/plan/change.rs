@@ -34,6 +34,11 @@ impl Changes {
         }
         Self(changes)
     }
+
+    /// The jobs whose instants are others than before.
+    pub fn of_timing(&self) -> impl Iterator<Item = &JobName> {
+        self.0.iter().filter(|(_, change)| **change == Change::Timing).map(|(name, _)| name)
+    }
 }
 
 fn compare(old: &Job, new: &Job) -> Change {

@@ -8,6 +8,7 @@ mod bounds;
 mod calendar;
 mod days;
 mod event;
+mod field;
 mod ics;
 mod pattern;
 mod place;
@@ -16,6 +17,7 @@ mod spread;
 mod syntax;
 mod timetable;
 mod transition;
+mod trap;
 mod values;
 mod words;
 
@@ -36,6 +38,7 @@ pub use quantity::{parse_duration, parse_size};
 pub use spread::{Jitter, fingerprint};
 pub use timetable::{Piece, Place, Tally, Timetable};
 pub use transition::{Disturbance, Effect, Transition};
+pub use trap::Trap;
 
 /// Why a text is not a schedule: the bytes of the text that are wrong, what is wrong with them, what to write
 /// instead.
@@ -63,6 +66,7 @@ impl ScheduleError {
 pub struct Schedule {
     text: Box<str>,
     rule: Rule,
+    traps: Box<[Trap]>,
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +132,14 @@ impl Schedule {
             Some(_) => Pattern::parse(body, job).map(|pattern| Rule::Cron(Box::new(pattern))),
         }
         .map_err(within)?;
-        Ok(Self { text: text.into(), rule })
+        let traps = match &rule {
+            // An alias is a pattern that nobody wrote.
+            Rule::Cron(pattern) if !body.starts_with('@') => pattern.traps(),
+            Rule::Every(interval) => trap::of_interval(*interval, body),
+            Rule::Cron(_) | Rule::AfterEnd(_) | Rule::At(_) | Rule::Reboot | Rule::Start => Vec::new(),
+        };
+        let traps = traps.into_iter().map(|trap| trap.behind(start)).collect();
+        Ok(Self { text: text.into(), rule, traps })
     }
 
     /// The schedule as it was written.
@@ -160,12 +171,9 @@ impl Schedule {
         }
     }
 
-    /// What a user of another cron would take it for, if that is something else.
-    pub fn trap(&self) -> Option<&'static str> {
-        self.pattern().filter(|pattern| pattern.has_starred_day()).map(|_| {
-            "either day field may match; other crons take a day field that begins with `*` as free, and want both: \
-             write `+` before the day of the week for that"
-        })
+    /// What its writer may be surprised by, as far as the text alone tells.
+    pub fn traps(&self) -> &[Trap] {
+        &self.traps
     }
 
     /// Which start of the daemon or the machine this names, if it names one instead of instants.

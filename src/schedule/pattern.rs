@@ -8,14 +8,16 @@ use croner::{Cron, Weekday};
 use jiff::civil::{Date, DateTime, Time};
 
 use super::ScheduleError;
-use super::syntax::{FIRST_YEAR, Fields};
+use super::field::FIRST_YEAR;
+use super::syntax::Fields;
+use super::trap::{self, Trap};
 
 /// A cron pattern that was checked: at least one date can match it.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     cron: Cron,
     times: TimesOfDay,
-    starred_day: bool,
+    traps: Box<[Trap]>,
     hashed: bool,
     plain: Box<str>,
     fixed: bool,
@@ -40,7 +42,7 @@ impl Pattern {
             last_year: last_year.and_then(|year| i16::try_from(year).ok()).unwrap_or(i16::MAX),
             plain: fields.plain.into(),
             times: TimesOfDay::of(&cron),
-            starred_day: fields.starred_day,
+            traps: trap::of_pattern(&fields.written).into(),
             hashed: fields.hashed,
             cron,
         };
@@ -56,10 +58,9 @@ impl Pattern {
         self.fixed
     }
 
-    /// Whether old cron reads it otherwise: there a day field that begins with `*` counts as unrestricted, so that both
-    /// day fields must match; here only an exact `*` does, and either may.
-    pub fn has_starred_day(&self) -> bool {
-        self.starred_day
+    /// What its writer may be surprised by.
+    pub fn traps(&self) -> Vec<Trap> {
+        self.traps.to_vec()
     }
 
     /// How many matches a matching day has.

@@ -7,148 +7,28 @@
 use std::ops::Range;
 
 use super::ScheduleError;
+use super::field::{Kind, Piece, is_digits, number};
 use super::spread::spread;
 
 /// A pattern's fields, checked.
 #[derive(Debug)]
-pub struct Fields {
+pub struct Fields<'t> {
     /// Six or seven fields in plain numbers, seconds first.
     pub plain: String,
     /// Whether neither minute nor hour begins with `*`.
     pub fixed: bool,
-    /// Whether one day field begins with `*` without being just that, beside another that is restricted.
-    pub starred_day: bool,
     /// Whether a field is hashed, so that the same text means something else for another job.
     pub hashed: bool,
     /// Where the fields that choose a day stand in the text.
     pub days: Range<usize>,
+    /// The fields as they were written.
+    pub written: Vec<(Kind, Piece<'t>)>,
 }
 
-/// Nothing is scheduled before the epoch.
-pub const FIRST_YEAR: i16 = 1970;
-
-/// The last one is the last that croner counts.
-pub const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), 5000);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Second,
-    Minute,
-    Hour,
-    DayOfMonth,
-    Month,
-    DayOfWeek,
-    Year,
-}
-
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-
-impl Kind {
-    const FIVE: [Self; 5] = [Self::Minute, Self::Hour, Self::DayOfMonth, Self::Month, Self::DayOfWeek];
-
-    /// The fields of a pattern with this many of them.
-    fn layout(count: usize) -> Option<Vec<Self>> {
-        let mut kinds = Self::FIVE.to_vec();
-        match count {
-            5 => {}
-            6 => kinds.insert(0, Self::Second),
-            7 => {
-                kinds.insert(0, Self::Second);
-                kinds.push(Self::Year);
-            }
-            _ => return None,
-        }
-        Some(kinds)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Second => "second",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::DayOfMonth => "day-of-month",
-            Self::Month => "month",
-            Self::DayOfWeek => "day-of-week",
-            Self::Year => "year",
-        }
-    }
-
-    fn range(self) -> (u16, u16) {
-        match self {
-            Self::Second | Self::Minute => (0, 59),
-            Self::Hour => (0, 23),
-            Self::DayOfMonth => (1, 31),
-            Self::Month => (1, 12),
-            // Both 0 and 7 are Sunday.
-            Self::DayOfWeek => (0, 7),
-            Self::Year => YEARS,
-        }
-    }
-
-    /// The number that a name stands for.
-    fn named(self, word: &str) -> Option<u16> {
-        let (names, first): (&[&str], u16) = match self {
-            Self::Month => (&MONTHS, 1),
-            Self::DayOfWeek => (&WEEKDAYS, 0),
-            Self::Second | Self::Minute | Self::Hour | Self::DayOfMonth | Self::Year => return None,
-        };
-        let position = names.iter().position(|name| name.eq_ignore_ascii_case(word))?;
-        u16::try_from(position).ok().map(|position| position + first)
-    }
-
-    fn is_day(self) -> bool {
-        matches!(self, Self::DayOfMonth | Self::DayOfWeek)
-    }
-}
-
-/// A piece of the pattern's text and where it stands.
-#[derive(Debug, Clone, Copy)]
-struct Piece<'t> {
-    text: &'t str,
-    start: usize,
-}
-
-impl<'t> Piece<'t> {
-    fn span(self) -> Range<usize> {
-        self.start..self.start + self.text.len()
-    }
-
-    fn error(self, message: impl Into<String>) -> ScheduleError {
-        ScheduleError::new(self.span(), message)
-    }
-
-    fn split(self, separator: char) -> impl Iterator<Item = Piece<'t>> {
-        let mut start = self.start;
-        self.text.split(separator).map(move |text| {
-            let piece = Piece { text, start };
-            start += text.len() + separator.len_utf8();
-            piece
-        })
-    }
-
-    fn split_once(self, separator: char) -> Option<(Piece<'t>, Piece<'t>)> {
-        let (left, right) = self.text.split_once(separator)?;
-        let behind = self.start + left.len() + separator.len_utf8();
-        Some((Piece { text: left, start: self.start }, Piece { text: right, start: behind }))
-    }
-
-    fn strip_suffix(self, suffix: char) -> Option<Piece<'t>> {
-        let text = self.text.strip_suffix([suffix, suffix.to_ascii_lowercase()])?;
-        Some(Piece { text, start: self.start })
-    }
-
-    fn words(text: &'t str) -> Vec<Piece<'t>> {
-        text.split_whitespace()
-            .map(|word| Piece { text: word, start: word.as_ptr() as usize - text.as_ptr() as usize })
-            .collect()
-    }
-}
-
-impl Fields {
+impl<'t> Fields<'t> {
     /// Reads five fields (minute, hour, day of month, month, day of week), six (second first) or seven (year last). `job`
     /// is the name from which `H` is hashed.
-    pub fn read(text: &str, job: &str) -> Result<Self, ScheduleError> {
+    pub fn read(text: &'t str, job: &str) -> Result<Self, ScheduleError> {
         let fields = Piece::words(text);
         let Some(kinds) = Kind::layout(fields.len()) else {
             return Err(wrong_count(text, &fields));
@@ -169,17 +49,11 @@ impl Fields {
         Ok(Self {
             plain: plain.join(" "),
             fixed: !starred(minute) && !starred(hour),
-            starred_day: is_starred_day(days[0].text, days[2].text),
             hashed: fields.iter().any(|field| field.split(',').any(is_hashed)),
             days: days[0].start..days[2].span().end,
+            written: kinds.iter().copied().zip(fields.iter().copied()).collect(),
         })
     }
-}
-
-fn is_starred_day(day: &str, weekday: &str) -> bool {
-    let is_free = |text: &str| text == "*" || text == "?";
-    let is_starred = |text: &str| text.starts_with('*') && !is_free(text);
-    !is_free(day) && !is_free(weekday) && (is_starred(day) || is_starred(weekday)) && !weekday.starts_with('+')
 }
 
 fn wrong_count(text: &str, fields: &[Piece]) -> ScheduleError {
@@ -397,35 +271,4 @@ fn day_of_week_special(item: Piece) -> Result<Option<String>, ScheduleError> {
         Some(day) => number(Kind::DayOfWeek, day).map(|day| Some(format!("{day}#L"))),
         None => Ok(None),
     }
-}
-
-fn number(kind: Kind, piece: Piece) -> Result<u16, ScheduleError> {
-    if let Some(value) = kind.named(piece.text) {
-        return Ok(value);
-    }
-    let (low, high) = kind.range();
-    if !is_digits(piece.text) {
-        let error = piece.error(format!("`{}` is no {}", piece.text, kind.name()));
-        let names: &[&str] = match kind {
-            Kind::Month => &MONTHS,
-            Kind::DayOfWeek => &WEEKDAYS,
-            Kind::Second | Kind::Minute | Kind::Hour | Kind::DayOfMonth | Kind::Year => &[],
-        };
-        let upper = piece.text.to_ascii_uppercase();
-        let near = names.iter().find(|name| upper.starts_with(**name) || strsim::osa_distance(name, &upper) == 1);
-        return Err(match near {
-            Some(name) => error.help(format!("did you mean `{name}`?")),
-            None => error.help(format!("it is a number from {low} to {high}")),
-        });
-    }
-    piece
-        .text
-        .parse()
-        .ok()
-        .filter(|value| (low..=high).contains(value))
-        .ok_or_else(|| piece.error(format!("{} is out of range: the {} is {low} to {high}", piece.text, kind.name())))
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::days::{Months, days_in_words};
-use super::syntax::YEARS;
+use super::field::YEARS;
 use super::values::{MOST_VALUES, joined, numbered, ordinal, pace_of, runs_of, spans_of, step_of, values};
 
 /// So many times of day are spelled out; more would be a wall of digits.

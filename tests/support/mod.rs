@@ -106,13 +106,23 @@ impl Place {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// One value out of the database, asked with SQLite itself.
     pub fn integrity(&self) -> String {
+        self.ask("PRAGMA integrity_check")
+    }
+
+    /// How many definitions of a job the ledger has.
+    pub fn definitions(&self, job: &str) -> i64 {
+        let of_job = format!("WHERE job = (SELECT number FROM jobs WHERE name = '{job}')");
+        self.ask(&format!("SELECT CAST(count(*) AS TEXT) FROM definitions {of_job}")).parse().unwrap()
+    }
+
+    /// One text out of the database, asked with SQLite itself.
+    fn ask(&self, sql: &str) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
             let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-            sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await.unwrap()
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&pool).await.unwrap()
         })
     }
 }

@@ -1,0 +1,87 @@
+//! What would the writer of this file be surprised by in the coming year? What a schedule's text alone tells is said when
+//! it is read; this is about its zone, and about jobs together.
+
+use jiff::civil::Time;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Checked;
+use super::section::dotted;
+use crate::job::{Job, Timing};
+use crate::schedule::{Disturbance, Effect, Transition};
+
+const A_YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
+
+/// So many jobs that start at the same midnight are a rush; fewer are a coincidence.
+const A_RUSH: usize = 5;
+
+impl Checked {
+    /// Adds warnings of what is right and probably not meant, as far as it depends on the year that begins now.
+    pub fn warn_of_traps(&mut self, now: Timestamp) {
+        let mut warnings = Vec::new();
+        for (job, places) in self.jobs_with_places() {
+            let span = places.schedule.clone().unwrap_or(places.name.clone());
+            let surprises = job.active_timing().map(|timing| clock_changes(timing, now)).unwrap_or_default();
+            let help = "say what is meant with dst_gap and dst_fold, or choose another hour";
+            warnings.extend(surprises.into_iter().map(|message| (key(job), span.clone(), message, help)));
+        }
+        let rush: Vec<_> = self.jobs_with_places().filter(|(job, _)| starts_at_midnight(job, now)).collect();
+        if let [(first, places), ..] = &rush[..]
+            && rush.len() >= A_RUSH
+        {
+            let names: Vec<&str> = rush.iter().map(|(job, _)| job.name.as_str()).collect();
+            let message = format!("{} jobs start at midnight: {}", names.len(), names.join(", "));
+            let help = "spread them: `H 0 * * *` takes a minute from each job's name, jitter = \"15m\" puts each off";
+            let span = places.schedule.clone().unwrap_or(places.name.clone());
+            warnings.push((key(first), span, message, help));
+        }
+        for (key, span, message, help) in warnings {
+            self.said.warn(&key, span, message, Some(help.to_owned()));
+        }
+        self.said.sort();
+    }
+}
+
+fn key(job: &Job) -> String {
+    dotted(&dotted("jobs", job.name.as_str()), "schedule")
+}
+
+/// Fixed times that the coming year leaves out or has twice, where nothing was said about it.
+fn clock_changes(timing: &Timing, now: Timestamp) -> Vec<String> {
+    let (timetable, zone) = (&timing.timetable, &timing.timetable.place.zone);
+    let until = now.checked_add(A_YEAR).unwrap_or(Timestamp::MAX);
+    let (gap, fold) = (timetable.place.gap, timetable.place.fold);
+    let is_unsaid = |transition: &Transition| if transition.is_gap() { gap.is_none() } else { fold.is_none() };
+    let transitions = Transition::between(zone, now, until);
+    let mut surprises = Vec::new();
+    for transition in transitions.iter().filter(|transition| is_unsaid(transition)) {
+        let date = transition.before.to_datetime(transition.at).date();
+        let say = |disturbance: Disturbance| {
+            let (text, place) = (disturbance.schedule.text(), &timing.written.zone);
+            format!("`{text}` meets a change of the clocks: on {date} in {place} {}", effect(disturbance.effect))
+        };
+        surprises.extend(timetable.disturbed_by(transition).into_iter().map(say));
+    }
+    surprises
+}
+
+fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Shifted => "there is no such time, and it runs when the gap ends",
+        Effect::Skipped => "there is no such time, and it does not run",
+        Effect::FirstPass => "there are two such times, and it runs at the first",
+        Effect::SecondPass => "there are two such times, and it runs at the second",
+        Effect::BothPasses => "there are two such times, and it runs at both",
+    }
+}
+
+/// Whether the job's next start is once a day at 00:00 in its zone.
+fn starts_at_midnight(job: &Job, now: Timestamp) -> bool {
+    let Some(timing) = job.active_timing().filter(|_| job.jitter.is_none()) else {
+        return false;
+    };
+    let timetable = &timing.timetable;
+    let is_daily = |(instant, schedule): &(Timestamp, &crate::schedule::Schedule)| {
+        schedule.most_a_day() == 1 && timetable.place.zone.to_datetime(*instant).time() == Time::midnight()
+    };
+    timetable.next_open(now).as_ref().is_some_and(is_daily)
+}
