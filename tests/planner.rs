@@ -184,6 +184,8 @@ struct Definition {
 #[derive(Debug, Clone, Default)]
 struct Ledger {
     rows: BTreeMap<RunId, Row>,
+    /// The index: whose entries begin when.
+    instants: BTreeSet<(JobName, Timestamp)>,
     definitions: Vec<Definition>,
     known: BTreeSet<JobName>,
     boots: usize,
@@ -193,8 +195,14 @@ struct Ledger {
 
 impl Ledger {
     fn holds(&self, job: &JobName, due: Timestamp) -> bool {
-        let names_instant = |row: &&Row| row.cause.is_none_or(Cause::names_instant);
-        self.rows.values().filter(names_instant).any(|row| row.job == *job && row.due == due)
+        self.instants.contains(&(job.clone(), due))
+    }
+
+    fn insert(&mut self, run: RunId, row: Row) {
+        if row.cause.is_none_or(Cause::names_instant) {
+            self.instants.insert((row.job.clone(), row.due));
+        }
+        assert!(self.rows.insert(run, row).is_none(), "{run} was given twice");
     }
 
     /// Commits a decision; the answer is what was refused.
@@ -246,7 +254,7 @@ impl Ledger {
                     reason: None,
                     ended: None,
                 };
-                assert!(self.rows.insert(entry.run, row).is_none(), "{} was given twice", entry.run);
+                self.insert(entry.run, row);
             }
             Record::Gap { job, gap, .. } => {
                 if self.holds(job, gap.due) {
@@ -264,7 +272,7 @@ impl Ledger {
                     reason: Some(gap.reason),
                     ended: None,
                 };
-                assert!(self.rows.insert(gap.run, row).is_none(), "{} was given twice", gap.run);
+                self.insert(gap.run, row);
             }
             Record::GapResized { run, due_last, count } => {
                 if let Some(row) = self.rows.get_mut(run) {
@@ -272,7 +280,9 @@ impl Ledger {
                 }
             }
             Record::GapRemoved(run) => {
-                self.rows.remove(run);
+                if let Some(row) = self.rows.remove(run) {
+                    self.instants.remove(&(row.job, row.due));
+                }
             }
             Record::Begun { run, .. } => match self.rows.get_mut(run) {
                 Some(row) => row.state = State::Running,
@@ -435,9 +445,13 @@ const NO_RIVALS: i64 = 1 << 40;
 
 impl Driver {
     fn new() -> Self {
+        Self::of(&jobs_of(0))
+    }
+
+    fn of(jobs: &[Arc<Job>]) -> Self {
         let now = start();
         let ledger = Ledger::default();
-        let (planner, decision) = Planner::restore(&jobs_of(0), PLACES, ledger.memory(now), now);
+        let (planner, decision) = Planner::restore(jobs, PLACES, ledger.memory(now), now);
         let mut driver = Self {
             planner,
             ledger,
@@ -651,7 +665,7 @@ impl Driver {
                 reason: None,
                 ended: None,
             };
-            self.ledger.rows.insert(RunId(-self.rivals), row);
+            self.ledger.insert(RunId(-self.rivals), row);
             assert!(self.started.insert((name.clone(), due)));
             self.now = due;
             self.wake(Lapse::Suspended);
@@ -733,6 +747,93 @@ proptest! {
         }
         driver.balance();
     }
+}
+
+/// Files of few instants, so that years of them can be counted.
+const SPARSE: &str = r#"
+    [jobs.hourly]
+    schedule = "every 1h"
+    command = "x"
+    [jobs.all]
+    schedule = "every 7h"
+    catch_up = "all"
+    command = "x"
+    [jobs.berlin]
+    schedule = "30 2 * * *"
+    timezone = "Europe/Berlin"
+    not_on = "weekends"
+    catch_up_within = "30d"
+    command = "x"
+    [calendars.weekends]
+    days = ["sat", "sun"]
+"#;
+
+/// Numbers that look random and are the same in each run of the test (Knuth's MMIX).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    /// Seconds to years, as many short ones as long ones.
+    fn step(&mut self) -> i64 {
+        let longest = 1_u64 << (1 + self.below(26));
+        let seconds = i64::try_from(1 + self.below(longest)).unwrap();
+        if self.below(2) == 0 { seconds } else { -seconds }
+    }
+}
+
+impl Driver {
+    /// What is recorded up to now are the instants of the definitions, each once; and what is recorded of later times
+    /// are runs alone.
+    fn settles_exactly(&self) {
+        let micro = SignedDuration::from_micros(1);
+        for name in &self.ledger.known {
+            let mut rows: Vec<&Row> = self.ledger.rows.values().filter(|row| row.job == *name).collect();
+            rows.sort_by_key(|row| row.due);
+            for pair in rows.windows(2) {
+                assert!(pair[0].due_last < pair[1].due, "{pair:?} are about the same instant");
+            }
+            let definition = self.ledger.definitions.iter().find(|d| d.job == *name && d.until.is_none()).unwrap();
+            let timetable = &definition.timing.timetable;
+            let mut recorded = 0;
+            for row in rows.iter().filter(|row| row.due > definition.since) {
+                let named = timetable.count(row.due - micro, row.due_last);
+                assert_eq!(named, row.count, "{row:?}");
+                assert!(row.due_last <= self.now || row.cause.is_some(), "{row:?} at {}", self.now);
+                recorded += if row.due <= self.now { row.count } else { 0 };
+            }
+            assert_eq!(recorded, timetable.count(definition.since, self.now), "{name} at {}", self.now);
+        }
+    }
+}
+
+/// A history of a hundred clock steps, with some hours after each.
+fn clock_steps(jobs: &[Arc<Job>], seed: u64) {
+    let mut dice = Dice(seed);
+    let mut driver = Driver::of(jobs);
+    for _ in 0..100 {
+        driver.apply(Op::SetClock(dice.step()));
+        driver.run(Duration::from_secs(dice.below(7_200)));
+        while !driver.running.is_empty() && dice.below(3) > 0 {
+            driver.end(0);
+        }
+    }
+    driver.wake(Lapse::ClockSet);
+    driver.settles_exactly();
+}
+
+#[test]
+fn a_hundred_thousand_clock_steps_lose_and_repeat_nothing() {
+    let jobs = jobs(SPARSE);
+    std::thread::scope(|threads| {
+        for part in 0..4 {
+            let jobs = &jobs;
+            threads.spawn(move || (0..250).for_each(|seed| clock_steps(jobs, part * 250 + seed)));
+        }
+    });
 }
 
 /// A year passes in a blink, and each of its minutes has its run.

@@ -10,7 +10,7 @@ use super::bounds::Bounds;
 use super::calendar::{Calendar, Closure};
 use super::pattern::Pattern;
 use super::place::{Fold, Gap};
-use super::{Moment, SHORTEST_INTERVAL, Schedule};
+use super::{Moment, Schedule};
 
 /// Where a civil time is placed: a zone, and the rules for its gaps and folds.
 #[derive(Debug, Clone)]
@@ -38,6 +38,9 @@ impl Place {
 
 /// A job whose instants are closed for so long, some ten years of weekends and holidays, is taken to have none left.
 const MOST_CLOSED_STRETCHES: u32 = 4_000;
+
+/// No two instants of a schedule are closer; those of two schedules may be.
+const SHORTEST_PACE: SignedDuration = SignedDuration::from_secs(1);
 
 /// All that a job says about its instants.
 ///
@@ -150,9 +153,14 @@ impl Timetable {
             let first = just_after(from);
             let closed_by = closure.calendar_at(first, zone).cloned();
             let end = closure.changes_after(first, zone).map_or(until, |at| just_before(at).min(until));
-            match pieces.last_mut() {
-                Some(last) if last.closed_by.is_none() && closed_by.is_none() => last.until = end,
-                _ => pieces.push(Piece { after: from, until: end, closed_by }),
+            let same = |last: &&mut Piece| match (&last.closed_by, &closed_by) {
+                (Some(last), Some(this)) => Arc::ptr_eq(last, this),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            match pieces.last_mut().filter(same) {
+                Some(last) => last.until = end,
+                None => pieces.push(Piece { after: from, until: end, closed_by }),
             }
             from = end;
         }
@@ -207,7 +215,10 @@ impl Timetable {
     /// A moment from `after` on behind which there are at least `few` instants up to `until`, if there are so many, and
     /// not many more.
     pub fn last_few(&self, after: Timestamp, until: Timestamp, few: u64) -> Timestamp {
-        let mut window = SHORTEST_INTERVAL;
+        // The pace at the beginning is a good guess, and a bad one only makes for more guesses.
+        let first = self.next_after(after).unwrap_or(until);
+        let pace = self.next_after(first).unwrap_or(until).duration_since(first).max(SHORTEST_PACE);
+        let mut window = pace.saturating_mul(i32::try_from(few).unwrap_or(i32::MAX));
         loop {
             let from = until.checked_sub(window).unwrap_or(Timestamp::MIN);
             if from <= after {
@@ -216,7 +227,7 @@ impl Timetable {
             if self.count(from, until) >= few {
                 return from;
             }
-            window *= 2;
+            window = window.saturating_mul(2);
         }
     }
 
