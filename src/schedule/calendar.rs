@@ -229,7 +229,8 @@ impl Closure {
         (1..=FARTHEST_MOVE)
             .filter_map(|days| {
                 let civil = civil.checked_add(jiff::Span::new().days(days * step)).ok()?;
-                place::shifted(civil, zone)
+                // A zone may lack the whole day.
+                place::shifted(civil, zone).filter(|at| zone.to_datetime(*at).date() == civil.date())
             })
             .find(|at| bounds.contain(*at) && self.calendar_at(*at, zone).is_none())
             .unwrap_or(named)
