@@ -9,7 +9,7 @@ use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done};
-use crate::job::{CommandLine, Job, Task};
+use crate::job::{CommandLine, Job, Task, Timing};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{Entry, Seconds, Time};
 use crate::run::{Outcome, RunId};
@@ -166,7 +166,13 @@ fn definition(job: &Job) -> serde_json::Value {
         "description": job.description,
         "enabled": job.enabled,
         "schedule": schedules,
+        "in_words": job.timing.as_ref().map(|timing| in_words(timing)),
         "timezone": job.timing.as_ref().map(|timing| &timing.written.zone),
+        "not_before": job.timing.as_ref().and_then(|timing| timing.written.not_before.as_ref()),
+        "not_after": job.timing.as_ref().and_then(|timing| timing.written.not_after.as_ref()),
+        "not_on": job.timing.as_ref().map(|timing| calendars(timing)),
+        "not_on_then": job.timing.as_ref().map(|timing| timing.written.not_on_then.as_deref().unwrap_or("skip")),
+        "jitter": job.jitter.map(|jitter| Seconds::from(jitter.within())),
         "command": line,
         "argv": command.line.argv(),
         "cwd": command.cwd,
@@ -185,6 +191,14 @@ fn definition(job: &Job) -> serde_json::Value {
     })
 }
 
+fn in_words(timing: &Timing) -> Vec<String> {
+    timing.schedules().iter().map(|schedule| schedule.in_words()).collect()
+}
+
+fn calendars(timing: &Timing) -> Vec<&str> {
+    timing.written.not_on.iter().map(|calendar| calendar.name.as_str()).collect()
+}
+
 /// A job's keys as resolved.
 fn fields(job: &Job) -> Vec<(&'static str, String)> {
     let Task::Command(command) = &job.task;
@@ -196,10 +210,21 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
     match &job.timing {
         Some(timing) => {
             let schedules: Vec<_> = timing.schedules().iter().map(|schedule| schedule.text().to_owned()).collect();
-            fields.push(("schedule", schedules.join("; ")));
+            fields.push(("schedule", visible(&schedules.join("; "))));
+            fields.push(("", in_words(timing).join("; ")));
             fields.push(("timezone", timing.written.zone.clone()));
+            let written = &timing.written;
+            fields.extend(written.not_before.iter().map(|bound| ("not_before", bound.clone())));
+            fields.extend(written.not_after.iter().map(|bound| ("not_after", bound.clone())));
+            if !written.not_on.is_empty() {
+                fields.push(("not_on", visible(&calendars(timing).join(", "))));
+                fields.push(("not_on_then", written.not_on_then.clone().unwrap_or_else(|| "skip".to_owned())));
+            }
         }
         None => fields.push(("schedule", "none: by hand only".to_owned())),
+    }
+    if let Some(jitter) = job.jitter {
+        fields.push(("jitter", span(jitter.within().into())));
     }
     fields.push(("command", visible(&format!("{:?}", command.line.argv()))));
     fields.push(("cwd", command.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));

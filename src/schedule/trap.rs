@@ -123,11 +123,12 @@ fn missing_day(day: Piece, month: Piece, weekday: Piece) -> Option<Trap> {
     if values(&plain, 1, 12).into_iter().all(|month| number <= days(month)) {
         return None;
     }
-    let (which, help) = match number {
-        29 => ("most Februaries have", "write `28`, or `L` for the last day of the month"),
-        _ => ("some of its months have", "write `L` for the last day of the month"),
+    let help = match number {
+        29 => "write `28`, or `L` for the last day of the month",
+        _ => "write `L` for the last day of the month",
     };
-    Some(Trap::new(item.span(), format!("no run in months without a day {number}, which {which} not"), help))
+    let which = if number == 29 { "a February" } else { "a month" };
+    Some(Trap::new(item.span(), format!("{which} that has no day {number} has no run"), help))
 }
 
 #[cfg(test)]
@@ -154,11 +155,11 @@ mod tests {
         check("*/90 * * * *", &[("*/90", "minute 0 of every hour, not every 90", "every 90m")]);
         check("0 0 */2 * MON", &[("*/2", "either day field", "`+`")]);
         check("0 0 1 * */2", &[("*/2", "either day field", "`+`")]);
-        check("0 0 31 * *", &[("31", "without a day 31", "`L`")]);
-        check("0 0 1,30 * *", &[("30", "without a day 30", "`L`")]);
-        check("0 0 29-31 * *", &[("29-31", "without a day 29", "`L`")]);
-        check("0 0 29 2 *", &[("29", "most Februaries", "`28`")]);
-        check("  0 0 30 FEB,mar ?", &[("30", "without a day 30", "`L`")]);
+        check("0 0 31 * *", &[("31", "no day 31", "`L`")]);
+        check("0 0 1,30 * *", &[("30", "no day 30", "`L`")]);
+        check("0 0 29-31 * *", &[("29-31", "no day 29", "`L`")]);
+        check("0 0 29 2 *", &[("29", "a February that has no day 29", "`28`")]);
+        check("  0 0 30 FEB,mar ?", &[("30", "no day 30", "`L`")]);
         check("every 1d", &[("every 1d", "00:00 UTC", "0 0 * * *")]);
         check("every 2w", &[("every 2w", "00:00 UTC", "pattern")]);
     }
