@@ -266,3 +266,74 @@ fn settings_that_are_wrong_say_where_they_come_from() {
         assert!(message.contains(expect), "{message}");
     }
 }
+
+#[test]
+fn a_plan_is_what_the_planner_would_do() {
+    let place = Place::new(
+        "[jobs.hourly]\nschedule = '0 * * * *'\ncommand = 'x'\n\
+         [jobs.night]\nschedule = '30 2 * * *'\ntimezone = 'Europe/Berlin'\nnot_on = 'mondays'\ncommand = 'x'\n\
+         [jobs.later]\nschedule = '0 0 1 6 *'\ncommand = 'x'\n\
+         [jobs.off]\nschedule = '@daily'\nenabled = false\ncommand = 'x'\n\
+         [jobs.hand]\ncommand = 'x'\n\
+         [calendars.mondays]\ndays = 'mon'\n",
+    );
+    // Monday the 22nd to Monday the 29th; on Sunday the clocks of Berlin are put forward.
+    let plan = place.json(&["plan", "--days", "7", "--from", "2027-03-22T00:00:00Z"]);
+    let job = |name: &str| plan["jobs"].as_array().unwrap().iter().find(|job| job["job"] == name).unwrap().clone();
+    assert_eq!((job("hourly")["runs"].as_u64(), job("night")["runs"].as_u64()), (Some(168), Some(6)));
+    assert_eq!((job("night")["closed"].as_u64(), job("night")["overlaps"].as_u64()), (Some(1), Some(0)));
+    assert_eq!(job("later")["next"], "2027-06-01T00:00:00.000000Z");
+    let silent = |name: &str| job(name)["silent"].as_str().map(str::to_owned);
+    assert_eq!(
+        ["hourly", "later", "off", "hand"].map(silent),
+        [None, Some("later"), Some("disabled"), Some("by hand only")].map(|why| why.map(str::to_owned))
+    );
+    let hours = plan["hours"].as_array().unwrap();
+    assert_eq!(hours.iter().map(|hour| hour["runs"].as_u64().unwrap()).sum::<u64>(), 174);
+    let changes = plan["clock_changes"].as_array().unwrap();
+    assert_eq!((changes.len(), &changes[0]["at"]), (1, &json!("2027-03-28T01:00:00.000000Z")));
+    let expect = json!([{"job": "night", "schedule": "30 2 * * *", "effect": "shifted", "count": 1}]);
+    assert_eq!(changes[0]["jobs"], expect);
+    let text = place.text(&["plan", "--days", "7", "--from", "2027-03-22T00:00:00Z"]);
+    for words in
+        ["174 runs of 5 jobs", "Clock changes", "runs when the gap ends", "not before 2027-06-01", "by hand only"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn schedules_are_said_in_words() {
+    let place = Place::new("");
+    let next = |arguments: &[&str]| place.text(&[&["next", "--from", "2026-03-07T00:00:00Z"], arguments].concat());
+    let spring = next(&["--expr", "30 2 * * *", "--tz", "America/New_York", "-n", "2"]);
+    for words in ["at 02:30 every day", "2026-03-07 02:30:00  -05", "2026-03-08 03:00:00  -04"] {
+        assert!(spring.contains(words), "{spring}");
+    }
+    let hashed = next(&["--expr", "H H(0-3) * * *", "--name", "backup", "-n", "1"]);
+    assert_eq!(hashed, next(&["--expr", "H H(0-3) * * *", "--name", "backup", "-n", "1"]));
+    assert_ne!(hashed, next(&["--expr", "H H(0-3) * * *", "--name", "report", "-n", "1"]));
+    assert!(next(&["--expr", "every 90m after end"]).contains("90 minutes after the end of the last run"));
+}
+
+#[test]
+fn a_batch_knows_the_job_from_which_a_pattern_is_hashed() {
+    let ask = |name: &str| {
+        let from = "2026-01-01T00:00:00Z";
+        let question = json!({"expr": "H H * * *", "tz": "UTC", "from": from, "count": 2, "name": name});
+        batch(&question.to_string()).remove(0)["next"].clone()
+    };
+    assert!(ask("a")[0].is_string() && ask("a") == ask("a") && ask("a") != ask("b"));
+}
+
+#[test]
+fn traps_are_warnings_with_a_place() {
+    let place = Place::new("[jobs.a]\nschedule = ['0 0 * * *', '* */10 * * * *']\ncommand = 'true'\n");
+    let check = place.json(&["check"]);
+    assert_eq!(check["errors"], json!([]));
+    let warning = &check["warnings"][0];
+    assert_eq!((&warning["line"], &warning["column"], &warning["end_column"]), (&json!(2), &json!(27), &json!(28)));
+    assert!(warning["help"].as_str().unwrap().contains("\"0 */10 * * * *\""), "{warning}");
+    assert_eq!(place.run(&["check", "--strict"]).status.code(), Some(1));
+}

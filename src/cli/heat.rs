@@ -68,8 +68,11 @@ impl Heat {
         Self { lines: week.map(line).collect(), is_average: true }
     }
 
-    fn most(&self) -> f64 {
-        self.lines.iter().flat_map(|line| line.hours).fold(0.0, f64::max)
+    /// All that is not nothing, the smallest first.
+    fn sorted(&self) -> Vec<f64> {
+        let mut busy: Vec<f64> = self.lines.iter().flat_map(|line| line.hours).filter(|runs| *runs > 0.0).collect();
+        busy.sort_by(f64::total_cmp);
+        busy
     }
 }
 
@@ -79,15 +82,16 @@ fn to_float(count: u64) -> f64 {
     count as f64
 }
 
-/// The lowest number of runs of each shade: even steps of their logarithm, so that a nightly rush does not hide the
-/// rest of the day.
-fn thresholds(most: f64) -> [f64; 5] {
-    [0.0, 1.0, 2.0, 3.0, 4.0].map(|step: f64| most.max(1.0).powf(step / 5.0))
+/// The lowest number of runs of each shade: even steps of their logarithm, so that a nightly rush does not hide the rest
+/// of the day. They begin with what a quiet hour has; the quietest tenth may be hours that are not seen whole.
+fn thresholds(sorted: &[f64]) -> [f64; 5] {
+    let most = sorted.last().copied().unwrap_or(1.0);
+    let quiet = sorted.get(sorted.len() / 10).copied().unwrap_or(1.0);
+    [0.0, 1.0, 2.0, 3.0, 4.0].map(|step: f64| quiet * (most / quiet).powf(step / 5.0))
 }
 
 pub fn show(heat: &Heat, screen: &mut Screen) {
-    let most = heat.most();
-    let thresholds = thresholds(most);
+    let thresholds = thresholds(&heat.sorted());
     let hours: Vec<String> = (0..24).step_by(3).map(|hour| format!("{hour:<6}")).collect();
     screen.line(screen.dim(&format!("{:12}{}  runs", "", hours.concat())));
     for line in &heat.lines {
@@ -96,14 +100,12 @@ pub fn show(heat: &Heat, screen: &mut Screen) {
         screen.line(format!("{:12}{cells}  {total:.0}", line.label));
     }
     let what = if heat.is_average { "runs per hour, on average" } else { "runs per hour" };
-    let mut legend: Vec<String> = Vec::new();
-    let mut shown = 0.0;
-    for (shade, from) in thresholds.iter().enumerate().map(|(shade, from)| (shade, from.ceil())) {
-        if from > shown {
-            legend.push(format!("{} {from:.0}+", paint(shade, screen)));
-            shown = from;
-        }
-    }
+    let is_shown = |shade: usize| thresholds.get(shade + 1).is_none_or(|next| next.ceil() > thresholds[shade].ceil());
+    let name = |shade: usize| match shade {
+        0 => paint(0, screen),
+        _ => format!("{} {:.0}+", paint(shade, screen), thresholds[shade].ceil()),
+    };
+    let legend: Vec<String> = (0..SHADES.len()).filter(|shade| is_shown(*shade)).map(name).collect();
     screen.line(format!("{:12}{}  {what}", "", legend.join("  ")));
 }
 
@@ -149,8 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn shades_rise() {
-        let thresholds = thresholds(3_600.0);
-        assert!(thresholds.is_sorted() && (thresholds[0] - 1.0).abs() < 1e-9 && thresholds[4] < 3_600.0);
+    fn shades_rise_from_a_quiet_hour_to_the_busiest() {
+        let mut hours = vec![20.0; 50];
+        hours.extend([1.0, 2.0, 3_600.0]);
+        hours.sort_by(f64::total_cmp);
+        let thresholds = thresholds(&hours);
+        assert!(thresholds.is_sorted() && (thresholds[0] - 20.0).abs() < 1e-9 && thresholds[4] < 3_600.0);
+        assert!((super::thresholds(&[])[4] - 1.0).abs() < 1e-9);
     }
 }
