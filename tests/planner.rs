@@ -5,44 +5,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bundled;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use bundled::Bundled;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use punctual::job::{Job, JobName, Timing};
-use punctual::jobfile::{Draft, Site, Zone, Zones};
+use punctual::jobfile::Draft;
 use punctual::plan::{
     Action, Ahead, AheadGap, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition, RememberedJob,
     RememberedRun,
 };
 use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
-
-struct Bundled;
-
-impl Zones for Bundled {
-    fn zone(&self, name: &str) -> Option<Zone> {
-        let name = if name == "system" { "UTC" } else { name };
-        let zone = jiff::tz::TimeZone::get(name).ok()?;
-        Some(Zone { name: name.to_owned(), zone, data: String::new() })
-    }
-
-    fn names(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl Site for Bundled {
-    fn machine_id(&self) -> &'static str {
-        "a machine"
-    }
-
-    fn text(&self, path: &Path) -> Result<String, String> {
-        Err(format!("{} is not read here", path.display()))
-    }
-}
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());

@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::cmp::Reverse;
+mod bundled;
+
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bundled::Bundled;
 use jiff::{SignedDuration, Timestamp};
 use punctual::job::{Job, JobName};
-use punctual::jobfile::{Draft, Site, Zone, Zones};
+use punctual::jobfile::Draft;
 use punctual::plan::{Action, Decision, Lapse, Memory, Planner, Record};
 use punctual::run::{Ended, Exit, Reason, RunId};
 
@@ -46,30 +49,6 @@ const KINDS: [&str; 10] = [
 
 /// One job for each hour of the day is enough to hold the others up.
 const HOURLY: &str = "schedule = '0 * * * *'";
-
-struct Bundled;
-
-impl Zones for Bundled {
-    fn zone(&self, name: &str) -> Option<Zone> {
-        let name = if name == "system" { "UTC" } else { name };
-        let zone = jiff::tz::TimeZone::get(name).ok()?;
-        Some(Zone { name: name.to_owned(), zone, data: String::new() })
-    }
-
-    fn names(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl Site for Bundled {
-    fn machine_id(&self) -> &'static str {
-        "a machine"
-    }
-
-    fn text(&self, path: &Path) -> Result<String, String> {
-        Err(format!("{} is not read here", path.display()))
-    }
-}
 
 fn fifty_jobs() -> Vec<Arc<Job>> {
     let mut text = "[calendars.holidays]\ndates = ['01-01', '12-25', '12-26', '2027-05-03/2027-05-14']\n\
