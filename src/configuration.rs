@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::files::{Machine, ReadError, read_text};
 use crate::jobfile::{Checked, Draft, Zones};
+use crate::plan::Capacities;
 use crate::settings::{Flags, Settings, SettingsError};
 
 /// A file that was read and checked, and the settings that hold with it.
@@ -60,5 +61,10 @@ impl Configuration {
         }
         let checked = draft.check(&machine, &settings.timezone, now);
         Ok(Self { path, settings, checked, machine })
+    }
+
+    /// How many runs may go at once.
+    pub fn capacities(&self) -> Capacities {
+        Capacities { places: self.settings.max_running, pools: self.checked.pools.clone() }
     }
 }

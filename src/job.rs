@@ -71,6 +71,8 @@ pub struct Job {
     pub jitter: Option<Jitter>,
     pub task: Task,
     pub overlap: Overlap,
+    /// Capacities that it shares with other jobs, in alphabetic order.
+    pub pools: Arc<[String]>,
     pub catch_up: CatchUp,
     pub catch_up_within: Option<Duration>,
 }
@@ -186,14 +188,29 @@ impl CommandLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     Skip,
+    /// It waits until the others have ended; more than so many do not.
+    Queue {
+        limit: usize,
+    },
+    /// The others are ended.
+    Replace,
+    /// It runs beside them.
+    Allow,
 }
 
 impl Overlap {
-    pub const WORDS: [(&'static str, Self); 1] = [("skip", Self::Skip)];
+    /// One waits where nothing else is said.
+    pub const QUEUE: Self = Self::Queue { limit: 1 };
+
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("skip", Self::Skip), ("queue", Self::QUEUE), ("replace", Self::Replace), ("allow", Self::Allow)];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Skip => "skip",
+            Self::Queue { .. } => "queue",
+            Self::Replace => "replace",
+            Self::Allow => "allow",
         }
     }
 }

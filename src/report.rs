@@ -101,7 +101,7 @@ pub struct JobReport {
     /// Failures in a row, up to the last run.
     pub failures: i64,
     /// What the first of its waiting runs waits for.
-    pub waiting_for: Option<&'static str>,
+    pub waiting_for: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use support::{Place, is_alive, pids, wait};
 
 /// A job that is due at the daemon's start and never again.
@@ -280,7 +281,7 @@ fn no_more_run_at_once_than_there_are_places() {
     let waiting = place.wait_for("c", |entry| entry["state"] == "waiting");
     assert!(waiting["started"].is_null());
     let status = place.json(&["status", "c"]);
-    assert_eq!(status["jobs"][0]["waiting_for"], "a place");
+    assert_eq!(status["jobs"][0]["waiting_for"], "a place (max_running)");
     fs::write(place.path("a"), "").unwrap();
     let running = place.wait_for("c", |entry| entry["state"] == "running" && !entry["started"].is_null());
     assert!(running["waited"].as_f64().unwrap() > 0.0);
@@ -539,4 +540,67 @@ fn a_folder_without_room_is_left_as_it_was() {
         assert!(message.contains("room") || message.contains("disk is full"), "{message}");
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), before, "something half-done is left");
     }
+}
+
+#[test]
+fn a_pool_is_shared_and_says_who_waits_for_it() {
+    let place = Place::new(
+        "[pools]\ndisk = 1\n\
+         [jobs.a]\nschedule = '@start'\npool = 'disk'\ncommand = 'while [ ! -e go ]; do sleep 0.05; done'\n\
+         [jobs.b]\nschedule = '@start'\npool = ['disk']\ncommand = 'true'\n\
+         [jobs.c]\nschedule = '@start'\ncommand = 'true'\n\
+         [defaults]\ncwd = '.'\n",
+    );
+    let daemon = place.start();
+    place.ended("c");
+    let waiting = place.wait_for("b", |entry| entry["state"] == "waiting");
+    assert_eq!(waiting["detail"], "waits for the pool disk");
+    let status = place.json(&["status", "b"]);
+    assert_eq!(status["jobs"][0]["waiting_for"], "the pool disk");
+    std::fs::write(place.path("go"), "").unwrap();
+    let ended = place.ended("b");
+    assert_eq!((&ended["outcome"], &ended["detail"]), (&json!("succeeded"), &json!(null)));
+    assert!(ended["waited"].as_f64().unwrap() > 0.0 && ended["late"].as_f64().unwrap() < 1.0, "{ended}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_run_that_is_due_again_replaces_the_one_before() {
+    let place = Place::new(
+        "[jobs.a]\nschedule = 'every 1s'\noverlap = 'replace'\ncommand = ['sleep', '60']\n\
+         [jobs.b]\nschedule = 'every 1s'\noverlap = 'allow'\ncommand = 'while [ ! -e go ]; do sleep 0.05; done'\ncwd = '.'\n",
+    );
+    let daemon = place.start();
+    let ended = place.ended("a");
+    assert_eq!((&ended["outcome"], &ended["reason"]), (&json!("stopped"), &json!("replaced")));
+    wait("two runs beside each other", || {
+        let running = place.entries_of("b").iter().filter(|entry| entry["state"] == "running").count();
+        (running >= 2).then_some(())
+    });
+    let running = place.entries_of("a").iter().filter(|entry| entry["state"] == "running").count();
+    assert!(running <= 1, "{running} runs of a go at once");
+    std::fs::write(place.path("go"), "").unwrap();
+    daemon.signal("TERM");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(), Some(0));
+}
+
+#[test]
+fn a_queue_takes_so_many_and_says_what_it_does_not() {
+    let place = Place::new(
+        "[jobs.a]\nschedule = 'every 1s'\noverlap = 'queue'\ncwd = '.'\n\
+         command = 'while [ ! -e go ]; do sleep 0.05; done'\n",
+    );
+    let daemon = place.start();
+    let full = place.wait_for("a", |entry| entry["reason"] == "queue-full");
+    assert_eq!(
+        (&full["outcome"], &full["detail"]),
+        (&json!("skipped"), &json!("1 run waits already, and run 1 has not ended"))
+    );
+    let states: Vec<_> = place.entries_of("a").iter().map(|entry| entry["state"].clone()).collect();
+    assert_eq!(states[..2], [json!("running"), json!("waiting")]);
+    std::fs::write(place.path("go"), "").unwrap();
+    let second = place.wait_for("a", |entry| entry["run"] == 2 && entry["state"] == "ended");
+    assert_eq!(second["outcome"], "succeeded");
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -15,11 +15,11 @@ use std::time::Duration;
 use bundled::Bundled;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use punctual::job::{Job, JobName, Timing};
+use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition, RememberedJob,
-    RememberedRun,
+    Action, Ahead, AheadGap, Capacities, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition,
+    RememberedJob, RememberedRun,
 };
 use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
 
@@ -79,6 +79,25 @@ const FILES: [&str; 4] = [
     not_on_then = "next-day"
     not_before = 2026-10-25
     command = "x"
+    [jobs.queued]
+    schedule = "*/3 * * * *"
+    overlap = "queue"
+    queue_limit = 2
+    pool = ["disk", "net"]
+    command = "x"
+    [jobs.replaced]
+    schedule = "*/4 * * * *"
+    overlap = "replace"
+    pool = "disk"
+    command = "x"
+    [jobs.beside]
+    schedule = "*/6 * * * *"
+    overlap = "allow"
+    pool = "net"
+    command = "x"
+    [pools]
+    disk = 1
+    net = 2
     [calendars.nights]
     hours = "22:00-06:00"
     [calendars.sundays]
@@ -395,7 +414,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => any::<bool>().prop_map(Op::Delay),
         2 => (0usize..4, long, any::<bool>()).prop_map(|(file, down, boot)| Op::Crash { file, down, boot }),
         2 => (0usize..4).prop_map(Op::Reload),
-        1 => (0usize..9).prop_map(Op::Rival),
+        1 => (0usize..12).prop_map(Op::Rival),
         1 => Just(Op::Drain),
     ];
     prop::collection::vec(op, 1..60)
@@ -412,6 +431,7 @@ struct Driver {
     /// Whether commits wait until asked for.
     delays: bool,
     running: Vec<RunId>,
+    going: BTreeMap<RunId, Arc<Job>>,
     started: BTreeSet<(JobName, Timestamp)>,
     drained: bool,
     set_back: bool,
@@ -419,6 +439,11 @@ struct Driver {
 }
 
 const PLACES: usize = 3;
+
+fn capacities() -> Capacities {
+    Capacities { places: PLACES, pools: [("disk".to_owned(), 1), ("net".to_owned(), 2)].into() }
+}
+
 /// Entries of a rival have negative numbers below this.
 const NO_RIVALS: i64 = 1 << 40;
 
@@ -430,7 +455,7 @@ impl Driver {
     fn of(jobs: &[Arc<Job>]) -> Self {
         let now = start();
         let ledger = Ledger::default();
-        let (planner, decision) = Planner::restore(jobs, PLACES, ledger.memory(now), now);
+        let (planner, decision) = Planner::restore(jobs, capacities(), ledger.memory(now), now);
         let mut driver = Self {
             planner,
             ledger,
@@ -439,6 +464,7 @@ impl Driver {
             pending: VecDeque::new(),
             delays: false,
             running: Vec::new(),
+            going: BTreeMap::new(),
             started: BTreeSet::new(),
             drained: false,
             set_back: false,
@@ -499,6 +525,8 @@ impl Driver {
                 }
                 assert_eq!(self.ledger.row(launch.run).state, State::Running, "not committed before it starts");
                 self.running.push(launch.run);
+                self.going.insert(launch.run, launch.job.clone());
+                self.no_crowd();
                 let decision = self.planner.handle_started(launch.run, self.now, None);
                 self.take(decision);
             }
@@ -511,8 +539,22 @@ impl Driver {
         }
     }
 
+    /// No more go at once than places, pools and jobs allow.
+    fn no_crowd(&self) {
+        assert!(self.going.len() <= PLACES, "{:?}", self.going.keys());
+        for (pool, capacity) in capacities().pools {
+            let of_pool = self.going.values().filter(|job| job.pools.contains(&pool)).count();
+            assert!(of_pool <= capacity, "{of_pool} go in the pool {pool}");
+        }
+        for job in self.going.values().filter(|job| job.overlap != Overlap::Allow) {
+            let of_job = self.going.values().filter(|other| other.name == job.name).count();
+            assert_eq!(of_job, 1, "{} goes beside itself", job.name);
+        }
+    }
+
     fn end(&mut self, at: usize) {
         let run = self.running.remove(at);
+        self.going.remove(&run);
         let ended = Ended {
             exit: Exit::Code(0),
             at: self.now,
@@ -592,7 +634,7 @@ impl Driver {
             Op::Reload(file) if !self.drained => {
                 self.file = file;
                 self.wake(Lapse::Suspended);
-                let decision = self.planner.handle_reload(&jobs_of(file), PLACES, self.now);
+                let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
                 self.take(decision);
             }
             Op::End(_) | Op::Reload(_) => {}
@@ -609,11 +651,12 @@ impl Driver {
         // What was decided but not committed never was.
         self.pending.clear();
         self.running.clear();
+        self.going.clear();
         self.delays = false;
         self.drained = false;
         self.file = file;
         let memory = self.ledger.memory(self.now);
-        let (planner, decision) = Planner::restore(&jobs_of(file), PLACES, memory, self.now);
+        let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
         self.ledger.boots += 1;
         self.planner = planner;
         self.take(decision);

@@ -32,12 +32,12 @@ pub fn run(global: &Global, verb: &PlanArguments, screen: &mut Screen) -> Answer
         None => Clock::System.now(),
     };
     let configuration = read_right(global, screen)?;
-    let (jobs, places) = (&configuration.checked.jobs, configuration.settings.max_running);
+    let jobs = &configuration.checked.jobs;
     let until = from
         .checked_add(SignedDuration::from_hours(24 * i64::from(verb.days)))
         .map_err(|_| Refusal::new(Done::Misused, "that is later than time can be counted"))?;
     let usual = usual_durations(global)?;
-    let forecast = forecast(jobs, Outlook { from, until, places, usual: &usual });
+    let forecast = forecast(jobs, Outlook { from, until, capacities: configuration.capacities(), usual: &usual });
     let report = PlanReport {
         from: Time(from),
         until: Time(until),
@@ -45,7 +45,7 @@ pub fn run(global: &Global, verb: &PlanArguments, screen: &mut Screen) -> Answer
         hours: hours(&forecast, from),
         busiest: forecast.busiest.iter().map(collision).collect(),
         most_running: forecast.most_running,
-        max_running: places,
+        max_running: configuration.settings.max_running,
         waiting: forecast.waited,
         clock_changes: clock_changes(jobs, from, until),
     };

@@ -9,7 +9,7 @@ use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done};
-use crate::job::{CommandLine, Job, Task, Timing};
+use crate::job::{CommandLine, Job, Overlap, Task, Timing};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{Entry, Seconds, Time};
 use crate::run::{Outcome, RunId};
@@ -186,9 +186,18 @@ fn definition(job: &Job) -> serde_json::Value {
         "dst_gap": job.timing.as_ref().and_then(|timing| timing.timetable.place.gap).and_then(Gap::word),
         "dst_fold": job.timing.as_ref().and_then(|timing| timing.timetable.place.fold).and_then(Fold::word),
         "overlap": job.overlap.word(),
+        "queue_limit": queue_limit(job),
+        "pool": job.pools,
         "catch_up": job.catch_up.word(),
         "catch_up_within": job.catch_up_within.map(Seconds::from),
     })
+}
+
+fn queue_limit(job: &Job) -> Option<usize> {
+    match job.overlap {
+        Overlap::Queue { limit } => Some(limit),
+        Overlap::Skip | Overlap::Replace | Overlap::Allow => None,
+    }
 }
 
 fn in_words(timing: &Timing) -> Vec<String> {
@@ -239,6 +248,10 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
     fields.push(("output_limit", bytes(i64::try_from(command.output_limit).unwrap_or(i64::MAX))));
     fields.push(("success_codes", format!("{:?}", command.success_codes)));
     fields.push(("overlap", job.overlap.word().to_owned()));
+    fields.extend(queue_limit(job).map(|limit| ("queue_limit", limit.to_string())));
+    if !job.pools.is_empty() {
+        fields.push(("pool", visible(&job.pools.join(", "))));
+    }
     fields.push(("catch_up", job.catch_up.word().to_owned()));
     if let Some(within) = job.catch_up_within {
         fields.push(("catch_up_within", span(within.into())));

@@ -84,8 +84,8 @@ async fn report_all(
 async fn report_one(ledger: &Reader, job: &Job, open: &[Entry], now: Timestamp) -> Result<JobReport, sqlx::Error> {
     let name = job.name.as_str();
     let current: Vec<Entry> = open.iter().filter(|entry| entry.job == name).cloned().collect();
-    let runs = current.iter().any(|entry| entry.state == State::Running);
-    let waits = current.iter().any(|entry| entry.state == State::Waiting);
+    let waiting = current.iter().find(|entry| entry.state == State::Waiting);
+    let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
     let last = ledger.last_ended(name).await?;
     let known = report_without_past(job, now);
     let pause = job.active_timing().and_then(|timing| timing.timetable.after_end());
@@ -95,7 +95,7 @@ async fn report_one(ledger: &Reader, job: &Job, open: &[Entry], now: Timestamp) 
         next: known.next.or(follows),
         last,
         failures: ledger.failures_in_a_row(name).await?,
-        waiting_for: waits.then_some(if runs { "its turn" } else { "a place" }),
+        waiting_for,
         current,
         ..known
     })
@@ -179,7 +179,7 @@ fn current(job: &JobReport, now: Timestamp) -> String {
         .collect();
     let waiting = job.current.iter().filter(|entry| entry.state == State::Waiting).count();
     if waiting > 0 {
-        let what = job.waiting_for.unwrap_or("a place");
+        let what = job.waiting_for.as_deref().unwrap_or("a place");
         words.push(if waiting == 1 { format!("waiting for {what}") } else { format!("{waiting} waiting for {what}") });
     }
     words.join(", ")

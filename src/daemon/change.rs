@@ -36,8 +36,8 @@ impl Core {
 
     async fn reload(&mut self, configuration: Configuration) {
         let jobs: Vec<Arc<Job>> = configuration.checked.jobs.clone();
-        let places = configuration.settings.max_running;
-        let decision = self.planner.handle_reload(&jobs, places, self.clock.now());
+        let capacities = configuration.capacities();
+        let decision = self.planner.handle_reload(&jobs, capacities, self.clock.now());
         if !configuration.settings.same_service(&self.configuration.settings) {
             tracing::warn!("other settings of [daemon] than max_running and stop_grace take effect at the next start");
         }

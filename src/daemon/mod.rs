@@ -232,8 +232,8 @@ async fn end_what_was_lost(store: &Store) -> Result<(), StartError> {
 async fn plan(configuration: &Configuration, store: &Store, clock: &Clock) -> Result<(Planner, Decision), StartError> {
     let now = clock.now();
     let memory = store.memory(now, &configuration.machine).await?;
-    let places = configuration.settings.max_running;
-    let (planner, mut first) = Planner::restore(&configuration.checked.jobs, places, memory, now);
+    let capacities = configuration.capacities();
+    let (planner, mut first) = Planner::restore(&configuration.checked.jobs, capacities, memory, now);
     let detail = format!("punctual {} started", env!("CARGO_PKG_VERSION"));
     first.records.push(Record::Event(EventNote { at: now, kind: EventKind::Start, job: None, detail }));
     Ok((planner, first))

@@ -1,11 +1,14 @@
 //! What does a job come to, when its own keys, `[defaults]` and what is built in are laid over each other?
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Zone;
 use super::checker::{Checker, pick, set};
+use super::diagnostic::nearest;
 use super::raw::{RawCommand, RawJob};
 use super::section::{At, Settable, dotted};
 use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Task};
@@ -36,11 +39,44 @@ impl Checker<'_> {
             jitter: set(own.jitter.as_ref(), inherited.jitter.as_ref())
                 .map(|within| Jitter::new(within, self.site.machine_id(), name.value.as_str())),
             task: Task::Command(command?),
-            overlap: pick(own.overlap.as_ref(), inherited.overlap.as_ref()).unwrap_or(Overlap::Skip),
+            overlap: self.overlap(&path, raw),
+            pools: self.pools(&path, raw),
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
         };
         (self.said.errors.len() == errors).then_some(job)
+    }
+
+    fn overlap(&mut self, path: &str, raw: &RawJob) -> Overlap {
+        let (own, inherited) = (&raw.policies, self.defaults);
+        let overlap = pick(own.overlap.as_ref(), inherited.overlap.as_ref()).unwrap_or(Overlap::Skip);
+        let limit = own.queue_limit.as_ref().or(inherited.queue_limit.as_ref());
+        match (overlap, limit) {
+            (Overlap::Queue { .. }, Some(limit)) => {
+                Overlap::Queue { limit: usize::try_from(limit.value).unwrap_or(usize::MAX) }
+            }
+            (_, Some(limit)) if own.queue_limit.is_some() => {
+                let help = Some("write overlap = \"queue\" too, or leave it out".to_owned());
+                let message = format!("`queue_limit` says nothing where overlap is \"{}\"", overlap.word());
+                self.said.warn(&dotted(path, "queue_limit"), limit.span.clone(), message, help);
+                overlap
+            }
+            (overlap, _) => overlap,
+        }
+    }
+
+    /// The pools of a job, each once and in one order for all jobs.
+    fn pools(&mut self, path: &str, raw: &RawJob) -> Arc<[String]> {
+        let named = set(raw.policies.pool.as_ref(), self.defaults.pool.as_ref()).unwrap_or_default();
+        for pool in named.iter().filter(|pool| !self.pools.contains_key(&pool.value)) {
+            let help = match nearest(&pool.value, self.pools.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("write [pools] with {} = 1 in it, or how many may go at once", pool.value),
+            };
+            let message = format!("there is no pool `{}`", pool.value);
+            self.said.error(&dotted(path, "pool"), pool.span.clone(), message, Some(help));
+        }
+        named.into_iter().map(|pool| pool.value).collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     fn command(&mut self, path: &str, name: &At<JobName>, raw: &RawJob) -> Option<Command> {

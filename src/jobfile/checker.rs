@@ -1,5 +1,6 @@
 //! What is known while raw jobs are checked, and how are values laid over each other?
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub struct Checker<'c> {
     pub site: &'c dyn Site,
     pub folder: PathBuf,
     pub calendars: Calendars,
+    pub pools: &'c BTreeMap<String, usize>,
     pub known: Known,
     pub defaults: &'c Policies,
     pub said: &'c mut Diagnostics,

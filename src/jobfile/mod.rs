@@ -14,6 +14,7 @@ mod section;
 mod timing;
 mod traps;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,13 +60,14 @@ pub trait Site: Zones {
     fn text(&self, path: &Path) -> Result<String, String>;
 }
 
-const TOP_LEVEL: [&str; 4] = ["daemon", "defaults", "calendars", "jobs"];
+const TOP_LEVEL: [&str; 5] = ["daemon", "defaults", "calendars", "pools", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
     source: Arc<Source>,
     defaults: Policies,
     calendars: Vec<RawCalendar>,
+    pools: BTreeMap<String, usize>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -76,6 +78,8 @@ pub struct Draft {
 pub struct Checked {
     pub source: Arc<Source>,
     pub jobs: Vec<Arc<Job>>,
+    /// Named capacities that jobs share.
+    pub pools: BTreeMap<String, usize>,
     pub said: Diagnostics,
     /// Where each job's keys stand, for warnings that depend on the machine.
     places: Vec<JobPlaces>,
@@ -112,6 +116,7 @@ impl Draft {
             source: Arc::new(Source { path: path.to_owned(), text }),
             defaults: draft.defaults,
             calendars: draft.calendars,
+            pools: draft.pools,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
@@ -129,7 +134,8 @@ impl Draft {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
         let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
         let (defaults, said) = (&self.defaults, &mut self.said);
-        let mut checker = Checker { site, folder, defaults, calendars, known: Known::default(), said };
+        let mut checker =
+            Checker { site, folder, defaults, calendars, pools: &self.pools, known: Known::default(), said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::new();
         let mut places = Vec::new();
@@ -140,7 +146,7 @@ impl Draft {
             }
         }
         self.said.sort();
-        Checked { source: self.source, jobs, said: self.said, places }
+        Checked { source: self.source, jobs, pools: self.pools, said: self.said, places }
     }
 }
 
@@ -155,6 +161,7 @@ fn syntax_help(message: &str) -> Option<String> {
 struct Parts {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
+    pools: BTreeMap<String, usize>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -173,8 +180,9 @@ impl Parts {
                 }
                 ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
                 ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
+                ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "defaults" | "calendars" | "jobs", other) => said.error(
+                ("daemon" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
                     name,
                     value.span(),
                     format!("`{name}` is a table, not {}", describe(other)),
@@ -191,7 +199,9 @@ fn top_level_help(name: &str) -> String {
     match nearest(name, TOP_LEVEL) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
-            format!("a job is written as [jobs.{name}]; beside jobs there are [daemon], [defaults] and [calendars]")
+            format!(
+                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [defaults], [calendars] and [pools]"
+            )
         }
     }
 }

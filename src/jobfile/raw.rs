@@ -1,5 +1,6 @@
 //! What does each table of the file say, before anything is filled in from elsewhere?
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::job::{CatchUp, Overlap};
 use crate::schedule::{Bound, Fold, Gap, Schedule, Then};
 
 /// Keys that `[defaults]` and a job have in common.
-const POLICY_KEYS: [&str; 17] = [
+const POLICY_KEYS: [&str; 19] = [
     "timezone",
     "not_on",
     "not_on_then",
@@ -26,6 +27,8 @@ const POLICY_KEYS: [&str; 17] = [
     "kill_after",
     "output_limit",
     "overlap",
+    "queue_limit",
+    "pool",
     "catch_up",
     "catch_up_within",
     "success_codes",
@@ -34,6 +37,9 @@ const JOB_KEYS: [&str; 7] = ["description", "enabled", "schedule", "not_before",
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
 const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
+
+/// Who lets more runs of a job wait has no need for a limit.
+const MOST_QUEUED: i64 = 1_000_000;
 
 /// How a run is done: what a job may say itself or take from `[defaults]`.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +58,8 @@ pub struct Policies {
     pub kill_after: Settable<Duration>,
     pub output_limit: Settable<u64>,
     pub overlap: Option<At<Overlap>>,
+    pub queue_limit: Option<At<i64>>,
+    pub pool: Settable<Vec<At<String>>>,
     pub catch_up: Option<At<CatchUp>>,
     pub catch_up_within: Settable<Duration>,
     pub success_codes: Settable<Vec<i64>>,
@@ -95,6 +103,8 @@ impl Policies {
             kill_after: section.settable("kill_after", Section::duration),
             output_limit: section.settable("output_limit", Section::size),
             overlap: section.choice("overlap", &Overlap::WORDS),
+            queue_limit: section.integer("queue_limit", 1, MOST_QUEUED),
+            pool: section.settable("pool", Section::texts),
             catch_up: section.choice("catch_up", &CatchUp::WORDS),
             catch_up_within: section.settable("catch_up_within", Section::duration),
             success_codes: section.settable("success_codes", |section, key| section.integers(key, 0, 255)),
@@ -102,7 +112,7 @@ impl Policies {
     }
 
     /// Each key and where it stands, if it does.
-    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 17] {
+    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 19] {
         fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
             at.map(|at| at.span.clone())
         }
@@ -121,6 +131,8 @@ impl Policies {
             ("kill_after", span(self.kill_after.as_ref())),
             ("output_limit", span(self.output_limit.as_ref())),
             ("overlap", span(self.overlap.as_ref())),
+            ("queue_limit", span(self.queue_limit.as_ref())),
+            ("pool", span(self.pool.as_ref())),
             ("catch_up", span(self.catch_up.as_ref())),
             ("catch_up_within", span(self.catch_up_within.as_ref())),
             ("success_codes", span(self.success_codes.as_ref())),
@@ -195,6 +207,17 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
         retention.integer("keep_last", 0, i64::MAX);
         retention.settable("max_size", Section::size);
     }
+}
+
+/// Named capacities that jobs share.
+pub fn read_pools(table: &DeTable, said: &mut Diagnostics) -> BTreeMap<String, usize> {
+    let names: Vec<&str> = table.keys().map(|key| key.get_ref().as_ref()).collect();
+    let mut section = Section::open(table, "pools", &names, said);
+    let capacity = |name: &&str| {
+        let at = section.integer(name, 1, 1_000_000)?;
+        Some(((*name).to_owned(), usize::try_from(at.value).ok()?))
+    };
+    names.iter().filter_map(capacity).collect()
 }
 
 fn check_pattern(section: &mut Section, key: &str) {

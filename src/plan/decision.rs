@@ -53,6 +53,16 @@ impl Draft {
         self.act(Action::Start(launch));
     }
 
+    /// What was opened and has not begun.
+    pub fn waiting(&mut self) -> impl Iterator<Item = &mut OpenEntry> {
+        self.opened.values_mut().filter(|entry| entry.state == State::Waiting)
+    }
+
+    /// A run is over without having begun.
+    pub fn close(&mut self, closing: Closing) {
+        self.record(Record::Closed(closing));
+    }
+
     pub fn finish(self) -> Decision {
         let mut decision = self.decision;
         decision.records.extend(self.opened.into_values().map(Record::Opened));
@@ -123,6 +133,8 @@ pub struct OpenEntry {
     /// How much later than that it was to start.
     pub jitter: SignedDuration,
     pub state: State,
+    /// What it waits for, if it does.
+    pub detail: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ use super::decision::{Action, Decision, Launch, Record};
 use super::memory::Memory;
 use super::owed::Lapse;
 use super::planner::Planner;
+use super::queue::Capacities;
 use crate::job::{Job, JobName};
 use crate::run::{Cause, Ended, Exit, Reason, RunId};
 
@@ -22,12 +23,11 @@ const MOST_KEPT: usize = 2_000;
 const MOST_TOLD: usize = 5;
 
 /// What is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outlook<'o> {
     pub from: Timestamp,
     pub until: Timestamp,
-    /// How many runs may go at once.
-    pub places: usize,
+    pub capacities: Capacities,
     /// How long a run of a job takes; one that is not in here takes no time.
     pub usual: &'o BTreeMap<JobName, Duration>,
 }
@@ -87,7 +87,8 @@ struct Simulation<'o> {
 
 /// Plays the time from one moment to another.
 pub fn forecast(jobs: &[Arc<Job>], outlook: Outlook) -> Forecast {
-    let (planner, first) = Planner::restore(jobs, outlook.places, Memory::default(), outlook.from);
+    let from = outlook.from;
+    let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), Memory::default(), outlook.from);
     let mut simulation = Simulation {
         outlook,
         planner,
@@ -103,7 +104,7 @@ pub fn forecast(jobs: &[Arc<Job>], outlook: Outlook) -> Forecast {
         most_running: 0,
         waited: 0,
     };
-    simulation.take(&first, outlook.from);
+    simulation.take(&first, from);
     simulation.run();
     simulation.finish()
 }

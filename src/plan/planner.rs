@@ -9,13 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use super::account::{Account, GapKind};
 use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
 use super::memory::Ahead;
+use super::overlap::{Admission, Unended, admit};
 use super::owed::{Lapse, Owed, Policy};
-use super::queue::Queue;
+use super::queue::{Capacities, Queue};
 use super::timers::Timers;
 use super::verdict::verdict;
-use crate::job::{CatchUp, Job, JobName, Overlap};
+use crate::job::{CatchUp, Job, JobName};
 use crate::run::{Cause, Ended, EventKind, EventNote, Outcome, ProcessId, Reason, RunId, State};
 use crate::schedule::Tally;
+
+/// What a run waits for whose job has earlier ones that have not ended.
+const ITS_TURN: &str = "its turn";
 
 /// A state machine without a clock: it is told what happened and when.
 #[derive(Debug)]
@@ -81,13 +85,13 @@ impl Slot {
 }
 
 impl Planner {
-    pub(super) fn empty(places: usize, highest: i64, now: Timestamp) -> Self {
+    pub(super) fn empty(capacities: Capacities, highest: i64, now: Timestamp) -> Self {
         Self {
             slots: BTreeMap::new(),
             accounts: BTreeMap::new(),
             runs: BTreeMap::new(),
             timers: Timers::default(),
-            queue: Queue::new(places),
+            queue: Queue::new(capacities),
             highest,
             latest: now,
             draining: false,
@@ -99,7 +103,7 @@ impl Planner {
         if self.draining {
             return None;
         }
-        self.timers.next().into_iter().chain(self.queue.next()).min()
+        self.timers.next().into_iter().chain(self.queue.next(self.latest)).min()
     }
 
     /// When a job starts next: at its next instant, or later by its jitter.
@@ -257,15 +261,38 @@ impl Planner {
         let Some(slot) = self.slots.get(name) else {
             return;
         };
-        let in_the_way = slot.open.first().copied();
-        match (in_the_way, slot.job.overlap) {
-            (Some(_), _) if in_turn => self.open(name, due, cause, true, draft),
-            (Some(run), Overlap::Skip) => {
-                let detail = Some(format!("run {run} had not ended"));
-                let kind = GapKind { outcome: Outcome::Skipped, reason: Reason::Overlap, detail };
+        let unended = Unended { first: slot.open.first().copied(), in_turn: slot.turns.len() };
+        match admit(slot.job.overlap, in_turn, unended) {
+            Admission::Open => self.open(name, due, cause, false, draft),
+            Admission::InTurn => self.open(name, due, cause, true, draft),
+            Admission::Replace => {
+                self.end_for_another(name, draft);
+                self.open(name, due, cause, true, draft);
+                self.next_turn(name);
+            }
+            Admission::Skip { reason, detail } => {
+                let kind = GapKind { outcome: Outcome::Skipped, reason, detail: Some(detail) };
                 self.record_gap(name, kind, Tally { count: 1, first: due, last: due }, draft);
             }
-            (None, Overlap::Skip) => self.open(name, due, cause, false, draft),
+        }
+    }
+
+    /// The job's runs that have not ended make room for another: what goes is stopped, what waits will not run.
+    fn end_for_another(&mut self, name: &JobName, draft: &mut Draft) {
+        let open: Vec<RunId> = self.slots.get(name).map(|slot| slot.open.iter().copied().collect()).unwrap_or_default();
+        for run in open {
+            if self.runs.get(&run).is_some_and(|open| open.phase == Phase::Running) {
+                draft.act(Action::Stop { run, reason: Reason::Replaced });
+            } else {
+                self.forget(run, self.latest);
+                draft.close(Closing {
+                    run,
+                    outcome: Outcome::Skipped,
+                    reason: Some(Reason::Replaced),
+                    detail: Some("another run was due before it could begin".to_owned()),
+                    ended: None,
+                });
+            }
         }
     }
 
@@ -285,7 +312,7 @@ impl Planner {
             slot.turns.push_back(run);
             Phase::InTurn { since }
         } else {
-            self.queue.push(ready, run);
+            self.queue.push(ready, run, slot.job.pools.clone());
             Phase::Waiting { since }
         };
         self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, ready, phase });
@@ -296,7 +323,7 @@ impl Planner {
                 self.timers.set(name, None);
             }
         }
-        draft.open(OpenEntry { run, job: name.clone(), cause, due, jitter, state: State::Waiting });
+        draft.open(OpenEntry { run, job: name.clone(), cause, due, jitter, state: State::Waiting, detail: None });
     }
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
@@ -315,7 +342,7 @@ impl Planner {
     pub(super) fn forget(&mut self, run: RunId, at: Timestamp) -> Option<OpenRun> {
         let open = self.runs.remove(&run)?;
         match open.phase {
-            Phase::Running => self.queue.free_place(),
+            Phase::Running => self.queue.free_place(&open.job.pools),
             Phase::Waiting { .. } => {
                 self.queue.remove(open.ready, run);
             }
@@ -345,7 +372,7 @@ impl Planner {
             && let Phase::InTurn { since } = open.phase
         {
             open.phase = Phase::Waiting { since };
-            self.queue.push(open.ready, run);
+            self.queue.push(open.ready, run, open.job.pools.clone());
         }
     }
 
@@ -378,6 +405,17 @@ impl Planner {
             open.phase = Phase::Running;
             let launch = Launch { run, attempt: 1, job: open.job.clone(), cause: open.cause, due: open.due };
             draft.begin(launch, waited);
+        }
+        self.explain_waiting(draft);
+    }
+
+    /// Says of what was opened and has no place what it waits for.
+    fn explain_waiting(&self, draft: &mut Draft) {
+        for entry in draft.waiting() {
+            entry.detail = self.runs.get(&entry.run).map(|open| match open.phase {
+                Phase::InTurn { .. } => format!("waits for {ITS_TURN}"),
+                Phase::Waiting { .. } | Phase::Running => format!("waits for {}", self.queue.obstacle(&open.job.pools)),
+            });
         }
     }
 

@@ -12,14 +12,20 @@ use super::decision::{Closing, Decision, Draft, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun};
 use super::owed::{Lapse, Owed};
 use super::planner::{OpenRun, Phase, Planner, Slot};
-use crate::job::{Job, JobName};
+use super::queue::Capacities;
+use crate::job::{Job, JobName, Overlap};
 use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State};
 use crate::schedule::Moment;
 
 impl Planner {
     /// Goes on where the ledger ends: closes what was lost, lets wait what waited, accounts for what passed meanwhile.
-    pub fn restore(jobs: &[Arc<Job>], places: usize, memory: Memory, now: Timestamp) -> (Self, Decision) {
-        let mut planner = Self::empty(places, memory.highest, now);
+    pub fn restore(
+        jobs: &[Arc<Job>],
+        capacities: impl Into<Capacities>,
+        memory: Memory,
+        now: Timestamp,
+    ) -> (Self, Decision) {
+        let mut planner = Self::empty(capacities.into(), memory.highest, now);
         let mut draft = Draft::default();
         let mut known = BTreeMap::new();
         let mut traces: BTreeMap<JobName, Timestamp> =
@@ -164,9 +170,9 @@ impl Planner {
             return;
         };
         let since = run.due;
-        // Several of one job wait only where they are carried out one after another.
-        let phase = if slot.open.is_empty() {
-            self.queue.push(run.due, run.run);
+        // Several of one job wait only where they are carried out one after another, or beside each other.
+        let phase = if slot.open.is_empty() || slot.job.overlap == Overlap::Allow {
+            self.queue.push(run.due, run.run, slot.job.pools.clone());
             Phase::Waiting { since }
         } else {
             slot.turns.push_back(run.run);
@@ -195,7 +201,7 @@ impl Planner {
 
     /// Another file is in force from now on. Nothing starts because it was edited, and a job whose instants are the same
     /// keeps its timer.
-    pub fn handle_reload(&mut self, jobs: &[Arc<Job>], places: usize, now: Timestamp) -> Decision {
+    pub fn handle_reload(&mut self, jobs: &[Arc<Job>], capacities: impl Into<Capacities>, now: Timestamp) -> Decision {
         let mut decision = self.handle_wakeup(now, Lapse::Suspended);
         let mut draft = Draft::default();
         let changes = Changes::between(self.slots.values().map(|slot| &slot.job), jobs);
@@ -218,7 +224,7 @@ impl Planner {
                 }
             }
         }
-        self.queue.set_places(places);
+        self.queue.set_capacities(capacities.into());
         // What a longer jitter had put off until now.
         self.settle_due(Lapse::Suspended, &mut draft);
         self.fill_places(&mut draft);

@@ -226,9 +226,9 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
 }
 
 fn opened(entry: &OpenEntry) -> Value {
-    let OpenEntry { run, job, cause, due, jitter, state } = entry;
+    let OpenEntry { run, job, cause, due, jitter, state, detail } = entry;
     let (due, jitter) = (due.as_microsecond(), i64::try_from(jitter.as_micros()).unwrap_or(i64::MAX));
-    json!([run, job, cause.number(), due, null, 1, state.number(), null, null, null, jitter])
+    json!([run, job, cause.number(), due, null, 1, state.number(), null, null, detail, jitter])
 }
 
 fn gap_row(job: &JobName, gap: &GapEntry, detail: Option<&str>) -> Value {

@@ -42,7 +42,7 @@ WHERE runs.run = new.run";
 
 /// What it does not return was refused when it was opened.
 pub const BEGIN_RUNS: &str = "
-UPDATE runs SET state = 2, waited = new.waited
+UPDATE runs SET state = 2, waited = new.waited, detail = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS waited FROM json_each($1)) AS new
 WHERE runs.run = new.run
 RETURNING runs.run";
