@@ -4,6 +4,8 @@
 //! shrinks, civil time is passed through twice, a *fold*. One search serves all kinds: an hour, half an hour, at
 //! midnight, a whole missing day, a change of the base offset.
 
+use std::ops::RangeInclusive;
+
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -94,28 +96,33 @@ struct Start {
 /// The first instant strictly later than `after` that the pattern names in the zone.
 pub fn next_after(pattern: &Pattern, after: Timestamp, zone: &TimeZone, gap: Gap, fold: Fold) -> Option<Timestamp> {
     let mut start = Start { at: after, inclusive: false };
+    // Civil times of which only the last one matches: a search over years is not made twice.
+    let mut searched: Option<RangeInclusive<DateTime>> = None;
     loop {
         let span = Span::containing(start.at, zone);
         if span.begins_with_a_match(start, pattern, gap) {
             return Some(start.at);
         }
         let low = span.lowest(start, fold);
-        let next = pattern.next_match(low);
+        let next = match &searched {
+            Some(searched) if searched.contains(&low) => Some(*searched.end()),
+            _ => pattern.next_match(low),
+        };
         if let Some(civil) = next
             && civil < span.highest(fold)
         {
             return span.offset.to_timestamp(civil).ok();
         }
-        let until = span.until?.at;
-        let near = match next {
-            // This span was read from its beginning, so a fold at its end repeats nothing that matches: go where the
-            // match is, or a pattern of every few years would walk through each transition between.
-            Some(civil) if start.inclusive => shortly_before(civil),
-            // The fold may repeat what lies before the place at which the search began.
-            Some(_) | None if !start.inclusive => None,
-            _ => return None,
-        };
-        start = Start { at: near.map_or(until, |near| near.max(until)), inclusive: true };
+        let edge = span.until?;
+        let mut at = edge.at;
+        // Where all that a fold at this span's end repeats was searched, go where the match is, or a pattern of every few
+        // years would walk through each transition between.
+        if low <= edge.beyond.to_datetime(edge.at) {
+            let civil = next?;
+            searched = Some(low..=civil);
+            at = shortly_before(civil).map_or(at, |near| near.max(at));
+        }
+        start = Start { at, inclusive: true };
     }
 }
 
