@@ -110,7 +110,8 @@ fn say_memory() {
     let own = text.len() / JOBS;
     let live = || ALLOCATOR.0.load(Ordering::Relaxed).cast_unsigned();
     let before = live() - text.len();
-    let checked = read(text);
+    let mut checked = read(text);
+    checked.put_into_force();
     let jobs = (live() - before) / JOBS;
     let _planner = plan(&checked);
     let all = (live() - before) / JOBS;

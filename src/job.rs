@@ -1,6 +1,7 @@
 //! What is a job? The definition as it was checked: names that are names, zones that exist, schedules that fire.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl serde::Serialize for JobName {
 #[derive(Debug, Clone)]
 pub struct Job {
     pub name: JobName,
-    pub description: Option<String>,
+    pub description: Option<Box<str>>,
     pub enabled: bool,
     /// `None`: by hand only.
     pub timing: Option<Arc<Timing>>,
@@ -149,10 +150,24 @@ impl Task {
     }
 }
 
-/// A command, and the surroundings in which it runs.
+/// A command, and the surroundings in which it runs, which are read as if they were its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub line: CommandLine,
+    pub surroundings: Arc<Surroundings>,
+}
+
+impl Deref for Command {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
+/// How a command runs. Most jobs say little or nothing about it: those of the same surroundings share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Surroundings {
     pub cwd: Option<PathBuf>,
     /// In the order of the file; later ones win.
     pub env: Vec<(String, String)>,
@@ -170,7 +185,7 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandLine {
     /// A text, given to a shell as its last argument.
-    Shell { shell: Vec<String>, text: String },
+    Shell { shell: Arc<[String]>, text: Box<str> },
     /// A list, used as it is; the first word is looked up in the job's PATH.
     Program(Vec<String>),
 }
@@ -178,7 +193,7 @@ pub enum CommandLine {
 impl CommandLine {
     pub fn argv(&self) -> Vec<String> {
         match self {
-            Self::Shell { shell, text } => shell.iter().chain([text]).cloned().collect(),
+            Self::Shell { shell, text } => shell.iter().cloned().chain([text.to_string()]).collect(),
             Self::Program(argv) => argv.clone(),
         }
     }

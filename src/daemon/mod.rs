@@ -82,10 +82,11 @@ impl std::fmt::Debug for Configuration {
 /// Runs a daemon until it was demanded to stop and every run is closed.
 pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), StartError> {
     let started = setup.clock.now();
-    let configuration = Configuration::read(&setup.config, &setup.environment, &setup.flags, started)?;
+    let mut configuration = Configuration::read(&setup.config, &setup.environment, &setup.flags, started)?;
     if !configuration.checked.is_right() {
         return Err(StartError::WrongFile(Box::new(configuration)));
     }
+    configuration.checked.put_into_force();
     service::move_into_leaf();
     let database = configuration.settings.database_in(&setup.state);
     let is_new = !database.exists();
@@ -246,7 +247,10 @@ fn right_one(
     complain: fn(&Configuration),
 ) -> Option<Configuration> {
     match read {
-        Ok(configuration) if configuration.checked.is_right() => Some(configuration),
+        Ok(mut configuration) if configuration.checked.is_right() => {
+            configuration.checked.put_into_force();
+            Some(configuration)
+        }
         Ok(configuration) => {
             tracing::error!("{} is wrong; the jobs stay as they were", config.display());
             complain(&configuration);

@@ -11,7 +11,7 @@ use super::checker::{Checker, pick, set};
 use super::diagnostic::nearest;
 use super::raw::{RawCommand, RawJob};
 use super::section::{At, Settable, dotted};
-use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Task};
+use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Surroundings, Task};
 use crate::schedule::Jitter;
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
@@ -33,7 +33,7 @@ impl Checker<'_> {
         let (own, inherited) = (&raw.policies, self.defaults);
         let job = Job {
             name: name.value.clone(),
-            description: raw.description.as_ref().map(|at| at.value.clone()),
+            description: raw.description.as_ref().map(|at| at.value.as_str().into()),
             enabled: raw.enabled.as_ref().is_none_or(|at| at.value),
             timing,
             jitter: set(own.jitter.as_ref(), inherited.jitter.as_ref())
@@ -89,18 +89,19 @@ impl Checker<'_> {
             return None;
         };
         let (own, inherited) = (&raw.policies, self.defaults);
-        let shell = set(own.shell.as_ref(), inherited.shell.as_ref())
-            .unwrap_or_else(|| DEFAULT_SHELL.iter().map(|word| (*word).to_owned()).collect());
         let line = match &command.value {
-            RawCommand::Text(text) => CommandLine::Shell { shell, text: text.clone() },
+            RawCommand::Text(text) => {
+                let shell = set(own.shell.as_ref(), inherited.shell.as_ref())
+                    .unwrap_or_else(|| DEFAULT_SHELL.map(str::to_owned).to_vec());
+                CommandLine::Shell { shell: self.known.shell(shell), text: text.as_str().into() }
+            }
             RawCommand::List(words) => CommandLine::Program(words.clone()),
         };
         let cwd = set(own.cwd.as_ref(), inherited.cwd.as_ref());
         let env_files = set(own.env_file.as_ref(), inherited.env_file.as_ref()).unwrap_or_default();
         let success_codes =
             set(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
-        Some(Command {
-            line,
+        let surroundings = Surroundings {
             cwd: cwd.map(|cwd| self.folder.join(cwd)),
             env: merged(&inherited.env, &own.env),
             env_files: env_files.iter().map(|at| self.folder.join(&at.value)).collect(),
@@ -110,7 +111,8 @@ impl Checker<'_> {
             output_limit: set(own.output_limit.as_ref(), inherited.output_limit.as_ref())
                 .unwrap_or(DEFAULT_OUTPUT_LIMIT),
             success_codes: success_codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
-        })
+        };
+        Some(Command { line, surroundings: self.known.surroundings(surroundings) })
     }
 }
 

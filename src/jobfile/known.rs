@@ -1,11 +1,12 @@
-//! What was read before? A file of many jobs has few different schedules: what was read once is shared.
+//! What was read before? A file of many jobs has few different schedules and surroundings: what was read once is shared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::job::{JobName, Timing, WrittenTiming};
+use crate::job::{JobName, Surroundings, Timing, WrittenTiming};
 use crate::schedule::{Schedule, ScheduleError};
 
 /// What was read before, by its text.
@@ -13,6 +14,8 @@ use crate::schedule::{Schedule, ScheduleError};
 pub struct Known {
     schedules: HashMap<String, Result<Arc<Schedule>, ScheduleError>>,
     timings: HashMap<WrittenTiming, KnownTiming>,
+    surroundings: HashSet<Arc<Surroundings>>,
+    shells: HashSet<Arc<[String]>>,
 }
 
 /// A timing, and what has to be said about it at each job that has it.
@@ -24,6 +27,14 @@ pub struct KnownTiming {
 }
 
 impl Known {
+    pub fn surroundings(&mut self, read: Surroundings) -> Arc<Surroundings> {
+        shared(&mut self.surroundings, read)
+    }
+
+    pub fn shell(&mut self, read: Vec<String>) -> Arc<[String]> {
+        shared(&mut self.shells, read)
+    }
+
     pub fn schedule(&mut self, text: &str, job: &JobName) -> Result<Arc<Schedule>, ScheduleError> {
         if let Some(known) = self.schedules.get(text) {
             return known.clone();
@@ -55,4 +66,17 @@ impl Known {
         self.timings.insert(written, known.clone());
         known
     }
+}
+
+/// The value that was read before, if it is the same.
+fn shared<V, T: ?Sized + Eq + Hash>(known: &mut HashSet<Arc<T>>, read: V) -> Arc<T>
+where
+    V: std::borrow::Borrow<T> + Into<Arc<T>>,
+{
+    if let Some(known) = known.get(read.borrow()) {
+        return known.clone();
+    }
+    let read: Arc<T> = read.into();
+    known.insert(read.clone());
+    read
 }

@@ -91,7 +91,14 @@ impl Checked {
         self.said.errors.is_empty()
     }
 
-    /// Each job with where it stands.
+    /// Forgets what is for people who read the file: where each job's keys stand, and what was to be said. What is in
+    /// force for months is the text and its jobs.
+    pub fn put_into_force(&mut self) {
+        self.places = Vec::new();
+        self.said = Diagnostics::default();
+    }
+
+    /// Each job with where it stands, until the file is put into force.
     pub fn jobs_with_places(&self) -> impl Iterator<Item = (&Arc<Job>, &JobPlaces)> {
         self.jobs.iter().zip(&self.places)
     }
@@ -137,8 +144,8 @@ impl Draft {
         let mut checker =
             Checker { site, folder, defaults, calendars, pools: &self.pools, known: Known::default(), said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
-        let mut jobs = Vec::new();
-        let mut places = Vec::new();
+        let mut jobs = Vec::with_capacity(self.jobs.len());
+        let mut places = Vec::with_capacity(self.jobs.len());
         for (name, raw) in &self.jobs {
             if let Some(job) = checker.job(name, raw, default_zone.as_ref(), now) {
                 places.push(job_places(name, raw, &self.defaults));

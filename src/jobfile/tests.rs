@@ -89,7 +89,8 @@ success_codes = 7
     assert_eq!(command(1).timeout, None);
     let pairs: Vec<_> = command(1).env.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(pairs, ["A=1", "B=true", "C=1.5"]);
-    assert_eq!((command(0).success_codes, command(1).success_codes), (vec![0, 3], vec![7]));
+    let codes = |at: usize| command(at).success_codes.clone();
+    assert_eq!((codes(0), codes(1)), (vec![0, 3], vec![7]));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct Account {
     /// Every instant up to here is in the ledger.
     pub settled: Timestamp,
     /// The newest entry, if it is of instants that did not become runs; the next of its kind extends it.
-    pub gap: Option<GapEntry>,
+    pub gap: Option<Box<GapEntry>>,
     /// Instants later than `settled` that have a run, from before the clock was set back.
     pub taken: BTreeSet<Timestamp>,
     /// The first instant later than `settled`, where that is known.
@@ -172,8 +172,8 @@ impl Account {
     pub fn gap(&mut self, job: &JobName, kind: GapKind, tally: Tally, number: impl FnOnce() -> RunId) -> Record {
         let GapKind { outcome, reason, detail } = kind;
         let taken = &self.taken;
-        let is_neighbour = |gap: &&mut GapEntry| taken.range(gap.due_last..tally.first).next().is_none();
-        let is_same = |gap: &&mut GapEntry| (gap.outcome, gap.reason) == (outcome, reason);
+        let is_neighbour = |gap: &&mut Box<GapEntry>| taken.range(gap.due_last..tally.first).next().is_none();
+        let is_same = |gap: &&mut Box<GapEntry>| (gap.outcome, gap.reason) == (outcome, reason);
         if let Some(gap) = self.gap.as_mut().filter(is_same).filter(is_neighbour) {
             gap.due_last = tally.last;
             gap.count += tally.count;
@@ -181,7 +181,7 @@ impl Account {
         }
         let gap =
             GapEntry { run: number(), outcome, reason, due: tally.first, due_last: tally.last, count: tally.count };
-        self.gap = Some(gap.clone());
+        self.gap = Some(Box::new(gap.clone()));
         Record::Gap { job: job.clone(), gap, detail }
     }
 
@@ -212,7 +212,7 @@ impl Account {
         let past = past.unwrap_or(Tally { count: 1, first: gap.due, last: gap.due });
         let kept = GapEntry { due_last: past.last.min(gap.due_last), count: past.count.min(gap.count), ..gap };
         let record = resized(&kept);
-        self.gap = Some(kept);
+        self.gap = Some(Box::new(kept));
         record
     }
 }

@@ -39,6 +39,8 @@ pub struct Planner {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub job: Arc<Job>,
+    /// When it starts next; [`Timers`] has it in the order of time.
+    pub timer: Option<Timestamp>,
     pub open: BTreeSet<RunId>,
     /// Those of them that are carried out one after another, once the others have ended.
     pub turns: VecDeque<RunId>,
@@ -80,7 +82,7 @@ pub enum Drain {
 
 impl Slot {
     pub fn new(job: Arc<Job>) -> Self {
-        Self { job, open: BTreeSet::new(), turns: VecDeque::new() }
+        Self { job, timer: None, open: BTreeSet::new(), turns: VecDeque::new() }
     }
 }
 
@@ -108,7 +110,7 @@ impl Planner {
 
     /// When a job starts next: at its next instant, or later by its jitter.
     pub fn next_of(&self, job: &JobName) -> Option<Timestamp> {
-        self.timers.of(job)
+        self.slots.get(job)?.timer
     }
 
     /// The job of a run that has not ended.
@@ -320,7 +322,7 @@ impl Planner {
             account.gap = None;
             if account.after_end().is_some() {
                 account.hold();
-                self.timers.set(name, None);
+                self.timers.set(name, &mut slot.timer, None);
             }
         }
         draft.open(OpenEntry { run, job: name.clone(), cause, due, jitter, state: State::Waiting, detail: None });
@@ -421,9 +423,11 @@ impl Planner {
 
     /// Sets the job's timer to when it starts next.
     pub(super) fn arm(&mut self, name: &JobName) {
-        let policy = self.slots.get(name).map(|slot| Policy::of(&slot.job));
-        let next = self.accounts.get_mut(name).zip(policy).and_then(|(account, policy)| account.next_start(policy));
-        self.timers.set(name, next);
+        let Some(slot) = self.slots.get_mut(name) else {
+            return;
+        };
+        let next = self.accounts.get_mut(name).and_then(|account| account.next_start(Policy::of(&slot.job)));
+        self.timers.set(name, &mut slot.timer, next);
     }
 
     fn next_number(&mut self) -> RunId {

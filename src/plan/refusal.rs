@@ -39,7 +39,7 @@ impl Planner {
         let newest = account.gap.take();
         let is_newest = newest.as_ref().is_some_and(|newest| newest.run == gap.run);
         let (gap, follower) = match newest {
-            Some(newest) if is_newest => (newest, None),
+            Some(newest) if is_newest => (*newest, None),
             follower => (gap.clone(), follower),
         };
         let rest = account.timing.as_ref().and_then(|timing| timing.timetable.tally(gap.due, gap.due_last));

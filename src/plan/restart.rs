@@ -32,9 +32,13 @@ impl Planner {
             memory.jobs.iter().filter_map(|job| Some((job.name.clone(), newest_trace(job)?))).collect();
         // What had not ended does now.
         traces.extend(memory.open.iter().map(|run| (run.job.clone(), now)));
+        // A map that is made in one go is packed; one that grows job by job is half empty.
+        planner.slots = jobs.iter().map(|job| (job.name.clone(), Slot::new(job.clone()))).collect();
+        let accounts = jobs.iter().map(|job| (job.name.clone(), Account::opened(None, now)));
+        let remembered = memory.jobs.iter().map(|job| (job.name.clone(), remembered_account(job, now)));
+        planner.accounts = accounts.chain(remembered).collect();
         for job in memory.jobs {
-            planner.accounts.insert(job.name.clone(), remembered_account(&job, now));
-            known.insert(job.name.clone(), job.definition);
+            known.insert(job.name, job.definition);
         }
         for (name, due) in memory.taken {
             planner.accounts.entry(name).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
@@ -43,7 +47,6 @@ impl Planner {
             planner.cut_back(memory.ahead, &mut draft);
         }
         for job in jobs {
-            planner.slots.insert(job.name.clone(), Slot::new(job.clone()));
             let remembered = known.remove(&job.name);
             if remembered.is_none() {
                 draft.record(Record::Job(job.name.clone()));
@@ -250,8 +253,9 @@ impl Planner {
             self.end_definition(name, Reason::Gone, draft);
         }
         self.skip_waiting(name, Reason::Gone, "the job is no longer in the file", draft);
-        self.timers.set(name, None);
-        self.slots.remove(name);
+        if let Some(mut slot) = self.slots.remove(name) {
+            self.timers.set(name, &mut slot.timer, None);
+        }
         self.close_account(name);
     }
 
@@ -325,6 +329,6 @@ fn remembered_account(job: &RememberedJob, now: Timestamp) -> Account {
     // An entry of an earlier definition is not extended.
     let gap = job.gap.clone().filter(|gap| since.is_none_or(|since| gap.due > since));
     let mut account = Account::opened(timing, settled);
-    account.gap = gap;
+    account.gap = gap.map(Box::new);
     account
 }

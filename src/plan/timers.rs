@@ -1,6 +1,6 @@
 //! Which job is due next? An ordered set of (instant, job).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -9,38 +9,32 @@ use crate::job::JobName;
 #[derive(Debug, Default)]
 pub struct Timers {
     queue: BTreeSet<(Timestamp, JobName)>,
-    at: BTreeMap<JobName, Timestamp>,
 }
 
 impl Timers {
-    /// The job is due at this instant and at no other.
-    pub fn set(&mut self, job: &JobName, at: Option<Timestamp>) {
-        if let Some(old) = self.at.remove(job) {
+    /// The job is due at this instant and at no other. `set` is what its timer was last set to, which the caller keeps
+    /// beside the job: a second map by names would take as much memory as this queue.
+    pub fn set(&mut self, job: &JobName, set: &mut Option<Timestamp>, at: Option<Timestamp>) {
+        if let Some(old) = set.take() {
             self.queue.remove(&(old, job.clone()));
         }
         if let Some(at) = at {
-            self.at.insert(job.clone(), at);
             self.queue.insert((at, job.clone()));
         }
+        *set = at;
     }
 
     pub fn next(&self) -> Option<Timestamp> {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    pub fn of(&self, job: &JobName) -> Option<Timestamp> {
-        self.at.get(job).copied()
-    }
-
-    /// Takes the first job that is due by `now`, jobs of one instant by name.
+    /// Takes the first job that is due by `now`, jobs of one instant by name; its timer is to be set again.
     pub fn pop_due(&mut self, now: Timestamp) -> Option<JobName> {
         let (at, _) = self.queue.first()?;
         if *at > now {
             return None;
         }
-        let (_, job) = self.queue.pop_first()?;
-        self.at.remove(&job);
-        Some(job)
+        self.queue.pop_first().map(|(_, job)| job)
     }
 }
 
@@ -56,17 +50,18 @@ mod tests {
     fn due_jobs_come_in_order_and_once() {
         let names = ["a", "b", "c"].map(|name| JobName::new(name).unwrap());
         let mut timers = Timers::default();
-        timers.set(&names[0], Some(at(20)));
-        timers.set(&names[2], Some(at(10)));
-        timers.set(&names[1], Some(at(10)));
-        timers.set(&names[0], Some(at(5)));
+        let mut set = [None; 3];
+        timers.set(&names[0], &mut set[0], Some(at(20)));
+        timers.set(&names[2], &mut set[2], Some(at(10)));
+        timers.set(&names[1], &mut set[1], Some(at(10)));
+        timers.set(&names[0], &mut set[0], Some(at(5)));
         assert_eq!(timers.next(), Some(at(5)));
-        timers.set(&names[0], Some(at(30)));
+        timers.set(&names[0], &mut set[0], Some(at(30)));
         assert_eq!(timers.pop_due(at(9)), None);
         assert_eq!(timers.pop_due(at(10)).as_ref(), Some(&names[1]));
         assert_eq!(timers.pop_due(at(10)).as_ref(), Some(&names[2]));
         assert_eq!(timers.pop_due(at(10)), None);
-        timers.set(&names[0], None);
+        timers.set(&names[0], &mut set[0], None);
         assert_eq!(timers.next(), None);
     }
 }
