@@ -71,6 +71,12 @@ pub struct Job {
     /// How much later than its instants it starts.
     pub jitter: Option<Jitter>,
     pub task: Task,
+    pub rules: Arc<Rules>,
+}
+
+/// By which rules a job's runs are called for and begin. Most jobs have those of many others, and share them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rules {
     pub overlap: Overlap,
     /// Capacities that it shares with other jobs, in alphabetic order.
     pub pools: Arc<[String]>,
@@ -200,7 +206,7 @@ impl CommandLine {
 }
 
 /// What happens when a job is due while a run of it is still going or waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Overlap {
     Skip,
     /// It waits until the others have ended; more than so many do not.
@@ -231,7 +237,7 @@ impl Overlap {
 }
 
 /// What to do with instants that passed while nothing could run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CatchUp {
     Latest,
     All,

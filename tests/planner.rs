@@ -543,10 +543,10 @@ impl Driver {
     fn no_crowd(&self) {
         assert!(self.going.len() <= PLACES, "{:?}", self.going.keys());
         for (pool, capacity) in capacities().pools {
-            let of_pool = self.going.values().filter(|job| job.pools.contains(&pool)).count();
+            let of_pool = self.going.values().filter(|job| job.rules.pools.contains(&pool)).count();
             assert!(of_pool <= capacity, "{of_pool} go in the pool {pool}");
         }
-        for job in self.going.values().filter(|job| job.overlap != Overlap::Allow) {
+        for job in self.going.values().filter(|job| job.rules.overlap != Overlap::Allow) {
             let of_job = self.going.values().filter(|other| other.name == job.name).count();
             assert_eq!(of_job, 1, "{} goes beside itself", job.name);
         }

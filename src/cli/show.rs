@@ -185,16 +185,16 @@ fn definition(job: &Job) -> serde_json::Value {
         "success_codes": command.success_codes,
         "dst_gap": job.timing.as_ref().and_then(|timing| timing.timetable.place.gap).and_then(Gap::word),
         "dst_fold": job.timing.as_ref().and_then(|timing| timing.timetable.place.fold).and_then(Fold::word),
-        "overlap": job.overlap.word(),
+        "overlap": job.rules.overlap.word(),
         "queue_limit": queue_limit(job),
-        "pool": job.pools,
-        "catch_up": job.catch_up.word(),
-        "catch_up_within": job.catch_up_within.map(Seconds::from),
+        "pool": job.rules.pools,
+        "catch_up": job.rules.catch_up.word(),
+        "catch_up_within": job.rules.catch_up_within.map(Seconds::from),
     })
 }
 
 fn queue_limit(job: &Job) -> Option<usize> {
-    match job.overlap {
+    match job.rules.overlap {
         Overlap::Queue { limit } => Some(limit),
         Overlap::Skip | Overlap::Replace | Overlap::Allow => None,
     }
@@ -247,13 +247,13 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
     fields.push(("kill_after", span(command.kill_after.into())));
     fields.push(("output_limit", bytes(i64::try_from(command.output_limit).unwrap_or(i64::MAX))));
     fields.push(("success_codes", format!("{:?}", command.success_codes)));
-    fields.push(("overlap", job.overlap.word().to_owned()));
+    fields.push(("overlap", job.rules.overlap.word().to_owned()));
     fields.extend(queue_limit(job).map(|limit| ("queue_limit", limit.to_string())));
-    if !job.pools.is_empty() {
-        fields.push(("pool", visible(&job.pools.join(", "))));
+    if !job.rules.pools.is_empty() {
+        fields.push(("pool", visible(&job.rules.pools.join(", "))));
     }
-    fields.push(("catch_up", job.catch_up.word().to_owned()));
-    if let Some(within) = job.catch_up_within {
+    fields.push(("catch_up", job.rules.catch_up.word().to_owned()));
+    if let Some(within) = job.rules.catch_up_within {
         fields.push(("catch_up_within", span(within.into())));
     }
     fields

@@ -11,7 +11,7 @@ use super::checker::{Checker, pick, set};
 use super::diagnostic::nearest;
 use super::raw::{RawCommand, RawJob};
 use super::section::{At, Settable, dotted};
-use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Surroundings, Task};
+use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Rules, Surroundings, Task};
 use crate::schedule::Jitter;
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
@@ -39,12 +39,20 @@ impl Checker<'_> {
             jitter: set(own.jitter.as_ref(), inherited.jitter.as_ref())
                 .map(|within| Jitter::new(within, self.site.machine_id(), name.value.as_str())),
             task: Task::Command(command?),
-            overlap: self.overlap(&path, raw),
-            pools: self.pools(&path, raw),
+            rules: self.rules(&path, raw),
+        };
+        (self.said.errors.len() == errors).then_some(job)
+    }
+
+    fn rules(&mut self, path: &str, raw: &RawJob) -> Arc<Rules> {
+        let (own, inherited) = (&raw.policies, self.defaults);
+        let rules = Rules {
+            overlap: self.overlap(path, raw),
+            pools: self.pools(path, raw),
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
         };
-        (self.said.errors.len() == errors).then_some(job)
+        self.known.rules(rules)
     }
 
     fn overlap(&mut self, path: &str, raw: &RawJob) -> Overlap {
@@ -76,7 +84,8 @@ impl Checker<'_> {
             let message = format!("there is no pool `{}`", pool.value);
             self.said.error(&dotted(path, "pool"), pool.span.clone(), message, Some(help));
         }
-        named.into_iter().map(|pool| pool.value).collect::<BTreeSet<String>>().into_iter().collect()
+        let sorted: BTreeSet<String> = named.into_iter().map(|pool| pool.value).collect();
+        sorted.into_iter().collect()
     }
 
     fn command(&mut self, path: &str, name: &At<JobName>, raw: &RawJob) -> Option<Command> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::job::{JobName, Surroundings, Timing, WrittenTiming};
+use crate::job::{JobName, Rules, Surroundings, Timing, WrittenTiming};
 use crate::schedule::{Schedule, ScheduleError};
 
 /// What was read before, by its text.
@@ -15,6 +15,7 @@ pub struct Known {
     schedules: HashMap<String, Result<Arc<Schedule>, ScheduleError>>,
     timings: HashMap<WrittenTiming, KnownTiming>,
     surroundings: HashSet<Arc<Surroundings>>,
+    rules: HashSet<Arc<Rules>>,
     shells: HashSet<Arc<[String]>>,
 }
 
@@ -29,6 +30,10 @@ pub struct KnownTiming {
 impl Known {
     pub fn surroundings(&mut self, read: Surroundings) -> Arc<Surroundings> {
         shared(&mut self.surroundings, read)
+    }
+
+    pub fn rules(&mut self, read: Rules) -> Arc<Rules> {
+        shared(&mut self.rules, read)
     }
 
     pub fn shell(&mut self, read: Vec<String>) -> Arc<[String]> {

@@ -64,7 +64,7 @@ pub struct Policy {
 
 impl Policy {
     pub fn of(job: &Job) -> Self {
-        Self { catch_up: job.catch_up, within: job.catch_up_within, jitter: job.jitter }
+        Self { catch_up: job.rules.catch_up, within: job.rules.catch_up_within, jitter: job.jitter }
     }
 
     /// How much later than an instant the job starts.

@@ -264,7 +264,7 @@ impl Planner {
             return;
         };
         let unended = Unended { first: slot.open.first().copied(), in_turn: slot.turns.len() };
-        match admit(slot.job.overlap, in_turn, unended) {
+        match admit(slot.job.rules.overlap, in_turn, unended) {
             Admission::Open => self.open(name, due, cause, false, draft),
             Admission::InTurn => self.open(name, due, cause, true, draft),
             Admission::Replace => {
@@ -314,7 +314,7 @@ impl Planner {
             slot.turns.push_back(run);
             Phase::InTurn { since }
         } else {
-            self.queue.push(ready, run, slot.job.pools.clone());
+            self.queue.push(ready, run, slot.job.rules.pools.clone());
             Phase::Waiting { since }
         };
         self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, ready, phase });
@@ -344,7 +344,7 @@ impl Planner {
     pub(super) fn forget(&mut self, run: RunId, at: Timestamp) -> Option<OpenRun> {
         let open = self.runs.remove(&run)?;
         match open.phase {
-            Phase::Running => self.queue.free_place(&open.job.pools),
+            Phase::Running => self.queue.free_place(&open.job.rules.pools),
             Phase::Waiting { .. } => {
                 self.queue.remove(open.ready, run);
             }
@@ -374,7 +374,7 @@ impl Planner {
             && let Phase::InTurn { since } = open.phase
         {
             open.phase = Phase::Waiting { since };
-            self.queue.push(open.ready, run, open.job.pools.clone());
+            self.queue.push(open.ready, run, open.job.rules.pools.clone());
         }
     }
 
@@ -416,7 +416,9 @@ impl Planner {
         for entry in draft.waiting() {
             entry.detail = self.runs.get(&entry.run).map(|open| match open.phase {
                 Phase::InTurn { .. } => format!("waits for {ITS_TURN}"),
-                Phase::Waiting { .. } | Phase::Running => format!("waits for {}", self.queue.obstacle(&open.job.pools)),
+                Phase::Waiting { .. } | Phase::Running => {
+                    format!("waits for {}", self.queue.obstacle(&open.job.rules.pools))
+                }
             });
         }
     }

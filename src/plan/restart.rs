@@ -161,7 +161,7 @@ impl Planner {
         if !slot.job.enabled && run.cause.names_instant() {
             return Some((Outcome::Skipped, Reason::Disabled, "the job was disabled while it waited"));
         }
-        let within = slot.job.catch_up_within.and_then(|within| SignedDuration::try_from(within).ok());
+        let within = slot.job.rules.catch_up_within.and_then(|within| SignedDuration::try_from(within).ok());
         if within.is_some_and(|within| self.latest().duration_since(run.due) > within) {
             return Some((Outcome::Missed, Reason::DaemonDown, "it had waited longer than catch_up_within"));
         }
@@ -174,8 +174,8 @@ impl Planner {
         };
         let since = run.due;
         // Several of one job wait only where they are carried out one after another, or beside each other.
-        let phase = if slot.open.is_empty() || slot.job.overlap == Overlap::Allow {
-            self.queue.push(run.due, run.run, slot.job.pools.clone());
+        let phase = if slot.open.is_empty() || slot.job.rules.overlap == Overlap::Allow {
+            self.queue.push(run.due, run.run, slot.job.rules.pools.clone());
             Phase::Waiting { since }
         } else {
             slot.turns.push_back(run.run);
