@@ -82,6 +82,18 @@ pub struct Rules {
     pub pools: Arc<[String]>,
     pub catch_up: CatchUp,
     pub catch_up_within: Option<Duration>,
+    pub retries: Retries,
+}
+
+/// Further attempts after a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Retries {
+    pub most: u32,
+    /// Before the second attempt; it doubles from then on.
+    pub delay: Duration,
+    pub max_delay: Duration,
+    /// Exit codes after which there is no other attempt.
+    pub no_codes: Vec<i32>,
 }
 
 impl Job {

@@ -80,6 +80,32 @@ impl Entry {
     }
 }
 
+/// An attempt of a run that has several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttemptReport {
+    pub attempt: i64,
+    pub started: Option<Time>,
+    pub ended: Option<Time>,
+    pub duration: Option<Seconds>,
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    pub exit_code: Option<i64>,
+    pub signal: Option<&'static str>,
+    pub cpu: Option<Seconds>,
+    pub max_rss: Option<i64>,
+    pub output_bytes: i64,
+}
+
+/// A run with its attempts, if it has several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    #[serde(flatten)]
+    pub entry: Entry,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<AttemptReport>,
+}
+
 /// The daemon that works on a ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DaemonReport {

@@ -604,3 +604,54 @@ fn a_queue_takes_so_many_and_says_what_it_does_not() {
     assert_eq!(second["outcome"], "succeeded");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn a_failure_is_tried_again_and_every_attempt_is_kept() {
+    let place = Place::new(
+        "[jobs.a]\nschedule = '@start'\nretries = 3\nretry_delay = '100ms'\ncwd = '.'\n\
+         command = 'echo try $PUNCTUAL_ATTEMPT; [ $PUNCTUAL_ATTEMPT = 3 ] || exit 7'\n\
+         [jobs.b]\nschedule = '@start'\nretries = 1\nretry_delay = '10ms'\ncommand = ['no-such-program']\n\
+         [jobs.c]\nschedule = '@start'\nretries = 5\nretry_delay = '10ms'\nno_retry_codes = [2, 3]\ncommand = 'exit 3'\n",
+    );
+    let daemon = place.start();
+    let a = place.ended("a");
+    assert_eq!((&a["outcome"], &a["attempts"], &a["exit_code"]), (&json!("succeeded"), &json!(3), &json!(0)));
+    assert_eq!(a["output_bytes"], 18);
+    assert!(a["duration"].as_f64().unwrap() >= 0.24 && a["late"].as_f64().unwrap() < 1.0, "{a}");
+    let tried = place.json(&["show", &a["run"].to_string()])["tried"].clone();
+    let codes: Vec<_> = tried.as_array().unwrap().iter().map(|attempt| attempt["exit_code"].as_i64()).collect();
+    assert_eq!(codes, [Some(7), Some(7), Some(0)]);
+    assert_eq!(place.text(&["logs", "a"]), "try 3\n");
+    let b = place.ended("b");
+    assert_eq!((&b["outcome"], &b["reason"], &b["attempts"]), (&json!("not-started"), &json!("no-program"), &json!(2)));
+    let c = place.ended("c");
+    assert_eq!((&c["outcome"], &c["attempts"]), (&json!("failed"), &json!(1)));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_pause_before_a_retry_survives_a_crash() {
+    let jobs = |delay: &str| {
+        format!(
+            "[jobs.a]\nschedule = '@reboot'\nretries = 3\nretry_delay = '{delay}'\ncwd = '.'\n\
+             command = 'echo $PUNCTUAL_RUN $PUNCTUAL_ATTEMPT >> evidence; [ -e good ]'\n"
+        )
+    };
+    let place = Place::new(&jobs("1h"));
+    let daemon = place.start();
+    let waiting = place.wait_for("a", |entry| entry["state"] == "waiting");
+    assert_eq!((&waiting["attempts"], &waiting["outcome"]), (&json!(1), &json!(null)));
+    assert_eq!(waiting["detail"], "waits for attempt 2, because attempt 1 failed: exit status 1");
+    daemon.crash();
+    fs::write(place.path("good"), "").unwrap();
+    // A shorter pause holds for what waits, too.
+    fs::write(place.path("jobs.toml"), jobs("50ms").replace("retries", "retry_max_delay = '50ms'\nretries")).unwrap();
+    let daemon = place.start();
+    let ended = place.ended("a");
+    assert_eq!(
+        (&ended["outcome"], &ended["attempts"], &ended["run"]),
+        (&json!("succeeded"), &json!(2), &waiting["run"])
+    );
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(fs::read_to_string(place.path("evidence")).unwrap(), "1 1\n1 2\n");
+}

@@ -18,8 +18,8 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Capacities, Decision, Drain, Lapse, Memory, Planner, Record, RememberedDefinition,
-    RememberedJob, RememberedRun,
+    Action, Ahead, AheadGap, Attempted, Capacities, Decision, Drain, Lapse, Memory, Planner, Record,
+    RememberedDefinition, RememberedJob, RememberedRun, Tried,
 };
 use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
 
@@ -89,6 +89,12 @@ const FILES: [&str; 4] = [
     schedule = "*/4 * * * *"
     overlap = "replace"
     pool = "disk"
+    command = "x"
+    [jobs.again]
+    schedule = "*/5 * * * *"
+    overlap = "queue"
+    retries = 2
+    retry_delay = "20s"
     command = "x"
     [jobs.beside]
     schedule = "*/6 * * * *"
@@ -168,6 +174,8 @@ struct Row {
     outcome: Option<Outcome>,
     reason: Option<punctual::run::Reason>,
     ended: Option<Timestamp>,
+    attempts: u32,
+    tried: Option<Tried>,
 }
 
 #[derive(Debug, Clone)]
@@ -251,6 +259,8 @@ impl Ledger {
                     outcome: None,
                     reason: None,
                     ended: None,
+                    attempts: 0,
+                    tried: None,
                 };
                 self.insert(entry.run, row);
             }
@@ -269,6 +279,8 @@ impl Ledger {
                     outcome: Some(gap.outcome),
                     reason: Some(gap.reason),
                     ended: None,
+                    attempts: 0,
+                    tried: None,
                 };
                 self.insert(gap.run, row);
             }
@@ -286,7 +298,18 @@ impl Ledger {
                 Some(row) => row.state = State::Running,
                 None => refused.push(*run),
             },
-            Record::Started { run, .. } => assert_eq!(self.row(*run).state, State::Running),
+            Record::Started { run, attempt, .. } => {
+                let row = self.row(*run);
+                assert_eq!(row.state, State::Running);
+                row.attempts = *attempt;
+            }
+            Record::Attempted(attempted) => self.attempted(attempted),
+            Record::Retried { run, at, .. } => {
+                let row = self.row(*run);
+                assert_eq!((row.state, row.outcome), (State::Running, None));
+                row.state = State::Waiting;
+                row.tried.as_mut().expect("what is tried again was tried").next_at = *at;
+            }
             Record::Closed(closing) => {
                 let row = self.row(closing.run);
                 assert_eq!(row.outcome, None, "{} ends twice", closing.run);
@@ -295,6 +318,18 @@ impl Ledger {
             }
             Record::Event(_) => {}
         }
+    }
+
+    fn attempted(&mut self, attempted: &Attempted) {
+        let row = self.row(attempted.run);
+        assert!(row.tried.as_ref().is_none_or(|tried| tried.attempts + 1 == attempted.attempt), "{row:?}");
+        row.tried = Some(Tried {
+            attempts: attempted.attempt,
+            outcome: attempted.outcome,
+            reason: attempted.reason,
+            detail: attempted.detail.clone(),
+            next_at: Timestamp::MAX,
+        });
     }
 
     fn row(&mut self, run: RunId) -> &mut Row {
@@ -364,6 +399,7 @@ impl Ledger {
             cause: row.cause.unwrap(),
             due: row.due,
             state: row.state,
+            tried: row.tried.clone().filter(|_| row.state == State::Waiting),
         });
         Memory {
             highest: self.rows.keys().last().map_or(0, |run| run.0),
@@ -414,7 +450,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => any::<bool>().prop_map(Op::Delay),
         2 => (0usize..4, long, any::<bool>()).prop_map(|(file, down, boot)| Op::Crash { file, down, boot }),
         2 => (0usize..4).prop_map(Op::Reload),
-        1 => (0usize..12).prop_map(Op::Rival),
+        1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
     ];
     prop::collection::vec(op, 1..60)
@@ -502,7 +538,9 @@ impl Driver {
     /// What is decided before the clock is set back may start a moment after; what is decided later may not.
     fn no_early_start(&self, decision: &Decision) {
         for action in &decision.actions {
-            if let Action::Start(launch) = action {
+            if let Action::Start(launch) = action
+                && launch.attempt == 1
+            {
                 assert!(launch.due <= self.planner.latest(), "{} of {} starts early", launch.run, launch.job.name);
             }
         }
@@ -520,7 +558,9 @@ impl Driver {
         match action {
             Action::Start(launch) => {
                 let instant = (launch.job.name.clone(), launch.due);
-                if launch.cause.names_instant() {
+                if launch.attempt > 1 {
+                    assert!(launch.attempt <= 3 && launch.job.name.as_str() == "again", "{launch:?}");
+                } else if launch.cause.names_instant() {
                     assert!(self.started.insert(instant), "{} starts {} twice", launch.job.name, launch.due);
                 }
                 assert_eq!(self.ledger.row(launch.run).state, State::Running, "not committed before it starts");
@@ -555,8 +595,10 @@ impl Driver {
     fn end(&mut self, at: usize) {
         let run = self.running.remove(at);
         self.going.remove(&run);
+        // The lowest bits of a number are as good as dice.
+        let code = i32::from(self.ledger.row(run).job.as_str() == "again" && run.0 % 4 != 0);
         let ended = Ended {
-            exit: Exit::Code(0),
+            exit: Exit::Code(code),
             at: self.now,
             duration: Duration::ZERO,
             cpu: None,
@@ -686,6 +728,8 @@ impl Driver {
                 outcome: Some(Outcome::Succeeded),
                 reason: None,
                 ended: None,
+                attempts: 0,
+                tried: None,
             };
             self.ledger.insert(RunId(-self.rivals), row);
             assert!(self.started.insert((name.clone(), due)));

@@ -5,13 +5,14 @@ use serde_json::json;
 use super::args::{Global, ShowArguments};
 use super::history::outcome;
 use super::output::{output_of, print_output};
-use super::places::{ask, config_file, open_ledger, read, running_daemon};
+use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
+use super::table::Cell;
 use super::{Answer, Done};
 use crate::job::{CommandLine, Job, Overlap, Task, Timing};
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{Entry, Seconds, Time};
+use crate::report::{AttemptReport, Entry, RunReport, Seconds, Time};
 use crate::run::{Outcome, RunId};
 use crate::schedule::{Fold, Gap};
 
@@ -26,17 +27,19 @@ pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer
 }
 
 fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
-    let (entry, output) = ask(async {
+    let (report, output) = ask(async {
         let ledger = open_ledger(global).await?;
         let entry = find_run(&ledger, run).await?;
         let output = output_of(&ledger, &entry).await?;
-        Ok((entry, output))
+        let tried = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
+        Ok((RunReport { entry, tried }, output))
     })??;
     if screen.json {
-        screen.value(&entry);
+        screen.value(&report);
         return Ok(Done::Well);
     }
-    describe(&entry, screen);
+    describe(&report.entry, screen);
+    show_attempts(&report.tried, screen);
     if !output.is_empty() {
         screen.line("");
         print_output(&output, Some(LINES), false, screen);
@@ -53,6 +56,8 @@ fn describe(entry: &Entry, screen: &mut Screen) {
     if let Some(reason) = entry.reason {
         let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
         fields.push(("reason", format!("{reason}{detail}")));
+    } else if let Some(detail) = &entry.detail {
+        fields.push(("now", visible(detail)));
     }
     fields.push(("cause", entry.cause.word().to_owned()));
     fields.push((if entry.due.is_some() { "due" } else { "asked" }, screen.time(Time(entry.at))));
@@ -91,6 +96,24 @@ fn describe(entry: &Entry, screen: &mut Screen) {
         fields.push(("host", host.clone()));
     }
     print_fields(&fields, screen);
+}
+
+fn show_attempts(tried: &[AttemptReport], screen: &mut Screen) {
+    if tried.is_empty() {
+        return;
+    }
+    screen.line("");
+    let row = |attempt: &AttemptReport| -> Vec<Cell> {
+        vec![
+            attempt.attempt.to_string().into(),
+            attempt.started.map_or_else(String::new, |started| screen.time(started)).into(),
+            attempt.duration.map_or_else(String::new, span).into(),
+            attempt.outcome.word().into(),
+            attempt.detail.as_deref().map(visible).unwrap_or_default().into(),
+        ]
+    };
+    let rows = tried.iter().map(row).collect();
+    screen.table(&["ATTEMPT", "STARTED", "TOOK", "OUTCOME", "WHY"], rows);
 }
 
 fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
@@ -188,6 +211,10 @@ fn definition(job: &Job) -> serde_json::Value {
         "overlap": job.rules.overlap.word(),
         "queue_limit": queue_limit(job),
         "pool": job.rules.pools,
+        "retries": job.rules.retries.most,
+        "retry_delay": Seconds::from(job.rules.retries.delay),
+        "retry_max_delay": Seconds::from(job.rules.retries.max_delay),
+        "no_retry_codes": job.rules.retries.no_codes,
         "catch_up": job.rules.catch_up.word(),
         "catch_up_within": job.rules.catch_up_within.map(Seconds::from),
     })
@@ -251,6 +278,13 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
     fields.extend(queue_limit(job).map(|limit| ("queue_limit", limit.to_string())));
     if !job.rules.pools.is_empty() {
         fields.push(("pool", visible(&job.rules.pools.join(", "))));
+    }
+    let retries = &job.rules.retries;
+    fields.push(("retries", retries.most.to_string()));
+    if retries.most > 0 {
+        fields.push(("retry_delay", span(retries.delay.into())));
+        fields.push(("retry_max_delay", span(retries.max_delay.into())));
+        fields.push(("no_retry_codes", format!("{:?}", retries.no_codes)));
     }
     fields.push(("catch_up", job.rules.catch_up.word().to_owned()));
     if let Some(within) = job.rules.catch_up_within {

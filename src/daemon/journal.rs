@@ -54,6 +54,7 @@ pub fn record(record: &Record) {
                 closing.run
             );
         }
+        Record::Retried { run, at, detail } => tracing::warn!(run = run.0, "run {run} {detail}; next at {at:.0}"),
         Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
         _ => {}
     }

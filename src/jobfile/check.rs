@@ -11,11 +11,13 @@ use super::checker::{Checker, pick, set};
 use super::diagnostic::nearest;
 use super::raw::{RawCommand, RawJob};
 use super::section::{At, Settable, dotted};
-use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Rules, Surroundings, Task};
+use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Retries, Rules, Surroundings, Task};
 use crate::schedule::Jitter;
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
 const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
+const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(10);
+const DEFAULT_RETRY_MAX_DELAY: Duration = Duration::from_secs(300);
 const DEFAULT_OUTPUT_LIMIT: u64 = 1 << 20;
 
 impl Checker<'_> {
@@ -51,8 +53,24 @@ impl Checker<'_> {
             pools: self.pools(path, raw),
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
+            retries: self.retries(raw),
         };
         self.known.rules(rules)
+    }
+
+    fn retries(&self, raw: &RawJob) -> Retries {
+        let (own, inherited) = (&raw.policies, self.defaults);
+        let codes = set(own.no_retry_codes.as_ref(), inherited.no_retry_codes.as_ref()).unwrap_or_default();
+        let most = pick(own.retries.as_ref(), inherited.retries.as_ref()).unwrap_or(0);
+        let delay = set(own.retry_delay.as_ref(), inherited.retry_delay.as_ref()).unwrap_or(DEFAULT_RETRY_DELAY);
+        let max_delay = set(own.retry_max_delay.as_ref(), inherited.retry_max_delay.as_ref());
+        Retries {
+            most: u32::try_from(most).unwrap_or(0),
+            delay,
+            // Who asks for a longer pause means it.
+            max_delay: max_delay.unwrap_or(DEFAULT_RETRY_MAX_DELAY.max(delay)),
+            no_codes: codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
+        }
     }
 
     fn overlap(&mut self, path: &str, raw: &RawJob) -> Overlap {

@@ -12,7 +12,7 @@ use crate::job::{CatchUp, Overlap};
 use crate::schedule::{Bound, Fold, Gap, Schedule, Then};
 
 /// Keys that `[defaults]` and a job have in common.
-const POLICY_KEYS: [&str; 19] = [
+const POLICY_KEYS: [&str; 23] = [
     "timezone",
     "not_on",
     "not_on_then",
@@ -32,6 +32,10 @@ const POLICY_KEYS: [&str; 19] = [
     "catch_up",
     "catch_up_within",
     "success_codes",
+    "no_retry_codes",
+    "retries",
+    "retry_delay",
+    "retry_max_delay",
 ];
 const JOB_KEYS: [&str; 7] = ["description", "enabled", "schedule", "not_before", "not_after", "command", "stdin"];
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
@@ -40,6 +44,9 @@ const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_si
 
 /// Who lets more runs of a job wait has no need for a limit.
 const MOST_QUEUED: i64 = 1_000_000;
+
+/// With the longest pause of five minutes more than a week of trying.
+const MOST_RETRIES: i64 = 10_000;
 
 /// How a run is done: what a job may say itself or take from `[defaults]`.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +70,10 @@ pub struct Policies {
     pub catch_up: Option<At<CatchUp>>,
     pub catch_up_within: Settable<Duration>,
     pub success_codes: Settable<Vec<i64>>,
+    pub no_retry_codes: Settable<Vec<i64>>,
+    pub retries: Option<At<i64>>,
+    pub retry_delay: Settable<Duration>,
+    pub retry_max_delay: Settable<Duration>,
 }
 
 /// How the command was written; see [`crate::job::CommandLine`].
@@ -108,11 +119,15 @@ impl Policies {
             catch_up: section.choice("catch_up", &CatchUp::WORDS),
             catch_up_within: section.settable("catch_up_within", Section::duration),
             success_codes: section.settable("success_codes", |section, key| section.integers(key, 0, 255)),
+            no_retry_codes: section.settable("no_retry_codes", |section, key| section.integers(key, 0, 255)),
+            retries: section.integer("retries", 0, MOST_RETRIES),
+            retry_delay: section.settable("retry_delay", Section::duration),
+            retry_max_delay: section.settable("retry_max_delay", Section::duration),
         }
     }
 
     /// Each key and where it stands, if it does.
-    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 19] {
+    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 23] {
         fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
             at.map(|at| at.span.clone())
         }
@@ -136,6 +151,10 @@ impl Policies {
             ("catch_up", span(self.catch_up.as_ref())),
             ("catch_up_within", span(self.catch_up_within.as_ref())),
             ("success_codes", span(self.success_codes.as_ref())),
+            ("no_retry_codes", span(self.no_retry_codes.as_ref())),
+            ("retries", span(self.retries.as_ref())),
+            ("retry_delay", span(self.retry_delay.as_ref())),
+            ("retry_max_delay", span(self.retry_max_delay.as_ref())),
         ]
     }
 

@@ -48,7 +48,10 @@ impl Draft {
     pub fn begin(&mut self, launch: Launch, waited: Duration) {
         match self.opened.get_mut(&launch.run) {
             Some(entry) => entry.state = State::Running,
-            None => self.record(Record::Begun { run: launch.run, waited }),
+            None => {
+                let waited = (launch.attempt == 1).then_some(waited);
+                self.record(Record::Begun { run: launch.run, waited });
+            }
         }
         self.act(Action::Start(launch));
     }
@@ -108,16 +111,25 @@ pub enum Record {
     },
     /// The entry was of instants that are no longer past.
     GapRemoved(RunId),
-    /// A waiting run has its place.
+    /// A waiting run has its place. `waited` is for how long it waited for its first attempt; none for a later one.
     Begun {
         run: RunId,
-        waited: Duration,
+        waited: Option<Duration>,
     },
     /// The process is there.
     Started {
         run: RunId,
+        attempt: u32,
         at: Timestamp,
         process: Option<ProcessId>,
+    },
+    /// An attempt of a run with several has ended.
+    Attempted(Attempted),
+    /// The run is not over: it waits for its next attempt.
+    Retried {
+        run: RunId,
+        at: Timestamp,
+        detail: String,
     },
     Closed(Closing),
     Event(EventNote),
@@ -135,6 +147,17 @@ pub struct OpenEntry {
     pub state: State,
     /// What it waits for, if it does.
     pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempted {
+    pub run: RunId,
+    pub attempt: u32,
+    pub started: Option<Timestamp>,
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    pub ended: Ended,
 }
 
 #[derive(Debug, Clone, PartialEq)]

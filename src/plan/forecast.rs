@@ -181,7 +181,9 @@ impl Simulation<'_> {
                     self.add_skipped(number, reason, more);
                 }
             }
-            Record::Begun { waited, .. } => self.waited += u64::from(*waited > Duration::ZERO),
+            Record::Begun { waited, .. } => {
+                self.waited += u64::from(waited.is_some_and(|waited| waited > Duration::ZERO));
+            }
             _ => {}
         }
     }

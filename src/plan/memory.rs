@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::verdict::Verdict;
 use crate::job::{JobName, Timing, WrittenTiming};
-use crate::run::{Cause, GapEntry, RunId, State};
+use crate::run::{Cause, GapEntry, Outcome, Reason, RunId, State};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
@@ -50,6 +51,26 @@ pub struct RememberedRun {
     pub cause: Cause,
     pub due: Timestamp,
     pub state: State,
+    /// What was tried, if it waits for another attempt.
+    pub tried: Option<Tried>,
+}
+
+/// Attempts that a waiting run has behind it.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    pub attempts: u32,
+    /// How the last one ended.
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    /// When the next one begins.
+    pub next_at: Timestamp,
+}
+
+impl Tried {
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict { outcome: self.outcome, reason: self.reason, detail: self.detail.clone() }
+    }
 }
 
 /// What the ledger says of times later than now, which happens when the clock was set back.

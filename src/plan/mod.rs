@@ -15,13 +15,14 @@ mod planner;
 mod queue;
 mod refusal;
 mod restart;
+mod retry;
 mod timers;
 mod verdict;
 
 pub use change::{Change, Changes};
-pub use decision::{Action, Closing, Decision, Launch, OpenEntry, Record};
+pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
-pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
+pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 pub use owed::Lapse;
 pub use planner::{Drain, Planner};
 pub use queue::Capacities;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Account, GapKind};
-use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
+use super::decision::{Action, Attempted, Closing, Decision, Draft, Launch, OpenEntry, Record};
 use super::memory::Ahead;
 use super::overlap::{Admission, Unended, admit};
 use super::owed::{Lapse, Owed, Policy};
 use super::queue::{Capacities, Queue};
+use super::retry::pause;
 use super::timers::Timers;
-use super::verdict::verdict;
+use super::verdict::{Verdict, verdict};
 use crate::job::{CatchUp, Job, JobName};
 use crate::run::{Cause, Ended, EventKind, EventNote, Outcome, ProcessId, Reason, RunId, State};
 use crate::schedule::Tally;
@@ -31,7 +32,7 @@ pub struct Planner {
     pub(super) queue: Queue,
     highest: i64,
     /// The latest moment it was told of.
-    latest: Timestamp,
+    pub(super) latest: Timestamp,
     draining: bool,
 }
 
@@ -51,9 +52,15 @@ pub(super) struct OpenRun {
     pub job: Arc<Job>,
     pub cause: Cause,
     pub due: Timestamp,
-    /// From when on it may begin.
+    /// From when on it, or its next attempt, may begin.
     pub ready: Timestamp,
     pub phase: Phase,
+    /// How many attempts have begun.
+    pub attempts: u32,
+    /// When the attempt that goes began.
+    pub started: Option<Timestamp>,
+    /// How its last attempt ended, while it waits for the next.
+    pub last: Option<Verdict>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +158,9 @@ impl Planner {
     /// The process of a run is there.
     pub fn handle_started(&mut self, run: RunId, at: Timestamp, process: Option<ProcessId>) -> Decision {
         let mut draft = Draft::default();
-        if self.runs.contains_key(&run) {
-            draft.record(Record::Started { run, at, process });
+        if let Some(open) = self.runs.get_mut(&run) {
+            open.started = Some(at);
+            draft.record(Record::Started { run, attempt: open.attempts, at, process });
         }
         draft.finish()
     }
@@ -161,18 +169,56 @@ impl Planner {
     pub fn handle_ended(&mut self, run: RunId, ended: Ended, now: Timestamp) -> Decision {
         self.latest = self.latest.max(now);
         let mut draft = Draft::default();
-        if let Some(open) = self.forget(run, ended.at.min(now)) {
-            let verdict = verdict(&open.job, &ended);
-            draft.record(Record::Closed(Closing {
+        let Some(open) = self.runs.get(&run) else {
+            return draft.finish();
+        };
+        let (attempt, verdict) = (open.attempts, verdict(&open.job, &ended));
+        let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended);
+        if pause.is_some() || attempt > 1 {
+            draft.record(Record::Attempted(Attempted {
                 run,
+                attempt,
+                started: open.started,
                 outcome: verdict.outcome,
                 reason: verdict.reason,
-                detail: verdict.detail,
-                ended: Some(ended),
+                detail: verdict.detail.clone(),
+                ended: ended.clone(),
             }));
-            self.fill_places(&mut draft);
         }
+        match pause {
+            Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
+            None => {
+                self.forget(run, ended.at.min(now));
+                draft.close(Closing {
+                    run,
+                    outcome: verdict.outcome,
+                    reason: verdict.reason,
+                    detail: verdict.detail,
+                    ended: Some(ended),
+                });
+            }
+        }
+        self.fill_places(&mut draft);
         draft.finish()
+    }
+
+    /// The run goes on after a pause, in which it holds no place.
+    fn try_again(&mut self, run: RunId, verdict: Verdict, ended: &Ended, pause: Duration, draft: &mut Draft) {
+        let Some(open) = self.runs.get_mut(&run) else {
+            return;
+        };
+        let at = SignedDuration::try_from(pause).ok().and_then(|pause| ended.at.checked_add(pause).ok());
+        let at = at.unwrap_or(ended.at);
+        let detail = verdict.detail.as_deref().unwrap_or_default();
+        let next = open.attempts + 1;
+        let detail =
+            format!("waits for attempt {next}, because attempt {} {}: {detail}", open.attempts, verdict.outcome);
+        draft.record(Record::Retried { run, at, detail });
+        self.queue.free_place(&open.job.rules.pools);
+        self.queue.push(at, run, open.job.rules.pools.clone());
+        open.phase = Phase::Waiting { since: at };
+        open.ready = at;
+        open.last = Some(verdict);
     }
 
     /// From now on nothing starts; what runs is treated as `drain` says.
@@ -217,6 +263,7 @@ impl Planner {
         for account in self.accounts.values_mut() {
             account.cut_back(now);
         }
+        self.bring_retries_back();
         for (job, due) in ahead.taken {
             // Also of a job that is gone: it may be added again before the instant comes.
             self.accounts.entry(job).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
@@ -224,6 +271,18 @@ impl Planner {
         for gap in ahead.gaps {
             let account = self.accounts.entry(gap.job.clone()).or_insert_with(|| Account::opened(None, now));
             draft.record(account.cut_gap(gap, now));
+        }
+    }
+
+    /// A pause before a retry lasts no longer because the clock shows less than before.
+    fn bring_retries_back(&mut self) {
+        for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.last.is_some() && open.phase != Phase::Running)
+        {
+            let soonest = latest_retry(&open.job, open.ready, self.latest);
+            if soonest < open.ready && self.queue.remove(open.ready, *run) {
+                self.queue.push(soonest, *run, open.job.rules.pools.clone());
+                open.ready = soonest;
+            }
         }
     }
 
@@ -286,10 +345,11 @@ impl Planner {
             if self.runs.get(&run).is_some_and(|open| open.phase == Phase::Running) {
                 draft.act(Action::Stop { run, reason: Reason::Replaced });
             } else {
-                self.forget(run, self.latest);
+                let forgotten = self.forget(run, self.latest);
+                let has_begun = forgotten.is_some_and(|open| open.attempts > 0);
                 draft.close(Closing {
                     run,
-                    outcome: Outcome::Skipped,
+                    outcome: if has_begun { Outcome::Stopped } else { Outcome::Skipped },
                     reason: Some(Reason::Replaced),
                     detail: Some("another run was due before it could begin".to_owned()),
                     ended: None,
@@ -317,7 +377,10 @@ impl Planner {
             self.queue.push(ready, run, slot.job.rules.pools.clone());
             Phase::Waiting { since }
         };
-        self.runs.insert(run, OpenRun { job: slot.job.clone(), cause, due, ready, phase });
+        self.runs.insert(
+            run,
+            OpenRun { job: slot.job.clone(), cause, due, ready, phase, attempts: 0, started: None, last: None },
+        );
         if let Some(account) = self.accounts.get_mut(name) {
             account.gap = None;
             if account.after_end().is_some() {
@@ -405,7 +468,10 @@ impl Planner {
                 Phase::Running => Duration::ZERO,
             };
             open.phase = Phase::Running;
-            let launch = Launch { run, attempt: 1, job: open.job.clone(), cause: open.cause, due: open.due };
+            open.attempts += 1;
+            open.started = None;
+            let attempt = open.attempts;
+            let launch = Launch { run, attempt, job: open.job.clone(), cause: open.cause, due: open.due };
             draft.begin(launch, waited);
         }
         self.explain_waiting(draft);
@@ -436,6 +502,12 @@ impl Planner {
         self.highest += 1;
         RunId(self.highest)
     }
+}
+
+/// When a run is tried again at the latest.
+pub(super) fn latest_retry(job: &Job, at: Timestamp, now: Timestamp) -> Timestamp {
+    let longest = SignedDuration::try_from(job.rules.retries.max_delay).unwrap_or(SignedDuration::MAX);
+    now.checked_add(longest).map_or(at, |latest| at.min(latest))
 }
 
 fn elapsed(since: Timestamp, now: Timestamp) -> Duration {

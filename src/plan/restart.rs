@@ -9,10 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::account::{Account, GapKind};
 use super::change::{Change, Changes};
 use super::decision::{Closing, Decision, Draft, Record};
-use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun};
+use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 use super::owed::{Lapse, Owed};
-use super::planner::{OpenRun, Phase, Planner, Slot};
+use super::planner::{OpenRun, Phase, Planner, Slot, latest_retry};
 use super::queue::Capacities;
+use super::verdict::Verdict;
 use crate::job::{Job, JobName, Overlap};
 use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State};
 use crate::schedule::Moment;
@@ -135,14 +136,8 @@ impl Planner {
         open.sort_by_key(|run| (run.due, run.run));
         for run in open {
             match self.fate(&run) {
-                Some((outcome, reason, detail)) => {
-                    draft.record(Record::Closed(Closing {
-                        run: run.run,
-                        outcome,
-                        reason: Some(reason),
-                        detail: Some(detail.to_owned()),
-                        ended: None,
-                    }));
+                Some(Verdict { outcome, reason, detail }) => {
+                    draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
                 }
                 None => self.wait_on(&run),
             }
@@ -150,20 +145,29 @@ impl Planner {
     }
 
     /// What becomes of a run that was open when the daemon ended; `None` if it goes on waiting.
-    fn fate(&self, run: &RememberedRun) -> Option<(Outcome, Reason, &'static str)> {
+    fn fate(&self, run: &RememberedRun) -> Option<Verdict> {
+        let verdict = |outcome: Outcome, reason: Reason, detail: &str| {
+            Some(Verdict { outcome, reason: Some(reason), detail: Some(detail.to_owned()) })
+        };
         if run.state != State::Waiting {
             let detail = "the daemon ended while it ran; its end could not be learned";
-            return Some((Outcome::Lost, Reason::DaemonDown, detail));
+            return verdict(Outcome::Lost, Reason::DaemonDown, detail);
         }
+        // What has been tried keeps the outcome of its last attempt.
+        let tried = run.tried.as_ref().map(Tried::verdict);
         let Some(slot) = self.slots.get(&run.job) else {
-            return Some((Outcome::Skipped, Reason::Gone, "the job is no longer in the file"));
+            return tried.or_else(|| verdict(Outcome::Skipped, Reason::Gone, "the job is no longer in the file"));
         };
         if !slot.job.enabled && run.cause.names_instant() {
-            return Some((Outcome::Skipped, Reason::Disabled, "the job was disabled while it waited"));
+            return tried
+                .or_else(|| verdict(Outcome::Skipped, Reason::Disabled, "the job was disabled while it waited"));
+        }
+        if tried.is_some() {
+            return None;
         }
         let within = slot.job.rules.catch_up_within.and_then(|within| SignedDuration::try_from(within).ok());
         if within.is_some_and(|within| self.latest().duration_since(run.due) > within) {
-            return Some((Outcome::Missed, Reason::DaemonDown, "it had waited longer than catch_up_within"));
+            return verdict(Outcome::Missed, Reason::DaemonDown, "it had waited longer than catch_up_within");
         }
         None
     }
@@ -172,17 +176,28 @@ impl Planner {
         let Some(slot) = self.slots.get_mut(&run.job) else {
             return;
         };
-        let since = run.due;
+        let now = self.latest;
+        let ready = run.tried.as_ref().map_or(run.due, |tried| latest_retry(&slot.job, tried.next_at, now));
+        let since = ready;
         // Several of one job wait only where they are carried out one after another, or beside each other.
         let phase = if slot.open.is_empty() || slot.job.rules.overlap == Overlap::Allow {
-            self.queue.push(run.due, run.run, slot.job.rules.pools.clone());
+            self.queue.push(ready, run.run, slot.job.rules.pools.clone());
             Phase::Waiting { since }
         } else {
             slot.turns.push_back(run.run);
             Phase::InTurn { since }
         };
         slot.open.insert(run.run);
-        let open = OpenRun { job: slot.job.clone(), cause: run.cause, due: run.due, ready: run.due, phase };
+        let open = OpenRun {
+            job: slot.job.clone(),
+            cause: run.cause,
+            due: run.due,
+            ready,
+            phase,
+            attempts: run.tried.as_ref().map_or(0, |tried| tried.attempts),
+            started: None,
+            last: run.tried.as_ref().map(Tried::verdict),
+        };
         self.runs.insert(run.run, open);
     }
 
@@ -299,14 +314,11 @@ impl Planner {
             .map(|(run, _)| *run)
             .collect();
         for run in waiting {
-            self.forget(run, self.latest());
-            draft.record(Record::Closed(Closing {
-                run,
-                outcome: Outcome::Skipped,
-                reason: Some(reason),
-                detail: Some(detail.to_owned()),
-                ended: None,
-            }));
+            let last = self.forget(run, self.latest()).and_then(|open| open.last);
+            // What has been tried keeps the outcome of its last attempt.
+            let skipped = Verdict { outcome: Outcome::Skipped, reason: Some(reason), detail: Some(detail.to_owned()) };
+            let Verdict { outcome, reason, detail } = last.unwrap_or(skipped);
+            draft.close(Closing { run, outcome, reason, detail, ended: None });
         }
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use super::open::Identity;
 use super::statements as sql;
 use crate::job::{JobName, Timing};
-use crate::plan::{Closing, OpenEntry, Record};
+use crate::plan::{Attempted, Closing, OpenEntry, Record};
 use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, Reason, RunId, State};
 
 /// Rows by the statement that writes them, in the order in which the statements run.
@@ -23,6 +23,8 @@ struct Rows {
     resized: BTreeMap<RunId, Value>,
     begun: Vec<(RunId, Value)>,
     started: Vec<Value>,
+    attempted: Vec<Value>,
+    retried: Vec<Value>,
     closed: Vec<Value>,
     events: Vec<EventNote>,
 }
@@ -91,12 +93,14 @@ impl Rows {
                 self.resized.insert(*run, json!([run, due_last.as_microsecond(), count]));
             }
             Record::GapRemoved(run) => self.removed.push(json!(run)),
-            Record::Begun { run, waited } => self.begun.push((*run, json!([run, micros(*waited)]))),
-            Record::Started { run, at, process } => {
+            Record::Begun { run, waited } => self.begun.push((*run, json!([run, waited.map(micros)]))),
+            Record::Started { run, attempt, at, process } => {
                 let pid = process.as_ref().map(|process| process.pid);
                 let ticks = process.as_ref().map(|process| process.start_ticks);
-                self.started.push(json!([run, at.as_microsecond(), pid, ticks]));
+                self.started.push(json!([run, at.as_microsecond(), pid, ticks, attempt]));
             }
+            Record::Attempted(attempted) => self.attempted.push(attempt_row(attempted)),
+            Record::Retried { run, at, detail } => self.retried.push(json!([run, at.as_microsecond(), detail])),
             Record::Closed(closing) => self.closed.push(closed(closing)),
             Record::Event(event) => self.events.push(event.clone()),
         }
@@ -123,6 +127,8 @@ impl Rows {
                 .execute(&mut *connection)
                 .await?;
         }
+        execute(connection, sql::INSERT_ATTEMPTS, self.attempted).await?;
+        execute(connection, sql::RETRY_RUNS, self.retried).await?;
         execute(connection, sql::CLOSE_RUNS, self.closed).await?;
         for event in self.events {
             sqlx::query(sql::INSERT_EVENT)
@@ -259,6 +265,27 @@ fn closed(closing: &Closing) -> Value {
         ended.max_rss,
         ended.output_bytes,
         1,
+    ])
+}
+
+fn attempt_row(attempted: &Attempted) -> Value {
+    let Attempted { run, attempt, started, outcome, reason, detail, ended } = attempted;
+    let (code, signal) = exit_status(ended);
+    let has_begun = !matches!(ended.exit, Exit::NotStarted { .. });
+    json!([
+        run,
+        attempt,
+        outcome.number(),
+        reason.map(Reason::number),
+        detail,
+        started.map(jiff::Timestamp::as_microsecond),
+        ended.at.as_microsecond(),
+        has_begun.then(|| micros(ended.duration)),
+        code,
+        signal,
+        ended.cpu.map(micros),
+        ended.max_rss,
+        ended.output_bytes,
     ])
 }
 

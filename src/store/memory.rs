@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::open::{Reader, Store};
 use crate::job::{JobName, WrittenTiming};
 use crate::jobfile::{Zones, calendar_from, timing_from};
-use crate::plan::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun};
+use crate::plan::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
 use crate::schedule::Calendar;
 
@@ -46,8 +46,11 @@ SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job, set_ba
 WHERE runs.due > set_back.at AND runs.run <= set_back.highest AND runs.cause <= 3 AND runs.due_last IS NULL";
 
 const OPEN: &str = "
-SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot
+SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot,
+       runs.retry_at, tried.attempt, tried.outcome, tried.reason, tried.detail
 FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN boots ON boots.number = runs.boot
+LEFT JOIN attempts AS tried ON tried.run = runs.run AND tried.attempt =
+    (SELECT max(attempt) FROM attempts WHERE attempts.run = runs.run)
 WHERE runs.state < 3 ORDER BY runs.due, runs.run";
 
 const TAKEN_AHEAD: &str = "
@@ -191,6 +194,17 @@ fn remembered_run(row: &SqliteRow) -> Option<RememberedRun> {
         cause: Cause::from_number(row.get("cause"))?,
         due: time(row, "due")?,
         state: State::from_number(row.get("state"))?,
+        tried: tried(row),
+    })
+}
+
+fn tried(row: &SqliteRow) -> Option<Tried> {
+    Some(Tried {
+        next_at: time(row, "retry_at")?,
+        attempts: row.get::<Option<u32>, _>("attempt")?,
+        outcome: Outcome::from_number(row.get::<Option<i64>, _>("outcome")?)?,
+        reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
+        detail: row.get("detail"),
     })
 }
 

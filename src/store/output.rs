@@ -9,6 +9,9 @@ use crate::run::{RunId, Stream};
 const PIECES: &str = "
 SELECT attempt, \"offset\", stream, at, data FROM output WHERE run = $1 ORDER BY attempt, \"offset\"";
 
+/// What an attempt of several wrote, once it has ended.
+const OF_ATTEMPT: &str = "SELECT output_bytes FROM attempts WHERE run = $1 AND attempt = $2";
+
 /// A piece of output, or a cut between two pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputLine {
@@ -29,6 +32,9 @@ impl Reader {
     pub async fn output(&self, run: RunId, total: u64) -> Result<Vec<OutputLine>, sqlx::Error> {
         let rows = sqlx::query(PIECES).bind(run.0).fetch_all(&self.pool).await?;
         let last = rows.last().map_or(0i64, |row| row.get("attempt"));
+        let of_attempt: Option<i64> =
+            sqlx::query_scalar(OF_ATTEMPT).bind(run.0).bind(last).fetch_optional(&self.pool).await?;
+        let total = of_attempt.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(total);
         let mut lines = Vec::new();
         let mut reached = 0u64;
         for row in rows.iter().filter(|row| row.get::<i64, _>("attempt") == last) {

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::open::Reader;
-use crate::report::{Entry, Seconds, Time};
+use crate::report::{AttemptReport, Entry, Seconds, Time};
 use crate::run::{Cause, Outcome, Reason, RunId, State, signal_name};
 
 const ENTRIES: &str = "
@@ -26,6 +26,8 @@ SELECT name, (SELECT json_group_array(duration ORDER BY duration)
                     WHERE runs.job = jobs.number AND outcome = 1 AND duration IS NOT NULL
                     ORDER BY due DESC LIMIT 20)) AS durations
 FROM jobs";
+
+const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt";
 
 /// Which entries are asked for.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +106,12 @@ impl Reader {
         query.build_query_scalar().fetch_one(&self.pool).await
     }
 
+    /// The attempts of a run that has several, those that have ended.
+    pub async fn attempts(&self, run: RunId) -> Result<Vec<AttemptReport>, sqlx::Error> {
+        let rows = sqlx::query(ATTEMPTS).bind(run.0).fetch_all(&self.pool).await?;
+        Ok(rows.iter().filter_map(attempt).collect())
+    }
+
     /// How long the last successful runs of each job took, in microseconds and in order.
     pub async fn durations(&self) -> Result<Vec<(String, Vec<i64>)>, sqlx::Error> {
         let rows = sqlx::query(DURATIONS).fetch_all(&self.pool).await?;
@@ -128,6 +136,23 @@ fn time(row: &SqliteRow, column: &str) -> Option<Time> {
 
 fn seconds(row: &SqliteRow, column: &str) -> Option<Seconds> {
     row.get::<Option<i64>, _>(column).map(Seconds::from_micros)
+}
+
+fn attempt(row: &SqliteRow) -> Option<AttemptReport> {
+    Some(AttemptReport {
+        attempt: row.get("attempt"),
+        started: time(row, "started"),
+        ended: time(row, "ended"),
+        duration: seconds(row, "duration"),
+        outcome: Outcome::from_number(row.get("outcome"))?,
+        reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
+        detail: row.get("detail"),
+        exit_code: row.get("exit_code"),
+        signal: row.get::<Option<i32>, _>("signal").map(signal_name),
+        cpu: seconds(row, "cpu"),
+        max_rss: row.get("max_rss"),
+        output_bytes: row.get("output_bytes"),
+    })
 }
 
 /// The entry of a row; `None` if it has a word that this version does not know.

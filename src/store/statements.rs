@@ -42,28 +42,55 @@ WHERE runs.run = new.run";
 
 /// What it does not return was refused when it was opened.
 pub const BEGIN_RUNS: &str = "
-UPDATE runs SET state = 2, waited = new.waited, detail = NULL
+UPDATE runs SET state = 2, waited = coalesce(new.waited, runs.waited), detail = NULL, retry_at = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS waited FROM json_each($1)) AS new
 WHERE runs.run = new.run
 RETURNING runs.run";
 
 pub const START_RUNS: &str = "
-UPDATE runs SET started = new.started, pid = new.pid, start_ticks = new.start_ticks, boot = $2, attempts = 1
-FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, value ->> 3 AS start_ticks
+UPDATE runs SET started = coalesce(runs.started, new.started), pid = new.pid, start_ticks = new.start_ticks, boot = $2,
+    attempts = new.attempt
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, value ->> 3 AS start_ticks,
+             value ->> 4 AS attempt
       FROM json_each($1)) AS new
 WHERE runs.run = new.run";
 
+pub const INSERT_ATTEMPTS: &str = "
+INSERT INTO attempts (run, attempt, outcome, reason, detail, started, ended, duration, exit_code, signal, cpu, max_rss,
+                      output_bytes)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
+ON CONFLICT DO NOTHING";
+
+pub const RETRY_RUNS: &str = "
+UPDATE runs SET state = 1, retry_at = new.at, detail = new.detail, pid = NULL, start_ticks = NULL, boot = NULL,
+    attempts = max(runs.attempts, (SELECT coalesce(max(attempt), 0) FROM attempts WHERE attempts.run = new.run))
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS at, value ->> 2 AS detail FROM json_each($1)) AS new
+WHERE runs.run = new.run";
+
+/// A run with several attempts lasts from the start of its first to the end of its last, and has used what they have used
+/// together.
 pub const CLOSE_RUNS: &str = "
-UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = new.detail, ended = new.ended,
-    duration = new.duration, exit_code = new.exit_code, signal = new.signal, cpu = new.cpu, max_rss = new.max_rss,
+UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = new.detail,
+    ended = coalesce(new.ended, tried.ended),
+    duration = CASE WHEN tried.run IS NULL THEN new.duration
+                    ELSE coalesce(new.ended, tried.ended) - coalesce(runs.started, tried.started) END,
+    exit_code = new.exit_code, signal = new.signal,
+    cpu = coalesce(tried.cpu, new.cpu), max_rss = coalesce(tried.max_rss, new.max_rss),
     output_bytes = coalesce(
-        new.output_bytes, (SELECT max(\"offset\" + length(data)) FROM output WHERE output.run = new.run), 0),
-    attempts = max(runs.attempts, new.attempts),
-    pid = NULL, start_ticks = NULL, boot = NULL
+        tried.output_bytes, new.output_bytes,
+        (SELECT max(\"offset\" + length(data)) FROM output WHERE output.run = new.run), 0),
+    attempts = max(runs.attempts, new.attempts, coalesce(tried.attempts, 0)),
+    retry_at = NULL, pid = NULL, start_ticks = NULL, boot = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
              value ->> 4 AS ended, value ->> 5 AS duration, value ->> 6 AS exit_code, value ->> 7 AS signal,
              value ->> 8 AS cpu, value ->> 9 AS max_rss, value ->> 10 AS output_bytes, value ->> 11 AS attempts
       FROM json_each($1)) AS new
+LEFT JOIN (SELECT run, min(started) AS started, max(ended) AS ended, sum(cpu) AS cpu, max(max_rss) AS max_rss,
+                  sum(output_bytes) AS output_bytes, max(attempt) AS attempts
+           FROM attempts WHERE run IN (SELECT value ->> 0 FROM json_each($1)) GROUP BY run) AS tried
+    ON tried.run = new.run
 WHERE runs.run = new.run";
 
 pub const INSERT_EVENT: &str = "
