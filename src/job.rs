@@ -83,6 +83,8 @@ pub struct Rules {
     pub catch_up: CatchUp,
     pub catch_up_within: Option<Duration>,
     pub retries: Retries,
+    /// It runs each time when all of these have succeeded since its own last run.
+    pub after: Vec<JobName>,
 }
 
 /// Further attempts after a failure.
@@ -184,7 +186,7 @@ impl Deref for Command {
 }
 
 /// How a command runs. Most jobs say little or nothing about it: those of the same surroundings share one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Surroundings {
     pub cwd: Option<PathBuf>,
     /// In the order of the file; later ones win.

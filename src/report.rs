@@ -104,6 +104,9 @@ pub struct RunReport {
     pub entry: Entry,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<AttemptReport>,
+    /// The runs whose success called for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caused_by: Vec<RunId>,
 }
 
 /// The daemon that works on a ledger.

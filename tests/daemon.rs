@@ -655,3 +655,39 @@ fn a_pause_before_a_retry_survives_a_crash() {
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(fs::read_to_string(place.path("evidence")).unwrap(), "1 1\n1 2\n");
 }
+
+#[test]
+fn a_job_runs_after_others_and_names_their_runs() {
+    let place = Place::new(
+        "[jobs.sales]\nschedule = '@start'\ncommand = 'true'\n\
+         [jobs.stock]\nschedule = '@start'\ncwd = '.'\ncommand = 'while [ ! -e go ]; do sleep 0.05; done'\n\
+         [jobs.report]\nafter = ['sales', 'stock']\ncommand = 'echo $PUNCTUAL_CAUSE'\n\
+         [jobs.mail]\nafter = 'report'\ncommand = 'exit 4'\n\
+         [jobs.never]\nafter = 'mail'\ncommand = 'true'\n\
+         [jobs.neither]\nafter = 'never'\ncommand = 'true'\n",
+    );
+    let daemon = place.start();
+    let sales = place.ended("sales");
+    assert!(place.entries_of("report").is_empty());
+    fs::write(place.path("go"), "").unwrap();
+    let (stock, report) = (place.ended("stock"), place.ended("report"));
+    assert_eq!((&report["cause"], &report["due"], &report["late"]), (&json!("dependency"), &json!(null), &json!(null)));
+    assert_eq!(place.text(&["logs", "report"]), "dependency\n");
+    let shown = place.json(&["show", &report["run"].to_string()]);
+    assert_eq!(shown["caused_by"], json!([sales["run"], stock["run"]]));
+    let mail = place.ended("mail");
+    assert_eq!(mail["outcome"], "failed");
+    for name in ["never", "neither"] {
+        let skipped = place.ended(name);
+        assert_eq!((&skipped["outcome"], &skipped["reason"]), (&json!("skipped"), &json!("needs")));
+        assert_eq!(skipped["detail"], format!("run {} of mail failed", mail["run"]));
+    }
+    assert_eq!(daemon.stop(), Some(0));
+    // A restart calls for nothing that has run, and the success of one is not enough.
+    let daemon = place.start();
+    wait("the second start", || (place.entries_of("stock").len() == 2).then_some(()));
+    wait("the second report", || {
+        (place.entries_of("report").iter().filter(|r| r["state"] == "ended").count() == 2).then_some(())
+    });
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Capacities, Decision, Drain, Lapse, Memory, Planner, Record,
+    Action, Ahead, AheadGap, Attempted, Capacities, Decision, Drain, Lapse, Memory, Planner, Progress, Record,
     RememberedDefinition, RememberedJob, RememberedRun, Tried,
 };
 use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
@@ -95,6 +95,13 @@ const FILES: [&str; 4] = [
     overlap = "queue"
     retries = 2
     retry_delay = "20s"
+    command = "x"
+    [jobs.follower]
+    after = ["again", "queued"]
+    command = "x"
+    [jobs.last]
+    after = "follower"
+    overlap = "queue"
     command = "x"
     [jobs.beside]
     schedule = "*/6 * * * *"
@@ -391,6 +398,7 @@ impl Ledger {
                 newest: newest.map(|(_, row)| row.due_last),
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
                 last_end: self.last_end(name),
+                progress: Progress::default(),
             }
         };
         let open = self.rows.iter().filter(|(_, row)| row.state != State::Ended).map(|(run, row)| RememberedRun {
@@ -786,7 +794,8 @@ impl Driver {
     /// An entry of several instants counts as many as its definition names between its first and its last.
     fn counts_are_right(&self) {
         // The starts of the daemon and the machine are named by no pattern.
-        let named = |row: &&Row| row.cause.is_none() && !["reboot", "poll"].contains(&row.job.as_str());
+        let unnamed = ["reboot", "poll", "follower", "last"];
+        let named = |row: &&Row| row.cause.is_none() && !unnamed.contains(&row.job.as_str());
         for row in self.ledger.rows.values().filter(named) {
             let definition = self
                 .ledger

@@ -14,7 +14,7 @@ use super::trial::{MOST, Trial, parse_time};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
-use crate::job::Job;
+use crate::job::{Job, JobName};
 use crate::jobfile::Zones;
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Schedule, Timetable};
@@ -138,6 +138,10 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
 fn why_not(job: &Job, from: Timestamp) -> String {
     match (&job.timing, job.enabled) {
         (_, false) => "it is disabled".to_owned(),
+        (None, true) if !job.rules.after.is_empty() => {
+            let names: Vec<&str> = job.rules.after.iter().map(JobName::as_str).collect();
+            format!("it runs when {} succeeded", names.join(" and "))
+        }
         (None, true) => "it has no schedule: it is run by hand".to_owned(),
         (Some(timing), true) => without_instants(&timing.timetable, from),
     }

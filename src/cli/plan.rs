@@ -99,7 +99,8 @@ fn silence(job: &Job, counted: JobForecast, later: Option<Timestamp>) -> Option<
         return None;
     }
     let Some(timing) = &job.timing else {
-        return Some("by hand only".to_owned());
+        let after: Vec<&str> = job.rules.after.iter().map(JobName::as_str).collect();
+        return Some(if after.is_empty() { "by hand only".to_owned() } else { format!("after {}", after.join(", ")) });
     };
     let waits = timing.schedules().iter().any(|schedule| schedule.moment().is_some());
     Some(match later {

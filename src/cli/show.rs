@@ -10,7 +10,7 @@ use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::table::Cell;
 use super::{Answer, Done};
-use crate::job::{CommandLine, Job, Overlap, Task, Timing};
+use crate::job::{CommandLine, Job, JobName, Overlap, Task, Timing};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{AttemptReport, Entry, RunReport, Seconds, Time};
 use crate::run::{Outcome, RunId};
@@ -32,13 +32,18 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let entry = find_run(&ledger, run).await?;
         let output = output_of(&ledger, &entry).await?;
         let tried = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
-        Ok((RunReport { entry, tried }, output))
+        let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
+        Ok((RunReport { entry, tried, caused_by }, output))
     })??;
     if screen.json {
         screen.value(&report);
         return Ok(Done::Well);
     }
     describe(&report.entry, screen);
+    if !report.caused_by.is_empty() {
+        let runs: Vec<String> = report.caused_by.iter().map(ToString::to_string).collect();
+        print_fields(&[("caused by", format!("runs {}", runs.join(", ")))], screen);
+    }
     show_attempts(&report.tried, screen);
     if !output.is_empty() {
         screen.line("");
@@ -211,6 +216,7 @@ fn definition(job: &Job) -> serde_json::Value {
         "overlap": job.rules.overlap.word(),
         "queue_limit": queue_limit(job),
         "pool": job.rules.pools,
+        "after": job.rules.after,
         "retries": job.rules.retries.most,
         "retry_delay": Seconds::from(job.rules.retries.delay),
         "retry_max_delay": Seconds::from(job.rules.retries.max_delay),
@@ -218,6 +224,10 @@ fn definition(job: &Job) -> serde_json::Value {
         "catch_up": job.rules.catch_up.word(),
         "catch_up_within": job.rules.catch_up_within.map(Seconds::from),
     })
+}
+
+fn names(jobs: &[JobName]) -> String {
+    jobs.iter().map(JobName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn queue_limit(job: &Job) -> Option<usize> {
@@ -257,6 +267,7 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
                 fields.push(("not_on_then", written.not_on_then.clone().unwrap_or_else(|| "skip".to_owned())));
             }
         }
+        None if !job.rules.after.is_empty() => fields.push(("after", names(&job.rules.after))),
         None => fields.push(("schedule", "none: by hand only".to_owned())),
     }
     if let Some(jitter) = job.jitter {

@@ -54,6 +54,8 @@ impl Checker<'_> {
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
             retries: self.retries(raw),
+            // Names that are none were complained about with the order of jobs.
+            after: raw.after.iter().flat_map(|at| &at.value).filter_map(|at| JobName::new(&at.value).ok()).collect(),
         };
         self.known.rules(rules)
     }

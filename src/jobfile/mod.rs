@@ -8,6 +8,7 @@ mod check;
 mod checker;
 mod diagnostic;
 mod known;
+mod order;
 mod places;
 mod raw;
 mod section;
@@ -28,6 +29,7 @@ use calendars::{Calendars, RawCalendar};
 use checker::Checker;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Source, nearest};
 use known::Known;
+use order::check_order;
 use places::job_places;
 pub use places::{JobPlaces, Origin};
 use raw::{Policies, RawJob};
@@ -152,6 +154,7 @@ impl Draft {
                 jobs.push(Arc::new(job));
             }
         }
+        check_order(&self.jobs, &mut self.said);
         self.said.sort();
         Checked { source: self.source, jobs, pools: self.pools, said: self.said, places }
     }

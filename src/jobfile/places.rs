@@ -60,6 +60,7 @@ fn origins(raw: &RawJob, defaults: &Policies) -> Vec<(&'static str, Origin)> {
         ("schedule", own(raw.schedule.as_ref().map(|at| at.span.clone()))),
         ("not_before", own(raw.not_before.as_ref().map(|at| at.span.clone()))),
         ("not_after", own(raw.not_after.as_ref().map(|at| at.span.clone()))),
+        ("after", own(raw.after.as_ref().map(|at| at.span.clone()))),
         ("command", own(raw.command.as_ref().map(|at| at.span.clone()))),
         ("stdin", own(raw.stdin.as_ref().map(|at| at.span.clone()))),
     ];

@@ -37,7 +37,8 @@ const POLICY_KEYS: [&str; 23] = [
     "retry_delay",
     "retry_max_delay",
 ];
-const JOB_KEYS: [&str; 7] = ["description", "enabled", "schedule", "not_before", "not_after", "command", "stdin"];
+const JOB_KEYS: [&str; 8] =
+    ["description", "enabled", "schedule", "not_before", "not_after", "after", "command", "stdin"];
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
 const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
@@ -90,6 +91,7 @@ pub struct RawJob {
     pub schedule: Option<At<Vec<At<String>>>>,
     pub not_before: Option<At<Bound>>,
     pub not_after: Option<At<Bound>>,
+    pub after: Option<At<Vec<At<String>>>>,
     pub command: Option<At<RawCommand>>,
     /// Whether there was anything under `command`, right or wrong.
     pub has_command: bool,
@@ -188,6 +190,7 @@ impl RawJob {
             schedule: section.texts("schedule"),
             not_before: section.bound("not_before"),
             not_after: section.bound("not_after"),
+            after: section.texts("after"),
             command: read_command(&mut section),
             has_command: table.contains_key("command"),
             stdin: section.text("stdin"),

@@ -362,3 +362,49 @@ command = "x"
     }
     assert_eq!(said.len(), 10, "{said:#?}");
 }
+
+#[test]
+fn what_is_wrong_with_the_order_of_jobs_has_its_place() {
+    let said = errors(
+        r#"
+[jobs.a]
+after = ["b", "gone"]
+command = "x"
+[jobs.b]
+after = "c"
+command = "x"
+[jobs.c]
+after = ["a", "d"]
+command = "x"
+[jobs.d]
+schedule = "@daily"
+after = "e"
+command = "x"
+[jobs.e]
+after = "e"
+command = "x"
+[jobs.f]
+after = []
+command = "x"
+"#,
+    );
+    for expect in [
+        "3:9 [\"b\", \"gone\"]: these jobs wait for each other: a after b after c after a",
+        "3:15 \"gone\": there is no job `gone`",
+        "12:12 \"@daily\": a job runs by its schedule or after others, not both",
+        "16:9 \"e\": these jobs wait for each other: e after e",
+        "19:9 []: `after` is empty",
+    ] {
+        assert!(said.iter().any(|said| said.starts_with(expect)), "{expect}: {said:#?}");
+    }
+    assert_eq!(said.len(), 5, "{said:#?}");
+}
+
+#[test]
+fn a_long_chain_of_jobs_is_checked_without_a_deep_stack() {
+    let job = |number: usize| format!("[jobs.j{number}]\nafter = 'j{}'\ncommand = 'x'\n", number + 1);
+    let chain: String = (0..20_000).map(job).collect();
+    let file = format!("{chain}[jobs.j20000]\nschedule = '@daily'\ncommand = 'x'\n");
+    let checked = check(&file);
+    assert!(checked.is_right() && checked.jobs.len() == 20_001, "{:?}", checked.said.errors.first());
+}

@@ -56,6 +56,13 @@ impl Draft {
         self.act(Action::Start(launch));
     }
 
+    /// The run of a job that was opened last was called for by the success of these.
+    pub fn caused(&mut self, job: &JobName, causes: &[RunId]) {
+        if let Some(entry) = self.opened.values_mut().rfind(|entry| entry.job == *job) {
+            entry.caused_by = causes.to_vec();
+        }
+    }
+
     /// What was opened and has not begun.
     pub fn waiting(&mut self) -> impl Iterator<Item = &mut OpenEntry> {
         self.opened.values_mut().filter(|entry| entry.state == State::Waiting)
@@ -147,6 +154,8 @@ pub struct OpenEntry {
     pub state: State,
     /// What it waits for, if it does.
     pub detail: Option<String>,
+    /// The runs whose success called for it.
+    pub caused_by: Vec<RunId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::follow::Progress;
 use super::verdict::Verdict;
 use crate::job::{JobName, Timing, WrittenTiming};
 use crate::run::{Cause, GapEntry, Outcome, Reason, RunId, State};
@@ -32,6 +33,7 @@ pub struct RememberedJob {
     pub gap: Option<GapEntry>,
     /// When its last run ended, or began where its end was never learned.
     pub last_end: Option<Timestamp>,
+    pub progress: Progress,
 }
 
 /// The definition in force when the ledger was last written.

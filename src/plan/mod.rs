@@ -7,6 +7,7 @@
 mod account;
 mod change;
 mod decision;
+mod follow;
 mod forecast;
 mod memory;
 mod overlap;
@@ -21,6 +22,7 @@ mod verdict;
 
 pub use change::{Change, Changes};
 pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};
+pub use follow::Progress;
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
 pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 pub use owed::Lapse;

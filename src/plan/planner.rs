@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Account, GapKind};
 use super::decision::{Action, Attempted, Closing, Decision, Draft, Launch, OpenEntry, Record};
+use super::follow::Follow;
 use super::memory::Ahead;
 use super::overlap::{Admission, Unended, admit};
 use super::owed::{Lapse, Owed, Policy};
@@ -30,6 +31,7 @@ pub struct Planner {
     pub(super) runs: BTreeMap<RunId, OpenRun>,
     pub(super) timers: Timers,
     pub(super) queue: Queue,
+    pub(super) follow: Follow,
     highest: i64,
     /// The latest moment it was told of.
     pub(super) latest: Timestamp,
@@ -101,6 +103,7 @@ impl Planner {
             runs: BTreeMap::new(),
             timers: Timers::default(),
             queue: Queue::new(capacities),
+            follow: Follow::default(),
             highest,
             latest: now,
             draining: false,
@@ -160,6 +163,9 @@ impl Planner {
         let mut draft = Draft::default();
         if let Some(open) = self.runs.get_mut(&run) {
             open.started = Some(at);
+            if open.attempts == 1 {
+                self.follow.began(&open.job.name, at);
+            }
             draft.record(Record::Started { run, attempt: open.attempts, at, process });
         }
         draft.finish()
@@ -188,18 +194,39 @@ impl Planner {
         match pause {
             Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
             None => {
-                self.forget(run, ended.at.min(now));
-                draft.close(Closing {
-                    run,
-                    outcome: verdict.outcome,
-                    reason: verdict.reason,
-                    detail: verdict.detail,
-                    ended: Some(ended),
-                });
+                let (job, at) = (open.job.name.clone(), ended.at.min(now));
+                self.forget(run, at);
+                let (outcome, reason) = (verdict.outcome, verdict.reason);
+                draft.close(Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) });
+                self.follow_up(&job, run, (outcome, reason), at, &mut draft);
             }
         }
         self.fill_places(&mut draft);
         draft.finish()
+    }
+
+    /// A job's run is over: those that run after it are called for, or will not run because of it.
+    pub(super) fn follow_up(
+        &mut self,
+        job: &JobName,
+        run: RunId,
+        (outcome, reason): (Outcome, Option<Reason>),
+        at: Timestamp,
+        draft: &mut Draft,
+    ) {
+        if outcome == Outcome::Succeeded {
+            for (dependent, causes) in self.follow.succeeded(job, at, run) {
+                self.due(&dependent, self.latest, Cause::Dependency, false, draft);
+                draft.caused(&dependent, &causes);
+            }
+        } else if outcome.is_failure(reason) {
+            for dependent in self.follow.downstream(job) {
+                let detail = Some(format!("run {run} of {job} {outcome}"));
+                let kind = GapKind { outcome: Outcome::Skipped, reason: Reason::Needs, detail };
+                let tally = Tally { count: 1, first: self.latest, last: self.latest };
+                self.record_gap(&dependent, kind, tally, draft);
+            }
+        }
     }
 
     /// The run goes on after a pause, in which it holds no place.
@@ -369,6 +396,7 @@ impl Planner {
             _ => SignedDuration::ZERO,
         };
         let ready = due + jitter;
+        self.follow.began(name, since);
         slot.open.insert(run);
         let phase = if in_turn {
             slot.turns.push_back(run);
@@ -388,7 +416,16 @@ impl Planner {
                 self.timers.set(name, &mut slot.timer, None);
             }
         }
-        draft.open(OpenEntry { run, job: name.clone(), cause, due, jitter, state: State::Waiting, detail: None });
+        draft.open(OpenEntry {
+            run,
+            job: name.clone(),
+            cause,
+            due,
+            jitter,
+            state: State::Waiting,
+            detail: None,
+            caused_by: Vec::new(),
+        });
     }
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {

@@ -28,6 +28,10 @@ impl Planner {
     ) -> (Self, Decision) {
         let mut planner = Self::empty(capacities.into(), memory.highest, now);
         let mut draft = Draft::default();
+        planner.follow.set_jobs(jobs);
+        for job in &memory.jobs {
+            planner.follow.remember(&job.name, job.progress);
+        }
         let mut known = BTreeMap::new();
         let mut traces: BTreeMap<JobName, Timestamp> =
             memory.jobs.iter().filter_map(|job| Some((job.name.clone(), newest_trace(job)?))).collect();
@@ -138,6 +142,7 @@ impl Planner {
             match self.fate(&run) {
                 Some(Verdict { outcome, reason, detail }) => {
                     draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
+                    self.follow_up(&run.job, run.run, (outcome, reason), self.latest, draft);
                 }
                 None => self.wait_on(&run),
             }
@@ -242,6 +247,7 @@ impl Planner {
                 }
             }
         }
+        self.follow.set_jobs(jobs);
         self.queue.set_capacities(capacities.into());
         // What a longer jitter had put off until now.
         self.settle_due(Lapse::Suspended, &mut draft);

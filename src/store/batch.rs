@@ -20,6 +20,7 @@ struct Rows {
     structure: Vec<Structure>,
     removed: Vec<Value>,
     inserted: Vec<(RunId, Value)>,
+    caused: Vec<Value>,
     resized: BTreeMap<RunId, Value>,
     begun: Vec<(RunId, Value)>,
     started: Vec<Value>,
@@ -87,7 +88,10 @@ impl Rows {
             Record::SetBack { at, highest } => {
                 self.structure.push(Structure::SetBack { at: at.as_microsecond(), highest: highest.0 });
             }
-            Record::Opened(entry) => self.inserted.push((entry.run, opened(entry))),
+            Record::Opened(entry) => {
+                self.inserted.push((entry.run, opened(entry)));
+                self.caused.extend(entry.caused_by.iter().map(|cause| json!([entry.run, cause])));
+            }
             Record::Gap { job, gap, detail } => self.inserted.push((gap.run, gap_row(job, gap, detail.as_deref()))),
             Record::GapResized { run, due_last, count } => {
                 self.resized.insert(*run, json!([run, due_last.as_microsecond(), count]));
@@ -118,6 +122,7 @@ impl Rows {
         }
         execute(connection, sql::REMOVE_GAPS, self.removed).await?;
         returning(connection, sql::INSERT_RUNS, self.inserted, Some(identity.host), refused).await?;
+        execute(connection, sql::INSERT_CAUSES, self.caused).await?;
         execute(connection, sql::RESIZE_GAPS, self.resized.into_values().collect()).await?;
         returning(connection, sql::BEGIN_RUNS, self.begun, None, refused).await?;
         if !self.started.is_empty() {
@@ -232,7 +237,7 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
 }
 
 fn opened(entry: &OpenEntry) -> Value {
-    let OpenEntry { run, job, cause, due, jitter, state, detail } = entry;
+    let OpenEntry { run, job, cause, due, jitter, state, detail, caused_by: _ } = entry;
     let (due, jitter) = (due.as_microsecond(), i64::try_from(jitter.as_micros()).unwrap_or(i64::MAX));
     json!([run, job, cause.number(), due, null, 1, state.number(), null, null, detail, jitter])
 }

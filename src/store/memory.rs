@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::open::{Reader, Store};
 use crate::job::{JobName, WrittenTiming};
 use crate::jobfile::{Zones, calendar_from, timing_from};
-use crate::plan::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
+use crate::plan::{Ahead, AheadGap, Memory, Progress, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
 use crate::schedule::Calendar;
 
@@ -25,9 +25,16 @@ SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
        EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed,
        (SELECT coalesce(last.ended, last.started, last.due) FROM runs AS last
         WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
-        ORDER BY last.due DESC LIMIT 1) AS last_end
+        ORDER BY last.due DESC LIMIT 1) AS last_end,
+       (SELECT begun.started FROM runs AS begun
+        WHERE begun.job = jobs.number AND begun.due_last IS NULL AND begun.started IS NOT NULL
+        ORDER BY begun.due DESC LIMIT 1) AS last_begun,
+       good.ended AS good_ended, good.run AS good_run
 FROM jobs
 LEFT JOIN definitions ON definitions.job = jobs.number AND definitions.until IS NULL
+LEFT JOIN runs AS good ON good.run = (
+    SELECT success.run FROM runs AS success
+    WHERE success.job = jobs.number AND success.outcome = 1 ORDER BY success.due DESC LIMIT 1)
 LEFT JOIN runs ON runs.run = (
     SELECT newest.run FROM runs AS newest
     WHERE newest.job = jobs.number AND newest.cause <= 3 AND newest.due <= $1
@@ -157,6 +164,10 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> 
         // Whatever came later, a run by hand too, is a neighbour of its own.
         gap: gap(row).filter(|_| !row.get::<bool, _>("is_followed")),
         last_end: time(row, "last_end"),
+        progress: Progress {
+            began: time(row, "last_begun"),
+            succeeded: time(row, "good_ended").zip(row.get::<Option<i64>, _>("good_run").map(RunId)),
+        },
     })
 }
 

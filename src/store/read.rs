@@ -27,6 +27,8 @@ SELECT name, (SELECT json_group_array(duration ORDER BY duration)
                     ORDER BY due DESC LIMIT 20)) AS durations
 FROM jobs";
 
+const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY caused_by";
+
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt";
 
 /// Which entries are asked for.
@@ -110,6 +112,12 @@ impl Reader {
     pub async fn attempts(&self, run: RunId) -> Result<Vec<AttemptReport>, sqlx::Error> {
         let rows = sqlx::query(ATTEMPTS).bind(run.0).fetch_all(&self.pool).await?;
         Ok(rows.iter().filter_map(attempt).collect())
+    }
+
+    /// The runs whose success called for a run.
+    pub async fn causes(&self, run: RunId) -> Result<Vec<RunId>, sqlx::Error> {
+        let causes: Vec<i64> = sqlx::query_scalar(CAUSES).bind(run.0).fetch_all(&self.pool).await?;
+        Ok(causes.into_iter().map(RunId).collect())
     }
 
     /// How long the last successful runs of each job took, in microseconds and in order.

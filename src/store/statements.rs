@@ -35,6 +35,11 @@ FROM json_each($1) WHERE true
 ON CONFLICT DO NOTHING
 RETURNING run";
 
+pub const INSERT_CAUSES: &str = "
+INSERT INTO dependencies (run, caused_by)
+SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
+ON CONFLICT DO NOTHING";
+
 pub const RESIZE_GAPS: &str = "
 UPDATE runs SET due_last = new.due_last, count = new.count
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS due_last, value ->> 2 AS count FROM json_each($1)) AS new
