@@ -380,6 +380,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_few_of_many_that_are_long_ago_are_few() {
+        let table = utc(&["* * * * 1 *"]);
+        let (after, until) = (at("2026-01-01T00:00:00Z"), at("2026-12-31T12:00:00Z"));
+        let window = table.last_few(after, until, 3);
+        assert!((3..=1003).contains(&table.count(window, until)), "{window}");
+        assert_eq!(table.tally(after, until).unwrap().last, at("2026-01-31T23:59:59Z"));
+        assert_eq!(table.last_few(after, until, 10_000_000), after);
+    }
+
+    #[test]
     fn an_instant_named_twice_is_one() {
         let table = utc(&["0 * * * *", "every 30m"]);
         let instants: Vec<_> = table.between(at("2026-01-01T00:30:00Z"), at("2026-01-01T02:00:00Z")).collect();

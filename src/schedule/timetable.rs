@@ -42,6 +42,9 @@ const MOST_CLOSED_STRETCHES: u32 = 4_000;
 /// No two instants of a schedule are closer; those of two schedules may be.
 const SHORTEST_PACE: SignedDuration = SignedDuration::from_secs(1);
 
+/// So many instants more than were asked for are walked without a thought.
+const FEW_MORE: u64 = 1_000;
+
 /// All that a job says about its instants.
 ///
 /// Two schedules that name the same instant name one.
@@ -219,16 +222,32 @@ impl Timetable {
         let first = self.next_after(after).unwrap_or(until);
         let pace = self.next_after(first).unwrap_or(until).duration_since(first).max(SHORTEST_PACE);
         let mut window = pace.saturating_mul(i32::try_from(few).unwrap_or(i32::MAX));
+        let mut too_late = until;
+        let mut from;
+        let mut count;
         loop {
-            let from = until.checked_sub(window).unwrap_or(Timestamp::MIN);
+            from = until.checked_sub(window).unwrap_or(Timestamp::MIN).max(after);
+            count = self.count(from, until);
+            if count >= few {
+                break;
+            }
             if from <= after {
                 return after;
             }
-            if self.count(from, until) >= few {
-                return from;
-            }
+            too_late = from;
             window = window.saturating_mul(2);
         }
+        // A job of all the seconds of a day in January has none in the half year before December, and many in a year.
+        while count > few + FEW_MORE {
+            let middle = from + from.duration_until(too_late) / 2;
+            let later = self.count(middle, until);
+            if later < few {
+                too_late = middle;
+            } else {
+                (from, count) = (middle, later);
+            }
+        }
+        from
     }
 
     /// Whether the schedules name any instant at all, the past included.
