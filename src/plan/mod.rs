@@ -7,6 +7,7 @@
 mod account;
 mod change;
 mod decision;
+mod ending;
 mod follow;
 mod forecast;
 mod memory;
@@ -17,6 +18,7 @@ mod queue;
 mod refusal;
 mod restart;
 mod retry;
+mod set_back;
 mod timers;
 mod verdict;
 

@@ -7,17 +7,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Account, GapKind};
-use super::decision::{Action, Attempted, Closing, Decision, Draft, Launch, OpenEntry, Record};
+use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
 use super::follow::Follow;
-use super::memory::Ahead;
 use super::overlap::{Admission, Unended, admit};
 use super::owed::{Lapse, Owed, Policy};
 use super::queue::{Capacities, Queue};
-use super::retry::pause;
 use super::timers::Timers;
-use super::verdict::{Verdict, verdict};
+use super::verdict::Verdict;
 use crate::job::{CatchUp, Job, JobName};
-use crate::run::{Cause, Ended, EventKind, EventNote, Outcome, ProcessId, Reason, RunId, State};
+use crate::run::{Cause, Outcome, ProcessId, Reason, RunId, State};
 use crate::schedule::Tally;
 
 /// What a run waits for whose job has earlier ones that have not ended.
@@ -32,10 +30,10 @@ pub struct Planner {
     pub(super) timers: Timers,
     pub(super) queue: Queue,
     pub(super) follow: Follow,
-    highest: i64,
+    pub(super) highest: i64,
     /// The latest moment it was told of.
     pub(super) latest: Timestamp,
-    draining: bool,
+    pub(super) draining: bool,
 }
 
 /// A job in force and its runs that have not ended.
@@ -171,83 +169,6 @@ impl Planner {
         draft.finish()
     }
 
-    /// The attempt of a run has ended.
-    pub fn handle_ended(&mut self, run: RunId, ended: Ended, now: Timestamp) -> Decision {
-        self.latest = self.latest.max(now);
-        let mut draft = Draft::default();
-        let Some(open) = self.runs.get(&run) else {
-            return draft.finish();
-        };
-        let (attempt, verdict) = (open.attempts, verdict(&open.job, &ended));
-        let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended);
-        if pause.is_some() || attempt > 1 {
-            draft.record(Record::Attempted(Attempted {
-                run,
-                attempt,
-                started: open.started,
-                outcome: verdict.outcome,
-                reason: verdict.reason,
-                detail: verdict.detail.clone(),
-                ended: ended.clone(),
-            }));
-        }
-        match pause {
-            Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
-            None => {
-                let (job, at) = (open.job.name.clone(), ended.at.min(now));
-                self.forget(run, at);
-                let (outcome, reason) = (verdict.outcome, verdict.reason);
-                draft.close(Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) });
-                self.follow_up(&job, run, (outcome, reason), at, &mut draft);
-            }
-        }
-        self.fill_places(&mut draft);
-        draft.finish()
-    }
-
-    /// A job's run is over: those that run after it are called for, or will not run because of it.
-    pub(super) fn follow_up(
-        &mut self,
-        job: &JobName,
-        run: RunId,
-        (outcome, reason): (Outcome, Option<Reason>),
-        at: Timestamp,
-        draft: &mut Draft,
-    ) {
-        if outcome == Outcome::Succeeded {
-            for (dependent, causes) in self.follow.succeeded(job, at, run) {
-                self.due(&dependent, self.latest, Cause::Dependency, false, draft);
-                draft.caused(&dependent, &causes);
-            }
-        } else if outcome.is_failure(reason) {
-            for dependent in self.follow.downstream(job) {
-                let detail = Some(format!("run {run} of {job} {outcome}"));
-                let kind = GapKind { outcome: Outcome::Skipped, reason: Reason::Needs, detail };
-                let tally = Tally { count: 1, first: self.latest, last: self.latest };
-                self.record_gap(&dependent, kind, tally, draft);
-            }
-        }
-    }
-
-    /// The run goes on after a pause, in which it holds no place.
-    fn try_again(&mut self, run: RunId, verdict: Verdict, ended: &Ended, pause: Duration, draft: &mut Draft) {
-        let Some(open) = self.runs.get_mut(&run) else {
-            return;
-        };
-        let at = SignedDuration::try_from(pause).ok().and_then(|pause| ended.at.checked_add(pause).ok());
-        let at = at.unwrap_or(ended.at);
-        let detail = verdict.detail.as_deref().unwrap_or_default();
-        let next = open.attempts + 1;
-        let detail =
-            format!("waits for attempt {next}, because attempt {} {}: {detail}", open.attempts, verdict.outcome);
-        draft.record(Record::Retried { run, at, detail });
-        self.queue.free_place(&open.job.rules.pools);
-        self.queue.push(at, run, open.job.rules.pools.clone());
-        open.phase = Phase::Waiting { since: at };
-        open.ready = at;
-        open.last = Some(verdict);
-    }
-
     /// From now on nothing starts; what runs is treated as `drain` says.
     pub fn handle_drain(&mut self, drain: Drain) -> Decision {
         self.draining = true;
@@ -262,55 +183,6 @@ impl Planner {
             }
         }
         draft.finish()
-    }
-
-    /// The clock was set by `step` and shows `now`. `ahead` is what the ledger says of times later than that.
-    pub fn handle_clock_set(&mut self, now: Timestamp, step: SignedDuration, ahead: Ahead) -> Decision {
-        let mut draft = Draft::default();
-        let way = if step.is_negative() { "back" } else { "forward" };
-        let detail = format!("the clock was set {way} by {:#}", step.abs());
-        draft.record(Record::Event(EventNote { at: now, kind: EventKind::ClockStep, job: None, detail }));
-        // A draining planner decides on nothing; the next one will read from the ledger that the clock was set back.
-        if now < self.latest && !self.draining {
-            self.settle_due(Lapse::Suspended, &mut draft);
-            self.latest = now;
-            self.cut_back(ahead, &mut draft);
-            let names: Vec<JobName> = self.slots.keys().cloned().collect();
-            for name in &names {
-                self.arm(name);
-            }
-        }
-        draft.finish()
-    }
-
-    /// Entries of instants that are no longer past were never real; runs stay, and their instants get no second one.
-    pub(super) fn cut_back(&mut self, ahead: Ahead, draft: &mut Draft) {
-        let now = self.latest;
-        draft.record(Record::SetBack { at: now, highest: RunId(self.highest) });
-        for account in self.accounts.values_mut() {
-            account.cut_back(now);
-        }
-        self.bring_retries_back();
-        for (job, due) in ahead.taken {
-            // Also of a job that is gone: it may be added again before the instant comes.
-            self.accounts.entry(job).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
-        }
-        for gap in ahead.gaps {
-            let account = self.accounts.entry(gap.job.clone()).or_insert_with(|| Account::opened(None, now));
-            draft.record(account.cut_gap(gap, now));
-        }
-    }
-
-    /// A pause before a retry lasts no longer because the clock shows less than before.
-    fn bring_retries_back(&mut self) {
-        for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.last.is_some() && open.phase != Phase::Running)
-        {
-            let soonest = latest_retry(&open.job, open.ready, self.latest);
-            if soonest < open.ready && self.queue.remove(open.ready, *run) {
-                self.queue.push(soonest, *run, open.job.rules.pools.clone());
-                open.ready = soonest;
-            }
-        }
     }
 
     /// Decides on every instant up to now, job by job as they fell due.
@@ -439,57 +311,6 @@ impl Planner {
         }
     }
 
-    /// Takes a run out of everything that knows of it, because it is over since `at`; the job's next one in turn waits for
-    /// a place, and what follows from its end is known now.
-    pub(super) fn forget(&mut self, run: RunId, at: Timestamp) -> Option<OpenRun> {
-        let open = self.runs.remove(&run)?;
-        match open.phase {
-            Phase::Running => self.queue.free_place(&open.job.rules.pools),
-            Phase::Waiting { .. } => {
-                self.queue.remove(open.ready, run);
-            }
-            Phase::InTurn { .. } => {}
-        }
-        if let Some(slot) = self.slots.get_mut(&open.job.name) {
-            slot.open.remove(&run);
-            slot.turns.retain(|waiting| *waiting != run);
-            self.next_turn(&open.job.name);
-            self.follow_end(&open.job.name, at);
-        }
-        Some(open)
-    }
-
-    /// Lets the job's next run in turn wait for a place, if none of its earlier ones is left.
-    pub(super) fn next_turn(&mut self, name: &JobName) {
-        let Some(slot) = self.slots.get_mut(name) else {
-            return;
-        };
-        if slot.open.len() > slot.turns.len() {
-            return;
-        }
-        let Some(run) = slot.turns.pop_front() else {
-            return;
-        };
-        if let Some(open) = self.runs.get_mut(&run)
-            && let Phase::InTurn { since } = open.phase
-        {
-            open.phase = Phase::Waiting { since };
-            self.queue.push(open.ready, run, open.job.rules.pools.clone());
-        }
-    }
-
-    /// The next instant of a job may follow from the end of its last run.
-    pub(super) fn follow_end(&mut self, name: &JobName, at: Timestamp) {
-        let is_open = self.slots.get(name).is_some_and(|slot| !slot.open.is_empty());
-        let Some(account) = self.accounts.get_mut(name).filter(|_| !is_open) else {
-            return;
-        };
-        if let Some(pause) = account.after_end() {
-            account.follow(at, pause);
-            self.arm(name);
-        }
-    }
-
     /// Gives the free places to those that wait.
     pub(super) fn fill_places(&mut self, draft: &mut Draft) {
         if self.draining {
@@ -539,12 +360,6 @@ impl Planner {
         self.highest += 1;
         RunId(self.highest)
     }
-}
-
-/// When a run is tried again at the latest.
-pub(super) fn latest_retry(job: &Job, at: Timestamp, now: Timestamp) -> Timestamp {
-    let longest = SignedDuration::try_from(job.rules.retries.max_delay).unwrap_or(SignedDuration::MAX);
-    now.checked_add(longest).map_or(at, |latest| at.min(latest))
 }
 
 fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
