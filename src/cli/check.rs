@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
 use super::places::{config_file, environment, read, running_daemon};
-use super::screen::Screen;
+use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -83,10 +83,7 @@ fn unreadable(file: &str, message: String) -> CheckReport {
 fn show(configuration: &Configuration, screen: &mut Screen) {
     complain_about(configuration, screen);
     let said = &configuration.checked.said;
-    let count = |number: usize, what: &str| match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
-    };
+    let count = |number: usize, what: &str| counted(number as u64, what);
     let path = configuration.path.display();
     let jobs = count(configuration.checked.jobs.len(), "job");
     match (said.errors.len(), said.warnings.len()) {

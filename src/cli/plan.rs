@@ -11,7 +11,7 @@ use super::args::{Global, PlanArguments};
 use super::check::read_right;
 use super::heat::{self, Heat};
 use super::places::{ask, open_ledger_if_any, unreadable};
-use super::screen::{Screen, span, time_in, visible};
+use super::screen::{Screen, counted, span, time_in, visible};
 use super::table::Cell;
 use super::trial::parse_time;
 use super::{Answer, Done, Refusal};
@@ -179,7 +179,8 @@ fn disturbed(job: &Job, transition: &Transition) -> Vec<DisturbedJob> {
 fn show(report: &PlanReport, heat: &Heat, screen: &mut Screen) {
     let runs: u64 = report.jobs.iter().map(|job| job.runs).sum();
     let (from, until) = (screen.time(report.from), screen.time(report.until));
-    screen.line(format!("{from} to {until}: {runs} runs of {} jobs", report.jobs.len()));
+    let (runs, jobs) = (counted(runs, "run"), counted(report.jobs.len() as u64, "job"));
+    screen.line(format!("{from} to {until}: {runs} of {jobs}"));
     screen.line("");
     heat::show(heat, screen);
     show_collisions(report, screen);
@@ -223,13 +224,14 @@ fn show_collisions(report: &PlanReport, screen: &mut Screen) {
 fn show_limits(report: &PlanReport, screen: &mut Screen) {
     let known = report.jobs.iter().filter(|job| job.usual_duration.is_some()).count();
     heading("At once", screen);
-    screen.line(format!("{} runs at the most, of {} places", report.most_running, report.max_running));
+    let places = counted(report.max_running as u64, "place");
+    screen.line(format!("{} at the most, of {places}", counted(report.most_running as u64, "run")));
     if report.waiting > 0 {
-        screen.line(format!("{} runs wait for a place (max_running)", report.waiting));
+        screen.line(format!("{} to wait for a place or a pool", counted(report.waiting, "run")));
     }
     if known < report.jobs.len() {
-        let unknown = report.jobs.len() - known;
-        screen.line(screen.dim(&format!("{unknown} jobs have no successful run to measure; theirs count as instant")));
+        let unknown = counted((report.jobs.len() - known) as u64, "job");
+        screen.line(screen.dim(&format!("{unknown} without a successful run to measure; theirs take no time here")));
     }
 }
 

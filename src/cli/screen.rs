@@ -158,6 +158,11 @@ pub fn span(seconds: Seconds) -> String {
     }
 }
 
+/// A number of things: `1 run`, `2 runs`.
+pub fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A number of bytes with a unit.
 pub fn bytes(count: i64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
