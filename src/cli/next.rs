@@ -148,6 +148,9 @@ fn why_not(job: &Job, from: Timestamp) -> String {
 }
 
 fn without_instants(timetable: &Timetable, from: Timestamp) -> String {
+    if timetable.bounds.last() < from {
+        return "its not_after is past".to_owned();
+    }
     if timetable.after_end().is_some() {
         return "when depends on the end of its last run; ask `punctual status`".to_owned();
     }

@@ -65,7 +65,7 @@ impl Known {
         let in_advance = timetable.schedules.iter().all(|schedule| schedule.names_instants());
         let known = KnownTiming {
             names_any: timetable.names_any(),
-            is_past: in_advance && timetable.next_after(now).is_none(),
+            is_past: timetable.bounds.last() < now || in_advance && timetable.next_after(now).is_none(),
             timing,
         };
         self.timings.insert(written, known.clone());

@@ -408,3 +408,18 @@ fn a_long_chain_of_jobs_is_checked_without_a_deep_stack() {
     let checked = check(&file);
     assert!(checked.is_right() && checked.jobs.len() == 20_001, "{:?}", checked.said.errors.first());
 }
+
+#[test]
+fn what_will_never_run_again_is_a_trap() {
+    let job = |schedule: &str, more: &str| format!("[jobs.a]\nschedule = '{schedule}'\n{more}\ncommand = 'x'\n");
+    let past = "this schedule will not fire again: all its instants are past";
+    assert_eq!(
+        warnings(&job("every 1h after end", "not_after = 2020-01-01")),
+        [format!("'every 1h after end': {past}")]
+    );
+    assert_eq!(warnings(&job("@start", "not_after = 2020-01-01")), [format!("'@start': {past}")]);
+    assert_eq!(warnings(&job("every 1h after end", "not_after = 2030-01-01")), [""; 0]);
+    let closed = job("0 * * * *", "not_on = 'all'") + "[calendars.all]\nhours = '00:00-24:00'\n";
+    let said = "'0 * * * *': its calendars skip all the instants that this schedule has left";
+    assert_eq!(warnings(&closed), [said]);
+}

@@ -23,6 +23,10 @@ impl Checked {
             let surprises = job.active_timing().map(|timing| clock_changes(timing, now)).unwrap_or_default();
             let help = "say what is meant with dst_gap and dst_fold, or choose another hour";
             warnings.extend(surprises.into_iter().map(|message| (key(job), span.clone(), message, help)));
+            if job.active_timing().is_some_and(|timing| is_closed_for_good(timing, now)) {
+                let message = "its calendars skip all the instants that this schedule has left".to_owned();
+                warnings.push((key(job), span, message, "look at what `not_on` names"));
+            }
         }
         let rush: Vec<_> = self.jobs_with_places().filter(|(job, _)| starts_at_midnight(job, now)).collect();
         if let [(first, places), ..] = &rush[..]
@@ -62,6 +66,10 @@ fn clock_changes(timing: &Timing, now: Timestamp) -> Vec<String> {
         surprises.extend(timetable.disturbed_by(transition).into_iter().map(say));
     }
     surprises
+}
+
+fn is_closed_for_good(timing: &Timing, now: Timestamp) -> bool {
+    timing.timetable.next_after(now).is_some() && timing.timetable.next_open(now).is_none()
 }
 
 fn effect(effect: Effect) -> &'static str {
