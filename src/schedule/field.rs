@@ -7,8 +7,10 @@ use super::ScheduleError;
 /// Nothing is scheduled before the epoch.
 pub const FIRST_YEAR: i16 = 1970;
 
-/// The last one is the last that croner counts.
-pub const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), 5000);
+/// Croner ends its search where the year 5000 begins.
+pub const LAST_YEAR: i16 = 4999;
+
+pub const YEARS: (u16, u16) = (FIRST_YEAR.unsigned_abs(), LAST_YEAR.unsigned_abs());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

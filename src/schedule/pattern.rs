@@ -8,7 +8,7 @@ use croner::{Cron, Weekday};
 use jiff::civil::{Date, DateTime, Time};
 
 use super::ScheduleError;
-use super::field::FIRST_YEAR;
+use super::field::{FIRST_YEAR, LAST_YEAR};
 use super::syntax::Fields;
 use super::trap::{self, Trap};
 
@@ -39,7 +39,9 @@ impl Pattern {
         let last_year = cron.pattern.years.values().last().copied();
         let pattern = Self {
             fixed: fields.fixed,
-            last_year: last_year.and_then(|year| i16::try_from(year).ok()).unwrap_or(i16::MAX),
+            last_year: last_year
+                .and_then(|year| i16::try_from(year).ok())
+                .map_or(LAST_YEAR, |year| year.min(LAST_YEAR)),
             plain: fields.plain.into(),
             times: TimesOfDay::of(&cron),
             traps: trap::of_pattern(&fields.written).into(),
@@ -208,7 +210,7 @@ mod tests {
         rejects("0 0 +1 * *", "+", "day-of-week", "");
         rejects("* * * *", "* * * *", "this has 4", "minute hour");
         rejects("0 0 0 * * * 2026 *", "*", "this has 8", "");
-        rejects("0 0 0 1 1 * 1969", "1969", "1970 to 5000", "");
+        rejects("0 0 0 1 1 * 1969", "1969", "1970 to 4999", "");
         rejects("-5 * * * *", "", "is no minute", "");
         rejects("0 ٣ * * *", "٣", "is no hour", "");
         rejects("*,5 * * * *", "*,5", "every minute", "alone");
