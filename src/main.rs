@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: what the shim does to itself must hold for all of it, so there is no thread yet.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == punctual::runner::SHIM) {
+        return punctual::runner::shim();
+    }
     punctual::cli::run(std::env::args_os())
 }

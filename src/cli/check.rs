@@ -1,5 +1,7 @@
 //! `punctual check`: is this file right? Every error at once, with its place and what to write instead.
 
+use std::os::unix::fs::MetadataExt;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
@@ -9,9 +11,9 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::job::Task;
-use crate::jobfile::{Diagnostic, Source};
+use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
-use crate::runner::preflight;
+use crate::runner::{Starter, controllers_of, goes_without, preflight};
 
 pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answer {
     let path = match &verb.file {
@@ -27,7 +29,7 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         Err(refusal) => return Err(refusal),
     };
     configuration.checked.warn_of_traps(Clock::System.now());
-    add_machine_warnings(&mut configuration);
+    add_machine_warnings(&mut configuration, &starter(global));
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
     if screen.json {
@@ -49,23 +51,37 @@ pub fn read_right(global: &Global, screen: &mut Screen) -> Result<Configuration,
     Ok(configuration)
 }
 
+/// Who would start the jobs: the running daemon, or, where none runs, whoever asks.
+fn starter(global: &Global) -> Starter {
+    let daemon = running_daemon(global).and_then(|holder| u32::try_from(holder.pid).ok());
+    let uid = daemon.and_then(|pid| std::fs::metadata(format!("/proc/{pid}")).ok()).map(|process| process.uid());
+    Starter {
+        environment: environment(),
+        is_root: uid.map_or_else(|| rustix::process::geteuid().is_root(), |uid| uid == 0),
+        controllers: controllers_of(daemon),
+    }
+}
+
 /// What depends on this machine as it is now: it may be right again when the job is due.
-fn add_machine_warnings(configuration: &mut Configuration) {
-    let environment = environment();
+fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     let checked = &configuration.checked;
     let mut warnings = Vec::new();
     for (job, places) in checked.jobs_with_places() {
         let Task::Command(command) = &job.task;
-        if let Some(trouble) = preflight(command, &environment) {
-            let about_cwd = trouble.detail.starts_with("its working directory");
-            let about_env = trouble.detail.starts_with("its env_file");
-            let (key, span) = match () {
-                () if about_cwd => ("cwd", places.cwd.clone()),
-                () if about_env => ("env_file", places.env_files.first().cloned()),
-                () => ("command", places.command.clone()),
+        let mut warn = |key: &str, message: String| {
+            let span = match (key, places.origin(key)) {
+                ("env_file", _) => places.env_files.first().cloned(),
+                (_, Origin::Job(span) | Origin::Defaults(span)) => Some(span.clone()),
+                (_, Origin::BuiltIn) => None,
             };
-            let message = format!("if it were due now, `{}` could not begin: {}", job.name, trouble.detail);
+            let message = format!("if it were due now, `{}` {message}", job.name);
             warnings.push((format!("jobs.{}.{key}", job.name), span.unwrap_or(places.name.clone()), message));
+        };
+        if let Some(trouble) = preflight(command, starter) {
+            warn(trouble.key, format!("could not begin: {}", trouble.detail));
+        }
+        if let Some(lacking) = goes_without(command, starter) {
+            warn("limits", format!("would run without limits: {lacking}"));
         }
     }
     for (key, span, message) in warnings {

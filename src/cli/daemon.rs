@@ -13,6 +13,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
+use crate::runner::drop_heritage;
 use crate::settings::Flags;
 
 /// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.
@@ -21,6 +22,8 @@ const WORKERS: usize = 2;
 const DEMANDS: usize = 8;
 
 pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
+    // Before there is any thread.
+    drop_heritage().map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
     init_log(screen.colors_errors());
     let state = state_folder(global)?;
     refuse_what_is_no_text(&state)?;

@@ -10,7 +10,7 @@ use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::table::Cell;
 use super::{Answer, Done};
-use crate::job::{CommandLine, Job, JobName, Overlap, Task, Timing};
+use crate::job::{CommandLine, Job, JobName, Limits, Overlap, Standing, Task, Timing};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{AttemptReport, Entry, RunReport, Seconds, Time};
 use crate::run::{Outcome, RunId};
@@ -201,6 +201,11 @@ fn definition(job: &Job) -> serde_json::Value {
         "not_on": job.timing.as_ref().map(|timing| calendars(timing)),
         "not_on_then": job.timing.as_ref().map(|timing| timing.written.not_on_then.as_deref().unwrap_or("skip")),
         "jitter": job.jitter.map(|jitter| Seconds::from(jitter.within())),
+        "user": command.standing.user,
+        "group": command.standing.group,
+        "umask": command.standing.umask.map(|bits| format!("{bits:03o}")),
+        "nice": command.standing.nice,
+        "limits": limits(&command.standing.limits),
         "command": line,
         "argv": command.line.argv(),
         "cwd": command.cwd,
@@ -208,6 +213,7 @@ fn definition(job: &Job) -> serde_json::Value {
         "env_file": command.env_files,
         "stdin": command.stdin,
         "timeout": command.timeout.map(Seconds::from),
+        "stop_signal": command.stop_signal.word(),
         "kill_after": Seconds::from(command.kill_after),
         "output_limit": command.output_limit,
         "success_codes": command.success_codes,
@@ -235,6 +241,36 @@ fn queue_limit(job: &Job) -> Option<usize> {
         Overlap::Queue { limit } => Some(limit),
         Overlap::Skip | Overlap::Replace | Overlap::Allow => None,
     }
+}
+
+fn limits(limits: &Limits) -> serde_json::Value {
+    json!({
+        "memory": limits.memory,
+        "cpu": limits.cpu.map(|share| format!("{share}%")),
+        "processes": limits.processes,
+        "open_files": limits.open_files,
+        "required": limits.required,
+    })
+}
+
+/// What of a job's standing is not the daemon's.
+fn standing(standing: &Standing) -> Vec<(&'static str, String)> {
+    let Standing { user, group, umask, nice, limits } = standing;
+    let mut fields = Vec::new();
+    fields.extend(user.as_ref().map(|user| ("user", visible(user))));
+    fields.extend(group.as_ref().map(|group| ("group", visible(group))));
+    fields.extend(umask.map(|bits| ("umask", format!("{bits:03o}"))));
+    fields.extend(nice.map(|nice| ("nice", nice.to_string())));
+    let memory = limits.memory.map(|memory| format!("memory {}", bytes(i64::try_from(memory).unwrap_or(i64::MAX))));
+    let cpu = limits.cpu.map(|share| format!("cpu {share}%"));
+    let processes = limits.processes.map(|number| format!("processes {number}"));
+    let open_files = limits.open_files.map(|number| format!("open_files {number}"));
+    let all: Vec<String> = [memory, cpu, processes, open_files].into_iter().flatten().collect();
+    if !all.is_empty() {
+        let otherwise = if limits.required { "" } else { ", where they can be had" };
+        fields.push(("limits", format!("{}{otherwise}", all.join(", "))));
+    }
+    fields
 }
 
 fn in_words(timing: &Timing) -> Vec<String> {
@@ -274,6 +310,7 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
         fields.push(("jitter", span(jitter.within().into())));
     }
     fields.push(("command", visible(&format!("{:?}", command.line.argv()))));
+    fields.extend(standing(&command.standing));
     fields.push(("cwd", command.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));
     for (name, value) in &command.env {
         fields.push(("env", visible(&format!("{name}={value}"))));
@@ -282,6 +319,7 @@ fn fields(job: &Job) -> Vec<(&'static str, String)> {
         fields.push(("env_file", path.display().to_string()));
     }
     fields.push(("timeout", command.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
+    fields.push(("stop_signal", command.stop_signal.word().to_owned()));
     fields.push(("kill_after", span(command.kill_after.into())));
     fields.push(("output_limit", bytes(i64::try_from(command.output_limit).unwrap_or(i64::MAX))));
     fields.push(("success_codes", format!("{:?}", command.success_codes)));

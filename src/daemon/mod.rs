@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote};
-use crate::runner::{Runner, Surroundings, boot_id, end_survivors};
+use crate::runner::{Cgroups, Runner, Surroundings, boot_id, end_survivors};
 use crate::settings::Flags;
 use crate::store::{OpenError, Store, Writer};
 
@@ -134,6 +134,8 @@ async fn serve(
 ) -> Result<(), StartError> {
     let Setup { config, state, flags, environment, clock, complain } = setup;
     end_what_was_lost(&store).await?;
+    let cgroups = Cgroups::of_this_process();
+    cgroups.sweep();
     let (planner, first) = plan(&configuration, &store, &clock).await?;
     let (writer, writer_end, answers) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
@@ -141,6 +143,7 @@ async fn serve(
         program: std::env::current_exe().unwrap_or_default(),
         state: state.clone(),
         database: store.path.clone(),
+        cgroups,
     };
     let path = configuration.path.clone();
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;

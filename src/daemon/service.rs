@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::runner::LEAF;
+
 pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
@@ -66,7 +68,7 @@ pub fn move_into_leaf() {
     else {
         return;
     };
-    let leaf = Path::new("/sys/fs/cgroup").join(own).join("daemon");
+    let leaf = Path::new("/sys/fs/cgroup").join(own).join(LEAF);
     let moved =
         fs::create_dir_all(&leaf).and_then(|()| fs::write(leaf.join("cgroup.procs"), std::process::id().to_string()));
     if let Err(error) = moved {

@@ -9,9 +9,13 @@ use jiff::Timestamp;
 use super::Zone;
 use super::checker::{Checker, pick, set};
 use super::diagnostic::nearest;
-use super::raw::{RawCommand, RawJob};
+use super::raw::{Policies, RawCommand, RawJob};
 use super::section::{At, Settable, dotted};
-use crate::job::{CatchUp, Command, CommandLine, Job, JobName, Overlap, Retries, Rules, Surroundings, Task};
+use super::standing::RawLimits;
+use crate::job::{
+    CatchUp, Command, CommandLine, Job, JobName, Limits, Overlap, Retries, Rules, Standing, StopSignal, Surroundings,
+    Task,
+};
 use crate::schedule::Jitter;
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
@@ -136,10 +140,12 @@ impl Checker<'_> {
             env_files: env_files.iter().map(|at| self.folder.join(&at.value)).collect(),
             stdin: raw.stdin.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
             timeout: set(own.timeout.as_ref(), inherited.timeout.as_ref()),
+            stop_signal: set(own.stop_signal.as_ref(), inherited.stop_signal.as_ref()).unwrap_or(StopSignal::Term),
             kill_after: set(own.kill_after.as_ref(), inherited.kill_after.as_ref()).unwrap_or(DEFAULT_KILL_AFTER),
             output_limit: set(own.output_limit.as_ref(), inherited.output_limit.as_ref())
                 .unwrap_or(DEFAULT_OUTPUT_LIMIT),
             success_codes: success_codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
+            standing: standing(own, inherited),
         };
         Some(Command { line, surroundings: self.known.surroundings(surroundings) })
     }
@@ -159,4 +165,35 @@ fn merged(inherited: &Variables, own: &Variables) -> Vec<(String, String)> {
         }
     }
     variables
+}
+
+/// The job's own values over the inherited ones.
+fn standing(own: &Policies, inherited: &Policies) -> Standing {
+    let nice = set(own.nice.as_ref(), inherited.nice.as_ref());
+    Standing {
+        user: set(own.user.as_ref(), inherited.user.as_ref()),
+        group: set(own.group.as_ref(), inherited.group.as_ref()),
+        umask: set(own.umask.as_ref(), inherited.umask.as_ref()),
+        nice: nice.and_then(|nice| i32::try_from(nice).ok()),
+        limits: limits(&own.limits, &inherited.limits),
+    }
+}
+
+type Bounds = Settable<RawLimits>;
+
+/// Tables merge key by key; a job's `limits = "none"` leaves nothing of the inherited one.
+fn limits(own: &Bounds, inherited: &Bounds) -> Limits {
+    let keeps = own.as_ref().is_none_or(|at| at.value.is_some());
+    let of = |at: &Bounds| at.as_ref().and_then(|at| at.value.clone()).unwrap_or_default();
+    let (own, inherited) = (of(own), if keeps { of(inherited) } else { RawLimits::default() });
+    let count = |own: &Settable<i64>, inherited: &Settable<i64>| {
+        set(own.as_ref(), inherited.as_ref()).and_then(|count| u64::try_from(count).ok())
+    };
+    Limits {
+        memory: set(own.memory.as_ref(), inherited.memory.as_ref()),
+        cpu: set(own.cpu.as_ref(), inherited.cpu.as_ref()),
+        processes: count(&own.processes, &inherited.processes),
+        open_files: count(&own.open_files, &inherited.open_files),
+        required: pick(own.required.as_ref(), inherited.required.as_ref()).unwrap_or(true),
+    }
 }

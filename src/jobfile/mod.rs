@@ -12,6 +12,7 @@ mod order;
 mod places;
 mod raw;
 mod section;
+mod standing;
 mod timing;
 mod traps;
 

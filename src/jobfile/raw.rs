@@ -8,11 +8,12 @@ use toml::de::DeTable;
 
 use super::diagnostic::Diagnostics;
 use super::section::{At, Section, Settable};
-use crate::job::{CatchUp, Overlap};
+use super::standing::{self, RawLimits};
+use crate::job::{CatchUp, Overlap, StopSignal};
 use crate::schedule::{Bound, Fold, Gap, Schedule, Then};
 
 /// Keys that `[defaults]` and a job have in common.
-const POLICY_KEYS: [&str; 23] = [
+const POLICY_KEYS: [&str; 29] = [
     "timezone",
     "not_on",
     "not_on_then",
@@ -20,10 +21,16 @@ const POLICY_KEYS: [&str; 23] = [
     "dst_gap",
     "dst_fold",
     "shell",
+    "user",
+    "group",
     "cwd",
     "env",
     "env_file",
+    "umask",
+    "nice",
+    "limits",
     "timeout",
+    "stop_signal",
     "kill_after",
     "output_limit",
     "overlap",
@@ -59,10 +66,16 @@ pub struct Policies {
     pub dst_gap: Settable<Gap>,
     pub dst_fold: Settable<Fold>,
     pub shell: Settable<Vec<String>>,
+    pub user: Settable<String>,
+    pub group: Settable<String>,
     pub cwd: Settable<String>,
     pub env: Settable<Vec<(String, String)>>,
     pub env_file: Settable<Vec<At<String>>>,
+    pub umask: Settable<u32>,
+    pub nice: Settable<i64>,
+    pub limits: Settable<RawLimits>,
     pub timeout: Settable<Duration>,
+    pub stop_signal: Settable<StopSignal>,
     pub kill_after: Settable<Duration>,
     pub output_limit: Settable<u64>,
     pub overlap: Option<At<Overlap>>,
@@ -109,10 +122,16 @@ impl Policies {
             dst_gap: section.settable("dst_gap", |section, key| section.choice(key, &Gap::WORDS)),
             dst_fold: section.settable("dst_fold", |section, key| section.choice(key, &Fold::WORDS)),
             shell: section.settable("shell", Section::words),
+            user: section.settable("user", standing::account),
+            group: section.settable("group", standing::account),
             cwd: section.settable("cwd", Section::clean_text),
             env: section.settable("env", Section::environment),
             env_file: section.settable("env_file", Section::texts),
+            umask: section.settable("umask", standing::umask),
+            nice: section.settable("nice", |section, key| section.integer(key, -20, 19)),
+            limits: section.settable("limits", RawLimits::read),
             timeout: positive(section, "timeout"),
+            stop_signal: section.settable("stop_signal", |section, key| section.choice(key, &StopSignal::WORDS)),
             kill_after: section.settable("kill_after", Section::duration),
             output_limit: section.settable("output_limit", Section::size),
             overlap: section.choice("overlap", &Overlap::WORDS),
@@ -129,7 +148,7 @@ impl Policies {
     }
 
     /// Each key and where it stands, if it does.
-    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 23] {
+    pub fn places(&self) -> [(&'static str, Option<Range<usize>>); 29] {
         fn span<T>(at: Option<&At<T>>) -> Option<Range<usize>> {
             at.map(|at| at.span.clone())
         }
@@ -141,10 +160,16 @@ impl Policies {
             ("dst_gap", span(self.dst_gap.as_ref())),
             ("dst_fold", span(self.dst_fold.as_ref())),
             ("shell", span(self.shell.as_ref())),
+            ("user", span(self.user.as_ref())),
+            ("group", span(self.group.as_ref())),
             ("cwd", span(self.cwd.as_ref())),
             ("env", span(self.env.as_ref())),
             ("env_file", span(self.env_file.as_ref())),
+            ("umask", span(self.umask.as_ref())),
+            ("nice", span(self.nice.as_ref())),
+            ("limits", span(self.limits.as_ref())),
             ("timeout", span(self.timeout.as_ref())),
+            ("stop_signal", span(self.stop_signal.as_ref())),
             ("kill_after", span(self.kill_after.as_ref())),
             ("output_limit", span(self.output_limit.as_ref())),
             ("overlap", span(self.overlap.as_ref())),

@@ -51,6 +51,11 @@ impl<'f, 'd> Section<'f, 'd> {
         Self { table, path: path.to_owned(), said }
     }
 
+    /// Where the value stands.
+    pub fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.get(key).map(Spanned::span)
+    }
+
     fn get(&self, key: &str) -> Option<&'f Spanned<DeValue<'f>>> {
         self.table.get(key)
     }
@@ -251,7 +256,8 @@ impl<'f, 'd> Section<'f, 'd> {
         None
     }
 
-    fn parsed<T, E: std::fmt::Display>(
+    /// What a text says to `parse`; `what` says what it should be.
+    pub fn parsed<T, E: std::fmt::Display>(
         &mut self,
         key: &str,
         what: &str,

@@ -12,13 +12,16 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::answer;
 use super::capture::Capture;
+use super::cgroup::{RunGroup, Used};
 use super::door::{Event, Order, Stop};
 use super::process::{Ends, Remains};
-use super::program::Trouble;
 use super::spawner::{Begun, Spawner};
 use super::tree::{self, Tree};
+use super::trouble::Trouble;
 use crate::clock::{Clock, instant};
+use crate::job::StopSignal;
 use crate::readiness::Readiness;
 use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
 
@@ -49,27 +52,43 @@ impl Attempt {
     pub async fn carry(self, stops: watch::Receiver<Option<Stop>>) {
         let run = self.order.run;
         let mut capture = Capture::new(run, self.order.attempt, self.order.command().output_limit);
-        let ended = match self.spawner.spawn(self.order.clone()).await {
+        let begun = match self.spawner.spawn(self.order.clone()).await {
+            Ok(begun) => self.set_up(begun, &stops).await,
+            Err(trouble) => Err(trouble),
+        };
+        let ended = match begun {
             Ok(begun) => self.watch(begun, stops, &mut capture).await,
-            Err(Trouble { reason, detail }) => Ended {
-                exit: Exit::NotStarted { reason, detail },
-                at: self.clock.now(),
-                duration: Duration::ZERO,
-                cpu: None,
-                max_rss: None,
-                output_bytes: 0,
-            },
+            Err(trouble) => self.not_started(trouble.reason, trouble.detail),
         };
         self.hand_on(capture.finish()).await;
         let _ = self.events.send(Event::Ended { run, ended }).await;
     }
 
+    /// Waits until the program itself runs, where something has to be set up before it.
+    async fn set_up(&self, mut begun: Begun, stops: &watch::Receiver<Option<Stop>>) -> Result<Begun, Trouble> {
+        if let Some(reports) = begun.reports.take() {
+            match answer::set_up(reports, stops.clone()).await {
+                Ok(lacking) => begun.lacking.extend(lacking),
+                Err(trouble) => {
+                    answer::end(begun.process, begun.ends).await;
+                    return Err(trouble);
+                }
+            }
+        }
+        if !begun.lacking.is_empty() {
+            let (run, job, lacking) = (self.order.run, &self.order.job.name, begun.lacking.join("; "));
+            tracing::warn!("run {run} of {job} goes on without limits: {lacking}");
+        }
+        Ok(begun)
+    }
+
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
-        let Begun { process, ends, at, since } = begun;
+        let Begun { process, ends, at, since, group, .. } = begun;
         let tree = Tree::new(process.pid, self.order.run, &self.database);
-        let mut life = match Life::new(tree, ends, since, stops, &self.order) {
+        let mut life = match Life::new(tree, group, ends, since, stops, &self.order) {
             Ok(life) => life,
-            Err(error) => return self.unwatchable(&error),
+            // It happens when there are too many descriptors; it must not run on unwatched.
+            Err(error) => return self.not_started(Reason::Limit, format!("it cannot be watched: {error}")),
         };
         let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
         while !life.is_over() {
@@ -102,17 +121,16 @@ impl Attempt {
         let ending = life.ending;
         let (ended_at, duration) = (life.ended_at, life.duration);
         let remains = process.reap();
-        self.ended(ending, ended_at.unwrap_or_else(|| self.clock.now()), duration, remains, capture.total())
+        let used = match life.group {
+            Some(group) => group.close().await,
+            None => Used::default(),
+        };
+        let at = ended_at.unwrap_or_else(|| self.clock.now());
+        Ended { at, duration, output_bytes: capture.total(), ..self.judge(ending, remains, used) }
     }
 
-    fn ended(
-        &self,
-        ending: Option<Cause>,
-        at: jiff::Timestamp,
-        duration: Duration,
-        remains: io::Result<Remains>,
-        output_bytes: u64,
-    ) -> Ended {
+    /// How it ended and what it used; the figures of a cgroup are of all that it started.
+    fn judge(&self, ending: Option<Cause>, remains: io::Result<Remains>, used: Used) -> Ended {
         let status = remains.as_ref().map_or(Status::Unknown, |remains| remains.status);
         let core_dumped = remains.as_ref().is_ok_and(|remains| remains.core_dumped);
         let exit = match (ending, status) {
@@ -125,25 +143,19 @@ impl Attempt {
             (None, Status::Unknown) => Exit::Panicked { detail: "its exit status could not be learned".to_owned() },
         };
         Ended {
-            exit,
-            at,
-            duration,
-            cpu: remains.as_ref().ok().map(|remains| remains.cpu),
-            max_rss: remains.ok().and_then(|remains| remains.max_rss),
-            output_bytes,
+            cpu: used.cpu.or(remains.as_ref().ok().map(|remains| remains.cpu)),
+            max_rss: used.memory.or(remains.ok().and_then(|remains| remains.max_rss)),
+            ..self.without_figures(exit)
         }
     }
 
-    /// Its descriptors cannot be waited for, which happens when there are too many: it must not run on unwatched.
-    fn unwatchable(&self, error: &io::Error) -> Ended {
-        Ended {
-            exit: Exit::NotStarted { reason: Reason::Limit, detail: format!("it cannot be watched: {error}") },
-            at: self.clock.now(),
-            duration: Duration::ZERO,
-            cpu: None,
-            max_rss: None,
-            output_bytes: 0,
-        }
+    fn not_started(&self, reason: Reason, detail: String) -> Ended {
+        self.without_figures(Exit::NotStarted { reason, detail })
+    }
+
+    fn without_figures(&self, exit: Exit) -> Ended {
+        let at = self.clock.now();
+        Ended { exit, at, duration: Duration::ZERO, cpu: None, max_rss: None, output_bytes: 0 }
     }
 
     async fn hand_on(&self, pieces: impl IntoIterator<Item = OutputPiece>) {
@@ -177,10 +189,12 @@ enum Moment<'c> {
 /// A process while it is watched.
 struct Life {
     tree: Tree,
+    group: Option<RunGroup>,
     since: Instant,
     exit: Readiness,
     pipes: [(Stream, Option<pipe::Receiver>); 2],
     stops: watch::Receiver<Option<Stop>>,
+    stop_signal: StopSignal,
     kill_after: Duration,
     time_is_up: Option<Instant>,
     flush_at: Option<Instant>,
@@ -200,6 +214,7 @@ struct Life {
 impl Life {
     fn new(
         tree: Tree,
+        group: Option<RunGroup>,
         ends: Ends,
         since: Instant,
         stops: watch::Receiver<Option<Stop>>,
@@ -212,8 +227,10 @@ impl Life {
                 (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
             ],
             tree,
+            group,
             since,
             stops,
+            stop_signal: order.command().stop_signal,
             kill_after: order.command().kill_after,
             time_is_up: order.command().timeout.map(|timeout| since + timeout),
             flush_at: None,
@@ -318,13 +335,16 @@ impl Life {
         if kill {
             self.kill(now);
         } else if self.kill_at.is_none() {
-            self.tree.signal(Signal::TERM);
+            self.tree.signal(tree::number(self.stop_signal));
             self.kill_at = Some(instant() + self.kill_after);
         }
     }
 
     fn kill(&mut self, now: jiff::Timestamp) {
         self.tree.signal(Signal::KILL);
+        if let Some(group) = &self.group {
+            group.kill();
+        }
         self.kill_at = None;
         self.killed = true;
         if self.has_exited {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::cgroup::Cgroups;
 use crate::job::{Command, Job, Task};
 use crate::plan::Launch;
 use crate::run::{Cause, Ended, ProcessId, Reason, RunId};
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub state: PathBuf,
     /// The ledger itself, by which a process is known to be of one of its runs.
     pub database: PathBuf,
+    /// Where runs get cgroups of their own.
+    pub cgroups: Cgroups,
 }
 
 /// What happened behind the door.
@@ -88,7 +91,7 @@ impl Door {
         let _ = self.messages.send(Message::Start(order)).await;
     }
 
-    /// Ends a run: by TERM and later KILL, or by KILL at once.
+    /// Ends a run: by its own signal and later KILL, or by KILL at once.
     pub async fn stop(&self, run: RunId, reason: Reason, kill: bool) {
         let _ = self.messages.send(Message::Stop { run, stop: Stop { reason, kill } }).await;
     }

@@ -3,16 +3,31 @@
 //! Orders go in and events come out, through the [`Door`]; what stands behind it starts processes on threads of its own, reads
 //! what they write, ends them with all they left, and reaps them. It knows neither planner nor ledger.
 
+mod answer;
 mod attempt;
 mod capture;
+mod cgroup;
 mod door;
+mod errand;
+mod heritage;
+mod limits;
+mod preflight;
 mod process;
 mod program;
+mod shim;
 mod spawner;
 mod supervisor;
 mod tree;
+mod trouble;
+mod user;
 
+pub use cgroup::{Cgroups, LEAF, controllers_of};
 pub use door::{Door, Event, Order, Surroundings};
-pub use program::{Trouble, preflight};
+pub use heritage::drop_heritage;
+pub use limits::Controllers;
+pub use preflight::{Starter, goes_without, preflight};
+pub use program::SHIM;
+pub use shim::shim;
 pub use supervisor::Runner;
 pub use tree::{boot_id, end_survivors};
+pub use trouble::Trouble;

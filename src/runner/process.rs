@@ -1,13 +1,11 @@
 //! How does a process begin, and what does it leave? The only place that starts and reaps.
 
-use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::program::Prepared;
@@ -45,7 +43,7 @@ pub struct Remains {
 ///
 /// Nothing here may make the standard library leave the path of posix_spawn for fork (an absolute program, no `pre_exec`,
 /// no user): a fork copies the page tables of the daemon, however large it is.
-pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
+pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)> {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     let mut command = Command::new(&prepared.program);
     let mut child = command
@@ -54,7 +52,7 @@ pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
         .env_clear()
         .envs(&prepared.environment)
         .current_dir(&prepared.cwd)
-        .stdin(input(stdin)?)
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -71,22 +69,16 @@ pub fn spawn(prepared: &Prepared, stdin: &str) -> io::Result<(Process, Ends)> {
     Ok((process, Ends { pidfd, stdout: stdout.into(), stderr: stderr.into() }))
 }
 
-/// A text as standard input: a file in memory, which needs nobody to write it and never blocks.
-fn input(text: &str) -> io::Result<Stdio> {
-    if text.is_empty() {
-        return Ok(Stdio::null());
-    }
-    let mut file = File::from(memfd_create("stdin", MemfdFlags::CLOEXEC)?);
-    file.write_all(text.as_bytes())?;
-    file.rewind()?;
-    Ok(file.into())
-}
-
 impl Process {
     /// Signals every process of the group, which is ours for as long as its leader was not reaped.
     fn signal_group(&self, signal: Signal) {
         // The one error that can come is that nobody is left.
         let _ = rustix::process::kill_process_group(self.pid, signal);
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) {
+        self.signal_group(Signal::KILL);
     }
 
     /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.

@@ -1,33 +1,24 @@
-//! Can this command begin? Its program, its folder and its environment, looked up as they are now.
+//! With what does a command begin? Its program, its folder and its environment, looked up as they are now.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::door::{Order, Surroundings};
+use super::trouble::Trouble;
 use crate::files::{ReadError, read_text};
 use crate::job::Command;
 use crate::run::Reason;
 
 /// What a job gets of the daemon's own variables: enough for a shell to work, nothing that may be secret.
 const INHERITED: [&str; 7] = ["PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL"];
+/// Of a job's variables those by which its processes are known.
+const MARKS: [&str; 2] = ["PUNCTUAL_RUN", "PUNCTUAL_DATABASE"];
+/// The hidden verb under which this program sets a job up.
+pub const SHIM: &str = "shim";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Why a command cannot begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    pub reason: Reason,
-    pub detail: String,
-}
-
-impl Trouble {
-    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
-    }
-}
 
 /// Everything that a process is started with.
 #[derive(Debug)]
@@ -42,33 +33,63 @@ pub(super) struct Prepared {
 impl Prepared {
     pub fn of(order: &Order, surroundings: &Surroundings) -> Result<Self, Trouble> {
         let command = order.command();
-        let mut environment = environment(command, &surroundings.environment)?;
-        environment.extend(own_variables(order, surroundings));
-        Self::with(command, environment)
-    }
-
-    fn with(command: &Command, environment: BTreeMap<String, String>) -> Result<Self, Trouble> {
-        let cwd = working_folder(command, &environment)?;
+        let mut environment = inherited(&surroundings.environment);
+        environment.extend(job_variables(order, surroundings)?);
         let argv = command.line.argv();
-        let first = argv.first().map(String::as_str).unwrap_or_default();
-        let program = find_program(first, &cwd, environment.get("PATH").map_or(DEFAULT_PATH, String::as_str))?;
+        let Located { program, cwd } = locate(&argv, command.cwd.as_deref(), &environment)?;
         Ok(Self { program, argv, environment, cwd })
     }
+
+    /// The shim, which has of the job only the marks by which its processes are known.
+    pub fn shim(order: &Order, surroundings: &Surroundings) -> Self {
+        let marks = own_variables(order, surroundings).into_iter().filter(|(name, _)| MARKS.contains(&name.as_str()));
+        Self {
+            program: surroundings.program.clone(),
+            argv: vec!["punctual".to_owned(), SHIM.to_owned()],
+            environment: marks.collect(),
+            cwd: PathBuf::from("/"),
+        }
+    }
 }
 
-/// What would keep the command from beginning right now, on this machine; for `check`.
-pub fn preflight(command: &Command, daemon: &BTreeMap<String, String>) -> Option<Trouble> {
-    let prepared = environment(command, daemon).and_then(|environment| Prepared::with(command, environment));
-    prepared.err()
+/// Where a command begins.
+#[derive(Debug)]
+pub(super) struct Located {
+    /// Absolute.
+    pub program: PathBuf,
+    pub cwd: PathBuf,
 }
 
-/// The inherited variables, then those of the files, then the job's own.
-fn environment(command: &Command, daemon: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Trouble> {
+/// Looks the program and the folder up as this process sees them, with the variables that the command gets.
+pub(super) fn locate(
+    argv: &[String],
+    cwd: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Located, Trouble> {
+    let cwd = working_folder(cwd, environment).map_err(|trouble| trouble.about("cwd"))?;
+    let first = argv.first().map(String::as_str).unwrap_or_default();
+    let program = find_program(first, &cwd, environment.get("PATH").map_or(DEFAULT_PATH, String::as_str))?;
+    Ok(Located { program, cwd })
+}
+
+/// What a command gets of the daemon's own variables.
+pub(super) fn inherited(daemon: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = INHERITED
         .iter()
         .filter_map(|name| daemon.get(*name).map(|value| ((*name).to_owned(), value.clone())))
         .collect();
     variables.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+    variables
+}
+
+/// The job's own variables: those of the files, then those of the table. The files are the daemon's to read, and may well
+/// be nobody else's.
+pub(super) fn own(command: &Command) -> Result<BTreeMap<String, String>, Trouble> {
+    variables_of(command).map_err(|trouble| trouble.about("env_file"))
+}
+
+fn variables_of(command: &Command) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut variables = BTreeMap::new();
     for path in &command.env_files {
         let text = read_text(path).map_err(|error| {
             let reason = match &error {
@@ -118,6 +139,13 @@ fn variable(line: &str) -> Result<Option<(String, String)>, String> {
     Ok(Some((name.to_owned(), value.to_owned())))
 }
 
+/// The job's own variables, and what it is told of the run.
+pub(super) fn job_variables(order: &Order, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut variables = own(order.command())?;
+    variables.extend(own_variables(order, surroundings));
+    Ok(variables)
+}
+
 fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String); 8] {
     let Order { run, attempt, cause, due, job } = order;
     [
@@ -134,8 +162,8 @@ fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String
 }
 
 /// The job's folder, or the user's home; where there is no home, the root.
-fn working_folder(command: &Command, environment: &BTreeMap<String, String>) -> Result<PathBuf, Trouble> {
-    let Some(cwd) = &command.cwd else {
+fn working_folder(cwd: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<PathBuf, Trouble> {
+    let Some(cwd) = cwd else {
         let home = environment.get("HOME").map(PathBuf::from);
         return Ok(home.filter(|home| home.is_dir()).unwrap_or_else(|| PathBuf::from("/")));
     };
@@ -165,7 +193,8 @@ fn find_program(name: &str, cwd: &Path, path: &str) -> Result<PathBuf, Trouble> 
         let program = cwd.join(folder).join(name);
         match executable(&program) {
             Ok(()) => return Ok(program),
-            Err(trouble) if trouble.reason == Reason::NoPermission => {
+            // A folder that may not be looked into is as good as empty.
+            Err(trouble) if trouble.reason == Reason::NoPermission && program.exists() => {
                 first_trouble.get_or_insert(trouble);
             }
             Err(_) => {}
@@ -181,7 +210,7 @@ fn executable(program: &Path) -> Result<(), Trouble> {
         Ok(file) if file.is_dir() => {
             Err(Trouble::new(Reason::NoPermission, format!("{shown} is a folder, not a program")))
         }
-        Ok(file) if file.permissions().mode() & 0o111 == 0 => {
+        Ok(_) if rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_err() => {
             Err(Trouble::new(Reason::NoPermission, format!("{shown} is not executable")))
         }
         Ok(_) => Ok(()),
@@ -189,35 +218,6 @@ fn executable(program: &Path) -> Result<(), Trouble> {
             Err(Trouble::new(Reason::NoPermission, format!("{shown} cannot be reached: permission denied")))
         }
         Err(_) => Err(Trouble::new(Reason::NoProgram, format!("there is no program {shown}"))),
-    }
-}
-
-/// What an error of the start itself says about the command.
-pub(super) fn spawn_trouble(error: &io::Error, prepared: &Prepared) -> Trouble {
-    let program = prepared.program.display();
-    let raw = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
-    match raw {
-        Some(rustix::io::Errno::NOENT) => {
-            let text = format!("{program} cannot begin: the interpreter that its first line names is not there");
-            Trouble::new(Reason::NoProgram, text)
-        }
-        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
-            Trouble::new(Reason::NoPermission, format!("{program} cannot be executed: {error}"))
-        }
-        Some(rustix::io::Errno::AGAIN) => {
-            Trouble::new(Reason::Limit, format!("{program} cannot begin: the limit of processes is reached"))
-        }
-        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            Trouble::new(Reason::Limit, format!("{program} cannot begin: the limit of open files is reached"))
-        }
-        Some(rustix::io::Errno::NOEXEC) => {
-            let text = format!("{program} is no program: it has neither a known format nor a first line with `#!`");
-            Trouble::new(Reason::Spawn, text)
-        }
-        Some(rustix::io::Errno::TOOBIG) => {
-            Trouble::new(Reason::Spawn, format!("{program} cannot begin: its arguments and variables are too long"))
-        }
-        _ => Trouble::new(Reason::Spawn, format!("{program} cannot begin: {error}")),
     }
 }
 

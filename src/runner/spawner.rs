@@ -2,6 +2,8 @@
 //! the lateness of whatever an async worker has to do meanwhile.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -9,10 +11,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::cgroup::RunGroup;
 use super::door::{Order, Surroundings};
+use super::errand::{Errand, input};
+use super::limits::Division;
 use super::process::{Ends, Process, spawn};
-use super::program::{Prepared, Trouble, spawn_trouble};
+use super::program::{Prepared, inherited, job_variables};
+use super::trouble::{Trouble, exec_trouble};
 use crate::clock::{Clock, instant};
+use crate::job::Standing;
 use crate::run::Reason;
 
 /// One thread tops out at 1,500 starts a second, two at about 2,000; more do not help, because the kernel serialises.
@@ -27,6 +34,11 @@ pub struct Begun {
     pub ends: Ends,
     pub at: Timestamp,
     pub since: Instant,
+    pub group: Option<RunGroup>,
+    /// Where the shim says whether the program has taken over; `None` where it has already.
+    pub reports: Option<UnixStream>,
+    /// Limits that the run does without.
+    pub lacking: Vec<String>,
 }
 
 type Request = (Order, oneshot::Sender<Result<Begun, Trouble>>);
@@ -83,9 +95,82 @@ fn serve(requests: &Mutex<mpsc::Receiver<Request>>, clock: &Clock, surroundings:
 }
 
 fn begin(order: &Order, clock: &Clock, surroundings: &Surroundings) -> Result<Begun, Trouble> {
-    let prepared = Prepared::of(order, surroundings)?;
+    let input = input(&order.command().stdin).map_err(|error| Trouble::refused("its input cannot be made", error))?;
+    if order.command().standing.is_the_daemons() {
+        return start(&Prepared::of(order, surroundings)?, input, clock);
+    }
+    begin_by_shim(order, clock, surroundings, &input)
+}
+
+fn start(prepared: &Prepared, input: OwnedFd, clock: &Clock) -> Result<Begun, Trouble> {
     // The process exists from the beginning of the call on; the rest of the call is the program taking over.
     let (at, since) = (clock.now(), instant());
-    let (process, ends) = spawn(&prepared, &order.command().stdin).map_err(|error| spawn_trouble(&error, &prepared))?;
-    Ok(Begun { process, ends, at, since })
+    let (process, ends) = spawn(prepared, input).map_err(|error| exec_trouble(&error, &prepared.program))?;
+    Ok(Begun { process, ends, at, since, group: None, reports: None, lacking: Vec::new() })
+}
+
+/// Starts the shim with all that it has to know; what comes of it, it says itself.
+fn begin_by_shim(order: &Order, clock: &Clock, surroundings: &Surroundings, input: &OwnedFd) -> Result<Begun, Trouble> {
+    let standing = &order.command().standing;
+    let (group, division) = bound(order, standing, surroundings)?;
+    let errand = errand(order, standing, surroundings, group.as_ref(), &division)?;
+    let sent = errand.send(input.as_fd());
+    let (theirs, reports) = sent.map_err(|error| Trouble::refused("it cannot be said what to start", error))?;
+    let begun = start(&Prepared::shim(order, surroundings), theirs, clock)?;
+    Ok(Begun { group, reports: Some(reports), lacking: division.lacking, ..begun })
+}
+
+/// Decides how the run's limits are held, and makes its cgroup if it needs one.
+fn bound(
+    order: &Order,
+    standing: &Standing,
+    surroundings: &Surroundings,
+) -> Result<(Option<RunGroup>, Division), Trouble> {
+    let (limits, cgroups) = (&standing.limits, &surroundings.cgroups);
+    let trouble = |detail: String| Trouble::new(Reason::Limit, detail).about("limits");
+    let mut division = Division::of(limits, &cgroups.controllers, standing.counts_user());
+    let made = match division.cgroup.as_slice() {
+        [] => None,
+        files => Some(cgroups.make(order.run, files)),
+    };
+    let group = match made {
+        Some(Err(error)) => {
+            let why_not = format!("the run's cgroup cannot be made: {error}");
+            if limits.required {
+                return Err(trouble(why_not));
+            }
+            division = Division::without_cgroup(limits, why_not, standing.counts_user());
+            None
+        }
+        Some(Ok(group)) => Some(group),
+        None => None,
+    };
+    if limits.required && !division.lacking.is_empty() {
+        return Err(trouble(division.lacking.join("; ")));
+    }
+    Ok((group, division))
+}
+
+fn errand(
+    order: &Order,
+    standing: &Standing,
+    surroundings: &Surroundings,
+    group: Option<&RunGroup>,
+    division: &Division,
+) -> Result<Errand, Trouble> {
+    let command = order.command();
+    Ok(Errand {
+        version: Errand::version(),
+        argv: command.line.argv(),
+        inherited: inherited(&surroundings.environment),
+        own: job_variables(order, surroundings)?,
+        cwd: command.cwd.clone(),
+        user: standing.user.clone(),
+        group: standing.group.clone(),
+        umask: standing.umask,
+        nice: standing.nice,
+        cgroup: group.map(|group| group.folder().to_owned()),
+        limits: division.own,
+        limits_required: standing.limits.required,
+    })
 }

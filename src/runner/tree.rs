@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::job::StopSignal;
 use crate::run::{ProcessId, RunId};
 
 /// A line of `/proc/PID/stat`.
@@ -86,6 +87,19 @@ impl Tree {
                 let _ = pidfd_send_signal(process, signal);
             }
         }
+    }
+}
+
+/// The system's signal of that name.
+pub fn number(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+        StopSignal::Quit => Signal::QUIT,
+        StopSignal::Hup => Signal::HUP,
+        StopSignal::Usr1 => Signal::USR1,
+        StopSignal::Usr2 => Signal::USR2,
+        StopSignal::Winch => Signal::WINCH,
     }
 }
 

@@ -21,6 +21,7 @@ pub enum QuantityError {
 
 const DURATION_EXAMPLE: &str = "write for example \"250ms\", \"90s\", \"1h 30m\" or \"2d\"";
 const SIZE_EXAMPLE: &str = "write for example \"64KiB\", \"1MiB\" or \"2GiB\"";
+const PERCENTAGE_EXAMPLE: &str = "write for example \"50%\" or \"200%\"";
 
 /// A century: longer than anything scheduled, and short enough that adding it to now stays within a timestamp.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -78,6 +79,18 @@ pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
     number.checked_mul(unit).ok_or_else(|| QuantityError::TooLarge(text.to_owned()))
 }
 
+/// Reads `50%`, `200%` as a number of hundredths; none at all is no share.
+pub fn parse_percentage(text: &str) -> Result<u32, QuantityError> {
+    let number = text.trim().strip_suffix('%').map(str::trim_end);
+    let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let hundredths = number.and_then(|digits| digits.parse().ok()).filter(|hundredths| *hundredths > 0);
+    hundredths.ok_or_else(|| QuantityError::Unreadable {
+        text: text.to_owned(),
+        what: "percentage",
+        example: PERCENTAGE_EXAMPLE,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +122,16 @@ mod tests {
         }
         for text in ["", "KiB", "1.5MiB", "-1", "1XB", "99999999999999999999", "99999999999TiB"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages() {
+        for (text, expect) in [("50%", 50), ("200 %", 200), ("1%", 1)] {
+            assert_eq!(parse_percentage(text), Ok(expect), "{text}");
+        }
+        for text in ["", "%", "50", "0%", "-5%", "+5%", "12.5%", "99999999999%"] {
+            assert!(parse_percentage(text).is_err(), "{text}");
         }
     }
 }

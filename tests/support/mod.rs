@@ -95,7 +95,13 @@ impl Place {
     pub fn start_with(&self, arguments: &[&str]) -> Daemon<'_> {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let arguments: Vec<&str> = ["daemon"].iter().chain(arguments).copied().collect();
-        let child = self.command(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut command = self.command(&arguments);
+        self.own(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log))
+    }
+
+    /// Starts a command that becomes the daemon, and waits until it is one.
+    pub fn own(&self, command: &mut Command) -> Daemon<'_> {
+        let child = command.spawn().unwrap();
         let daemon = Daemon { place: self, child: Some(child) };
         let pid = i64::from(daemon.pid());
         wait("the daemon's lock", || (self.json(&["status"])["daemon"]["pid"] == pid).then_some(()));

@@ -1,0 +1,53 @@
+//! What does a process have from whoever started it that its own children must not get?
+
+use std::io;
+
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+
+/// Signals that are answered rather than left as they are, in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Nothing,
+    /// What the language itself ignores: a closed pipe is an error of the write, no end of the process.
+    Pipe,
+}
+
+/// Has every signal do what it does by default, and none held back.
+pub fn reset_signals(keep: Keep) -> io::Result<()> {
+    for signal in 1..=libc::SIGRTMAX() {
+        if keep == Keep::Pipe && signal == libc::SIGPIPE {
+            continue;
+        }
+        // KILL, STOP and what the C library keeps for itself refuse, and have no other disposition anyway.
+        // SAFETY: SIG_DFL runs no code of ours, so nothing can be called at a wrong moment.
+        #[expect(unsafe_code, reason = "no kept crate resets all signals, those of real time too")]
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL)
+        };
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(io::Error::from)
+}
+
+/// Marks every open descriptor above 2, so that none outlives the next exec.
+pub fn close_descriptors_on_exec() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let Some(descriptor) = number.filter(|descriptor| *descriptor > 2) else {
+            continue;
+        };
+        // It may have been the one that read the folder, which is closed by now or is closed anyway.
+        // SAFETY: the call changes a flag of the number and touches no memory.
+        #[expect(unsafe_code, reason = "these descriptors have no owner in this program")]
+        unsafe {
+            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC)
+        };
+    }
+    Ok(())
+}
+
+/// What the daemon does once at its start, before any thread: a job that is started without the shim gets from the daemon
+/// what the daemon had from its own starter.
+pub fn drop_heritage() -> io::Result<()> {
+    reset_signals(Keep::Pipe)?;
+    close_descriptors_on_exec()
+}
