@@ -7,7 +7,6 @@
 mod support;
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use divan::Bencher;
 use jiff::Timestamp;
@@ -42,14 +41,7 @@ impl Days {
             let decision = self.planner.handle_wakeup(self.now, Lapse::Suspended);
             self.begun.extend(decision.actions.iter().map(punctual::plan::Action::run));
         }
-        let ended = Ended {
-            exit: Exit::Code(0),
-            at: self.now,
-            duration: Duration::ZERO,
-            cpu: None,
-            max_rss: None,
-            output_bytes: 0,
-        };
+        let ended = Ended::unmeasured(Exit::Code(0), self.now);
         let decision = self.planner.handle_ended(self.begun.pop().unwrap(), ended, self.now);
         assert!(decision.actions.is_empty());
     }

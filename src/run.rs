@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::job::JobName;
+use crate::job::{JobName, StepName};
 
 /// A closed list of words, each with its number in the ledger.
 macro_rules! words {
@@ -180,6 +180,62 @@ pub struct ProcessId {
     pub start_ticks: u64,
 }
 
+/// Which attempt: of a run, or of a step within one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId {
+    pub run: RunId,
+    /// Of the run, from 1.
+    pub attempt: u32,
+    /// The step's number in the order of the file, from 1; 0: the attempt as a whole.
+    pub step: u32,
+    /// Of the step, from 1; 0: the attempt as a whole.
+    pub step_attempt: u32,
+}
+
+impl AttemptId {
+    pub fn whole(run: RunId, attempt: u32) -> Self {
+        Self { run, attempt, step: 0, step_attempt: 0 }
+    }
+}
+
+/// What happened to a step: it began, or it is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepNote {
+    pub id: AttemptId,
+    pub name: StepName,
+    /// None where it did not begin.
+    pub started: Option<Timestamp>,
+    pub end: Option<StepEnd>,
+}
+
+/// How an attempt of a step ended, or that it was skipped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepEnd {
+    pub verdict: Verdict,
+    /// What was measured; none of a step that was skipped.
+    pub ended: Option<Ended>,
+}
+
+/// Outcome, reason and detail of an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+}
+
+impl Verdict {
+    pub const SUCCESS: Self = Self { outcome: Outcome::Succeeded, reason: None, detail: None };
+
+    pub fn new(outcome: Outcome, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { outcome, reason: Some(reason), detail: Some(detail.into()) }
+    }
+
+    pub fn is_success(&self) -> bool {
+        self.outcome == Outcome::Succeeded
+    }
+}
+
 /// How an attempt ended, as measured and before anybody judged it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -193,6 +249,15 @@ pub struct Ended {
     pub max_rss: Option<u64>,
     /// All that it wrote, kept or not.
     pub output_bytes: u64,
+    /// The first line of its output that `fail_on_output` fits, shortened.
+    pub matched: Option<String>,
+}
+
+impl Ended {
+    /// An end of which nothing was measured.
+    pub fn unmeasured(exit: Exit, at: Timestamp) -> Self {
+        Self { exit, at, duration: Duration::ZERO, cpu: None, max_rss: None, output_bytes: 0, matched: None }
+    }
 }
 
 /// In which way an attempt came to its end.
@@ -218,10 +283,43 @@ pub enum Exit {
         reason: Reason,
         status: Status,
     },
+    /// Work without a process did what it should.
+    Done,
+    /// Work without a process could not do what it should, or found what it should not.
+    Failed {
+        reason: Reason,
+        detail: String,
+    },
+    /// All its steps are over; one that failed speaks for them, if there is one.
+    Steps(Option<FailedStep>),
     /// The code that carried it panicked.
     Panicked {
         detail: String,
     },
+}
+
+/// The first step that failed, and what its process left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedStep {
+    pub name: StepName,
+    pub verdict: Verdict,
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+}
+
+impl Exit {
+    /// The exit code and the signal of what ended.
+    pub fn code_and_signal(&self) -> (Option<i32>, Option<i32>) {
+        match self {
+            Self::Code(code) => (Some(*code), None),
+            Self::Signal { signal, .. } => (None, Some(*signal)),
+            Self::TimedOut { status, .. } | Self::Stopped { status, .. } => (status.code(), status.signal()),
+            Self::Steps(Some(failed)) => (failed.code, failed.signal),
+            Self::Steps(None) | Self::Done | Self::Failed { .. } | Self::NotStarted { .. } | Self::Panicked { .. } => {
+                (None, None)
+            }
+        }
+    }
 }
 
 /// What a process left.
@@ -230,20 +328,22 @@ pub enum Status {
     Code(i32),
     Signal(i32),
     Unknown,
+    /// There was no process, and what was under way was dropped.
+    Cancelled,
 }
 
 impl Status {
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
-            Self::Signal(_) | Self::Unknown => None,
+            Self::Signal(_) | Self::Unknown | Self::Cancelled => None,
         }
     }
 
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Signal(signal) => Some(signal),
-            Self::Code(_) | Self::Unknown => None,
+            Self::Code(_) | Self::Unknown | Self::Cancelled => None,
         }
     }
 }
@@ -261,8 +361,7 @@ pub fn signal_name(signal: i32) -> &'static str {
 /// A piece of an attempt's output on its way to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputPiece {
-    pub run: RunId,
-    pub attempt: u32,
+    pub id: AttemptId,
     /// Bytes that the attempt wrote before this piece, kept or not; a step between pieces is what was cut.
     pub offset: u64,
     pub stream: Stream,

@@ -323,7 +323,7 @@ impl Ledger {
                 (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
                 row.ended = closing.ended.as_ref().map(|ended| ended.at);
             }
-            Record::Event(_) => {}
+            Record::Step(_) | Record::Event(_) => {}
         }
     }
 
@@ -605,14 +605,7 @@ impl Driver {
         self.going.remove(&run);
         // The lowest bits of a number are as good as dice.
         let code = i32::from(self.ledger.row(run).job.as_str() == "again" && run.0 % 4 != 0);
-        let ended = Ended {
-            exit: Exit::Code(code),
-            at: self.now,
-            duration: Duration::ZERO,
-            cpu: None,
-            max_rss: None,
-            output_bytes: 0,
-        };
+        let ended = Ended::unmeasured(Exit::Code(code), self.now);
         let decision = self.planner.handle_ended(run, ended, self.now);
         self.take(decision);
     }
@@ -921,14 +914,7 @@ fn a_simulated_year_of_a_minutely_job() {
     let mut runs = 0u64;
     while let Some(now) = planner.next_wakeup().filter(|next| *next <= end) {
         for action in planner.handle_wakeup(now, Lapse::Suspended).actions {
-            let ended = Ended {
-                exit: Exit::Code(0),
-                at: now,
-                duration: Duration::ZERO,
-                cpu: None,
-                max_rss: None,
-                output_bytes: 0,
-            };
+            let ended = Ended::unmeasured(Exit::Code(0), now);
             assert!(planner.handle_ended(action.run(), ended, now).actions.is_empty());
             runs += 1;
         }

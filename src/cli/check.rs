@@ -10,7 +10,7 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::job::Task;
+use crate::job::Act;
 use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -67,7 +67,6 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     let checked = &configuration.checked;
     let mut warnings = Vec::new();
     for (job, places) in checked.jobs_with_places() {
-        let Task::Command(command) = &job.task;
         let mut warn = |key: &str, message: String| {
             let span = match (key, places.origin(key)) {
                 ("env_file", _) => places.env_files.first().cloned(),
@@ -77,11 +76,14 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             let message = format!("if it were due now, `{}` {message}", job.name);
             warnings.push((format!("jobs.{}.{key}", job.name), span.unwrap_or(places.name.clone()), message));
         };
-        if let Some(trouble) = preflight(command, starter) {
-            warn(trouble.key, format!("could not begin: {}", trouble.detail));
-        }
-        if let Some(lacking) = goes_without(command, starter) {
-            warn("limits", format!("would run without limits: {lacking}"));
+        for work in job.task.works() {
+            let Act::Command(line) = &work.act;
+            if let Some(trouble) = preflight(work, line, starter) {
+                warn(trouble.key, format!("could not begin: {}", trouble.detail));
+            }
+            if let Some(lacking) = goes_without(work, starter) {
+                warn("limits", format!("would run without limits: {lacking}"));
+            }
         }
     }
     for (key, span, message) in warnings {

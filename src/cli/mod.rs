@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 mod check;
 mod daemon;
+mod definition;
 mod heat;
 mod history;
 mod logs;

@@ -13,7 +13,7 @@ use super::reread::{Reread, Rereading};
 use super::service::{self, StatusLine, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
-use crate::plan::{Action, Decision, Drain, Lapse, Planner};
+use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::Reason;
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Writer};
@@ -293,7 +293,9 @@ impl Core {
 
     async fn happened(&mut self, event: Event) {
         let decision = match event {
-            Event::Started { run, at, process } => self.planner.handle_started(run, at, Some(process)),
+            Event::Started { run, at, process } => self.planner.handle_started(run, at, process),
+            // Nothing follows from it: the runner goes by the rules of steps itself.
+            Event::Step(note) => Decision { records: vec![Record::Step(*note)], actions: Vec::new() },
             Event::Ended { run, ended } => {
                 let name = self.planner.job_of(run).cloned();
                 let decision = self.planner.handle_ended(run, ended, self.clock.now());

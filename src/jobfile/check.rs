@@ -9,20 +9,14 @@ use jiff::Timestamp;
 use super::Zone;
 use super::checker::{Checker, pick, set};
 use super::diagnostic::nearest;
-use super::raw::{Policies, RawCommand, RawJob};
-use super::section::{At, Settable, dotted};
-use super::standing::RawLimits;
-use crate::job::{
-    CatchUp, Command, CommandLine, Job, JobName, Limits, Overlap, Retries, Rules, Standing, StopSignal, Surroundings,
-    Task,
-};
+use super::policies::Policies;
+use super::raw::RawJob;
+use super::section::{At, dotted};
+use crate::job::{CatchUp, Job, JobName, Overlap, Retries, Rules};
 use crate::schedule::Jitter;
 
-const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
-const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(10);
 const DEFAULT_RETRY_MAX_DELAY: Duration = Duration::from_secs(300);
-const DEFAULT_OUTPUT_LIMIT: u64 = 1 << 20;
 
 impl Checker<'_> {
     pub fn job(
@@ -34,7 +28,7 @@ impl Checker<'_> {
     ) -> Option<Job> {
         let path = dotted("jobs", name.value.as_str());
         let errors = self.said.errors.len();
-        let command = self.command(&path, name, raw);
+        let task = self.task(&path, name, raw);
         let timing = self.timing(&name.value, raw, default_zone, now);
         let (own, inherited) = (&raw.policies, self.defaults);
         let job = Job {
@@ -44,7 +38,7 @@ impl Checker<'_> {
             timing,
             jitter: set(own.jitter.as_ref(), inherited.jitter.as_ref())
                 .map(|within| Jitter::new(within, self.site.machine_id(), name.value.as_str())),
-            task: Task::Command(command?),
+            task: task?,
             rules: self.rules(&path, raw),
         };
         (self.said.errors.len() == errors).then_some(job)
@@ -57,15 +51,19 @@ impl Checker<'_> {
             pools: self.pools(path, raw),
             catch_up: pick(own.catch_up.as_ref(), inherited.catch_up.as_ref()).unwrap_or(CatchUp::Latest),
             catch_up_within: set(own.catch_up_within.as_ref(), inherited.catch_up_within.as_ref()),
-            retries: self.retries(raw),
+            // Those of a matrix are of each combination.
+            retries: match &raw.matrix {
+                None => self.retries(&raw.policies),
+                Some(_) => Retries { most: 0, ..self.retries(&raw.policies) },
+            },
             // Names that are none were complained about with the order of jobs.
             after: raw.after.iter().flat_map(|at| &at.value).filter_map(|at| JobName::new(&at.value).ok()).collect(),
         };
         self.known.rules(rules)
     }
 
-    fn retries(&self, raw: &RawJob) -> Retries {
-        let (own, inherited) = (&raw.policies, self.defaults);
+    pub fn retries(&self, own: &Policies) -> Retries {
+        let inherited = self.defaults;
         let codes = set(own.no_retry_codes.as_ref(), inherited.no_retry_codes.as_ref()).unwrap_or_default();
         let most = pick(own.retries.as_ref(), inherited.retries.as_ref()).unwrap_or(0);
         let delay = set(own.retry_delay.as_ref(), inherited.retry_delay.as_ref()).unwrap_or(DEFAULT_RETRY_DELAY);
@@ -110,90 +108,5 @@ impl Checker<'_> {
         }
         let sorted: BTreeSet<String> = named.into_iter().map(|pool| pool.value).collect();
         sorted.into_iter().collect()
-    }
-
-    fn command(&mut self, path: &str, name: &At<JobName>, raw: &RawJob) -> Option<Command> {
-        let Some(command) = &raw.command else {
-            // A wrong command was complained about where it stands.
-            if !raw.has_command {
-                let help = format!("write for example command = \"echo hello\" under [{path}]");
-                self.said.error(path, name.span.clone(), format!("the job `{}` has no task", name.value), Some(help));
-            }
-            return None;
-        };
-        let (own, inherited) = (&raw.policies, self.defaults);
-        let line = match &command.value {
-            RawCommand::Text(text) => {
-                let shell = set(own.shell.as_ref(), inherited.shell.as_ref())
-                    .unwrap_or_else(|| DEFAULT_SHELL.map(str::to_owned).to_vec());
-                CommandLine::Shell { shell: self.known.shell(shell), text: text.as_str().into() }
-            }
-            RawCommand::List(words) => CommandLine::Program(words.clone()),
-        };
-        let cwd = set(own.cwd.as_ref(), inherited.cwd.as_ref());
-        let env_files = set(own.env_file.as_ref(), inherited.env_file.as_ref()).unwrap_or_default();
-        let success_codes =
-            set(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
-        let surroundings = Surroundings {
-            cwd: cwd.map(|cwd| self.folder.join(cwd)),
-            env: merged(&inherited.env, &own.env),
-            env_files: env_files.iter().map(|at| self.folder.join(&at.value)).collect(),
-            stdin: raw.stdin.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-            timeout: set(own.timeout.as_ref(), inherited.timeout.as_ref()),
-            stop_signal: set(own.stop_signal.as_ref(), inherited.stop_signal.as_ref()).unwrap_or(StopSignal::Term),
-            kill_after: set(own.kill_after.as_ref(), inherited.kill_after.as_ref()).unwrap_or(DEFAULT_KILL_AFTER),
-            output_limit: set(own.output_limit.as_ref(), inherited.output_limit.as_ref())
-                .unwrap_or(DEFAULT_OUTPUT_LIMIT),
-            success_codes: success_codes.into_iter().filter_map(|code| i32::try_from(code).ok()).collect(),
-            standing: standing(own, inherited),
-        };
-        Some(Command { line, surroundings: self.known.surroundings(surroundings) })
-    }
-}
-
-type Variables = Settable<Vec<(String, String)>>;
-
-/// Tables merge key by key; the job's own value wins, and its `"none"` leaves nothing of the inherited ones.
-fn merged(inherited: &Variables, own: &Variables) -> Vec<(String, String)> {
-    let keeps = own.as_ref().is_none_or(|at| at.value.is_some());
-    let inherited = inherited.iter().filter(|_| keeps);
-    let mut variables: Vec<(String, String)> = Vec::new();
-    for (name, value) in inherited.chain(own).flat_map(|at| &at.value).flatten() {
-        match variables.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => known.clone_from(value),
-            None => variables.push((name.clone(), value.clone())),
-        }
-    }
-    variables
-}
-
-/// The job's own values over the inherited ones.
-fn standing(own: &Policies, inherited: &Policies) -> Standing {
-    let nice = set(own.nice.as_ref(), inherited.nice.as_ref());
-    Standing {
-        user: set(own.user.as_ref(), inherited.user.as_ref()),
-        group: set(own.group.as_ref(), inherited.group.as_ref()),
-        umask: set(own.umask.as_ref(), inherited.umask.as_ref()),
-        nice: nice.and_then(|nice| i32::try_from(nice).ok()),
-        limits: limits(&own.limits, &inherited.limits),
-    }
-}
-
-type Bounds = Settable<RawLimits>;
-
-/// Tables merge key by key; a job's `limits = "none"` leaves nothing of the inherited one.
-fn limits(own: &Bounds, inherited: &Bounds) -> Limits {
-    let keeps = own.as_ref().is_none_or(|at| at.value.is_some());
-    let of = |at: &Bounds| at.as_ref().and_then(|at| at.value.clone()).unwrap_or_default();
-    let (own, inherited) = (of(own), if keeps { of(inherited) } else { RawLimits::default() });
-    let count = |own: &Settable<i64>, inherited: &Settable<i64>| {
-        set(own.as_ref(), inherited.as_ref()).and_then(|count| u64::try_from(count).ok())
-    };
-    Limits {
-        memory: set(own.memory.as_ref(), inherited.memory.as_ref()),
-        cpu: set(own.cpu.as_ref(), inherited.cpu.as_ref()),
-        processes: count(&own.processes, &inherited.processes),
-        open_files: count(&own.open_files, &inherited.open_files),
-        required: pick(own.required.as_ref(), inherited.required.as_ref()).unwrap_or(true),
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::calendars::Calendars;
 use super::diagnostic::{Diagnostics, nearest};
 use super::known::Known;
-use super::raw::Policies;
+use super::policies::Policies;
 use super::section::At;
 use super::{Site, Zone};
 

@@ -9,12 +9,17 @@ mod checker;
 mod diagnostic;
 mod known;
 mod order;
+mod parts;
 mod places;
+mod policies;
 mod raw;
 mod section;
 mod standing;
+mod steps;
+mod surroundings;
 mod timing;
 mod traps;
+mod work;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,7 +38,8 @@ use known::Known;
 use order::check_order;
 use places::job_places;
 pub use places::{JobPlaces, Origin};
-use raw::{Policies, RawJob};
+use policies::Policies;
+use raw::RawJob;
 use section::{At, describe, dotted};
 pub use timing::timing_from;
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::raw::{Policies, RawJob};
+use super::policies::Policies;
+use super::raw::RawJob;
 use super::section::At;
 use crate::job::JobName;
 
@@ -11,10 +12,8 @@ use crate::job::JobName;
 pub struct JobPlaces {
     pub name: Range<usize>,
     pub schedule: Option<Range<usize>>,
-    pub command: Option<Range<usize>>,
-    pub cwd: Option<Range<usize>>,
     pub env_files: Vec<Range<usize>>,
-    /// Where the values of its keys come from.
+    /// Where the values of its keys come from, where anybody said anything.
     pub origins: Vec<(&'static str, Origin)>,
 }
 
@@ -36,33 +35,19 @@ impl JobPlaces {
 }
 
 pub(super) fn job_places(name: &At<JobName>, raw: &RawJob, defaults: &Policies) -> JobPlaces {
+    let own = |key: &str| raw.stands.iter().find(|(known, _)| *known == key).map(|(_, span)| span.clone());
     JobPlaces {
         origins: origins(raw, defaults),
         name: name.span.clone(),
-        schedule: raw.schedule.as_ref().map(|at| at.span.clone()),
-        command: raw.command.as_ref().map(|at| at.span.clone()),
-        cwd: raw.policies.cwd.as_ref().map(|at| at.span.clone()),
+        schedule: own("schedule"),
         env_files: raw.policies.env_file.iter().flat_map(|at| &at.value).flatten().map(|at| at.span.clone()).collect(),
     }
 }
 
+/// Only keys of which anybody said anything.
 fn origins(raw: &RawJob, defaults: &Policies) -> Vec<(&'static str, Origin)> {
-    let own = |span: Option<Range<usize>>| span.map_or(Origin::BuiltIn, Origin::Job);
-    let (job, inherited) = (raw.policies.places(), defaults.places());
-    let policies = job.into_iter().zip(inherited).map(|((key, job), (_, inherited))| match (job, inherited) {
-        (Some(span), _) => (key, Origin::Job(span)),
-        (None, Some(span)) => (key, Origin::Defaults(span)),
-        (None, None) => (key, Origin::BuiltIn),
-    });
-    let keys = [
-        ("description", own(raw.description.as_ref().map(|at| at.span.clone()))),
-        ("enabled", own(raw.enabled.as_ref().map(|at| at.span.clone()))),
-        ("schedule", own(raw.schedule.as_ref().map(|at| at.span.clone()))),
-        ("not_before", own(raw.not_before.as_ref().map(|at| at.span.clone()))),
-        ("not_after", own(raw.not_after.as_ref().map(|at| at.span.clone()))),
-        ("after", own(raw.after.as_ref().map(|at| at.span.clone()))),
-        ("command", own(raw.command.as_ref().map(|at| at.span.clone()))),
-        ("stdin", own(raw.stdin.as_ref().map(|at| at.span.clone()))),
-    ];
-    keys.into_iter().chain(policies).collect()
+    let of = |key: &str| (raw.stands.iter().chain(&raw.policies.stands)).find(|(known, _)| *known == key);
+    let own = raw.stands.iter().chain(&raw.policies.stands).map(|(key, span)| (*key, Origin::Job(span.clone())));
+    let inherited = defaults.stands.iter().filter(|(key, _)| of(key).is_none());
+    own.chain(inherited.map(|(key, span)| (*key, Origin::Defaults(span.clone())))).collect()
 }

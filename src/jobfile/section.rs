@@ -51,12 +51,28 @@ impl<'f, 'd> Section<'f, 'd> {
         Self { table, path: path.to_owned(), said }
     }
 
+    /// The dotted name of a key.
+    pub fn path_of(&self, key: &str) -> String {
+        dotted(&self.path, key)
+    }
+
+    /// Where to say what is wrong with something in this table that is no table of keys.
+    pub fn said(&mut self) -> &mut Diagnostics {
+        self.said
+    }
+
     /// Where the value stands.
     pub fn span(&self, key: &str) -> Option<Range<usize>> {
         self.get(key).map(Spanned::span)
     }
 
-    fn get(&self, key: &str) -> Option<&'f Spanned<DeValue<'f>>> {
+    /// Where each of these keys stands that does.
+    pub fn stands(&self, keys: &[&'static str]) -> Vec<(&'static str, Range<usize>)> {
+        keys.iter().filter_map(|key| Some((*key, self.span(key)?))).collect()
+    }
+
+    /// The value as it was parsed.
+    pub fn get(&self, key: &str) -> Option<&'f Spanned<DeValue<'f>>> {
         self.table.get(key)
     }
 
@@ -314,7 +330,7 @@ fn text_or_date(value: &DeValue) -> Option<String> {
     }
 }
 
-fn scalar(value: &DeValue) -> Option<String> {
+pub fn scalar(value: &DeValue) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(_) => as_i64(value).map(|number| number.to_string()),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::job::{Task, WrittenTiming};
+use crate::job::{Act, Task, Work, WrittenTiming};
 use crate::schedule::Fold;
 
 struct Bundled;
@@ -46,13 +46,18 @@ fn errors(text: &str) -> Vec<String> {
     checked.said.errors.iter().map(show).collect()
 }
 
+fn argv(work: &Work) -> Vec<String> {
+    let Act::Command(line) = &work.act;
+    line.argv()
+}
+
 #[test]
 fn the_smallest_file() {
     let checked = check("[jobs.backup]\nschedule = \"30 2 * * *\"\ncommand = \"pg_dump app\"\n");
     assert!(checked.is_right(), "{:?}", checked.said);
     let job = &checked.jobs[0];
-    let Task::Command(command) = &job.task;
-    assert_eq!(command.line.argv(), ["/bin/sh", "-ec", "pg_dump app"]);
+    let Task::Work(command) = &job.task else { panic!() };
+    assert_eq!(argv(command), ["/bin/sh", "-ec", "pg_dump app"]);
     assert_eq!((command.timeout, command.output_limit, job.enabled), (None, 1 << 20, true));
     assert_eq!(command.success_codes, [0]);
 }
@@ -82,7 +87,7 @@ success_codes = 7
     );
     assert!(checked.is_right(), "{:?}", checked.said);
     let command = |at: usize| {
-        let Task::Command(command) = &checked.jobs[at].task;
+        let Task::Work(command) = &checked.jobs[at].task else { panic!() };
         command.clone()
     };
     assert_eq!(command(0).timeout, Some(Duration::from_secs(3600)));
@@ -103,10 +108,10 @@ fn none_takes_every_inherited_default_back() {
          [jobs.b]\ncommand = 'x'\nschedule = '@daily'\n",
     );
     assert!(checked.is_right(), "{:?}", checked.said);
-    let Task::Command(plain) = &checked.jobs[0].task;
+    let Task::Work(plain) = &checked.jobs[0].task else { panic!() };
     assert_eq!((plain.env.len(), plain.env_files.len(), plain.cwd.as_ref()), (0, 0, None));
     assert_eq!((plain.success_codes.as_slice(), plain.output_limit), (&[0][..], 1 << 20));
-    assert_eq!((plain.kill_after, plain.line.argv()[0].as_str()), (Duration::from_secs(10), "/bin/sh"));
+    assert_eq!((plain.kill_after, argv(plain)[0].as_str()), (Duration::from_secs(10), "/bin/sh"));
     let zone = |at: usize| checked.jobs[at].timing.as_ref().unwrap().written.zone.clone();
     assert_eq!((zone(0).as_str(), zone(1).as_str()), ("UTC", "Europe/Berlin"));
 }
@@ -114,7 +119,7 @@ fn none_takes_every_inherited_default_back() {
 #[test]
 fn relative_paths_are_relative_to_the_file() {
     let checked = check("[jobs.a]\ncommand = \"x\"\ncwd = \"work\"\nenv_file = [\"/abs\", \"rel\"]");
-    let Task::Command(command) = &checked.jobs[0].task;
+    let Task::Work(command) = &checked.jobs[0].task else { panic!() };
     assert_eq!(command.cwd.as_deref(), Some(Path::new("/etc/punctual/work")));
     assert_eq!(command.env_files, [PathBuf::from("/abs"), PathBuf::from("/etc/punctual/rel")]);
 }
@@ -154,7 +159,7 @@ success_codes = [0, 300]
         "11:1 tiemout: unknown key `tiemout` (did you mean `timeout`?)",
         "12:12 \"Europe/Berlim\": there is no zone `Europe/Berlim` (did you mean \"Europe/Berlin\"?)",
         "13:11 \"skipp\": `skipp` is no overlap (did you mean \"skip\"?)",
-        "14:7 b: the job `b` has no task (write for example command = \"echo hello\" under [jobs.b])",
+        "14:7 b: `jobs.b` has no task (write for example command = \"echo hello\" under [jobs.b])",
         "15:27 5/15: a step needs a range before it; cron implementations disagree about a single number (write `5-59/15`)",
         "16:11 \"soon\": `soon` is no duration; write for example \"250ms\", \"90s\", \"1h 30m\" or \"2d\" ()",
         "17:7 \"9lives\": a job's name begins with a letter ()",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::job::{Job, JobName, Timing};
-use crate::run::{Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State};
+use crate::run::{Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State, StepNote};
 
 /// The answer to something that happened: complete, so that nothing is left to choose.
 ///
@@ -132,6 +132,8 @@ pub enum Record {
     },
     /// An attempt of a run with several has ended.
     Attempted(Attempted),
+    /// A step has begun or is over.
+    Step(StepNote),
     /// The run is not over: it waits for its next attempt.
     Retried {
         run: RunId,

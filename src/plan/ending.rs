@@ -9,9 +9,9 @@ use super::account::GapKind;
 use super::decision::{Attempted, Closing, Decision, Draft, Record};
 use super::planner::{OpenRun, Phase, Planner};
 use super::retry::pause;
-use super::verdict::{Verdict, verdict};
+use super::verdict::verdict;
 use crate::job::JobName;
-use crate::run::{Cause, Ended, Outcome, Reason, RunId};
+use crate::run::{Cause, Ended, Outcome, Reason, RunId, Verdict};
 use crate::schedule::Tally;
 
 impl Planner {
@@ -22,7 +22,7 @@ impl Planner {
         let Some(open) = self.runs.get(&run) else {
             return draft.finish();
         };
-        let (attempt, verdict) = (open.attempts, verdict(&open.job, &ended));
+        let (attempt, verdict) = (open.attempts, verdict(&open.job.task, &ended));
         let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended);
         if pause.is_some() || attempt > 1 {
             draft.record(Record::Attempted(Attempted {

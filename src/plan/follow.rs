@@ -101,7 +101,7 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{CatchUp, Command, CommandLine, Overlap, Retries, Rules, Surroundings, Task};
+    use crate::job::{Act, CatchUp, CommandLine, Overlap, Retries, Rules, Task, Work};
     use std::time::Duration;
 
     fn name(text: &str) -> JobName {
@@ -118,16 +118,14 @@ mod tests {
             retries,
             after: after.iter().map(|upstream| name(upstream)).collect(),
         };
-        let surroundings = Surroundings::default();
-        let command =
-            Command { line: CommandLine::Program(vec!["x".to_owned()]), surroundings: Arc::new(surroundings) };
+        let act = Act::Command(CommandLine::Program(vec!["x".to_owned()]));
         Arc::new(Job {
             name: name(own),
             description: None,
             enabled: true,
             timing: None,
             jitter: None,
-            task: Task::Command(command),
+            task: Task::Work(Work { act, surroundings: Arc::default() }),
             rules: Arc::new(rules),
         })
     }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::follow::Progress;
-use super::verdict::Verdict;
 use crate::job::{JobName, Timing, WrittenTiming};
-use crate::run::{Cause, GapEntry, Outcome, Reason, RunId, State};
+use crate::run::{Cause, GapEntry, Outcome, Reason, RunId, State, Verdict};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory {

@@ -6,6 +6,7 @@
 
 mod account;
 mod change;
+mod course;
 mod decision;
 mod ending;
 mod follow;
@@ -23,6 +24,7 @@ mod timers;
 mod verdict;
 
 pub use change::{Change, Changes};
+pub use course::{Course, Move};
 pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};
 pub use follow::Progress;
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
@@ -30,3 +32,5 @@ pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, R
 pub use owed::Lapse;
 pub use planner::{Drain, Planner};
 pub use queue::Capacities;
+pub use retry::pause;
+pub use verdict::verdict_of_work;

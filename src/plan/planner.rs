@@ -13,9 +13,8 @@ use super::overlap::{Admission, Unended, admit};
 use super::owed::{Lapse, Owed, Policy};
 use super::queue::{Capacities, Queue};
 use super::timers::Timers;
-use super::verdict::Verdict;
 use crate::job::{CatchUp, Job, JobName};
-use crate::run::{Cause, Outcome, ProcessId, Reason, RunId, State};
+use crate::run::{Cause, Outcome, ProcessId, Reason, RunId, State, Verdict};
 use crate::schedule::Tally;
 
 /// What a run waits for whose job has earlier ones that have not ended.

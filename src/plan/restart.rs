@@ -14,9 +14,8 @@ use super::owed::{Lapse, Owed};
 use super::planner::{OpenRun, Phase, Planner, Slot};
 use super::queue::Capacities;
 use super::set_back::latest_retry;
-use super::verdict::Verdict;
 use crate::job::{Job, JobName, Overlap};
-use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State};
+use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State, Verdict};
 use crate::schedule::Moment;
 
 impl Planner {

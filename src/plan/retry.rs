@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::verdict::Verdict;
 use crate::job::Retries;
-use crate::run::{Ended, Exit, Outcome, RunId};
+use crate::run::{Ended, Outcome, RunId, Verdict};
 use crate::schedule::spread;
 
 /// The pause before the next attempt; `None` if that was the last one.
@@ -17,7 +16,7 @@ pub fn pause(retries: &Retries, run: RunId, attempt: u32, verdict: &Verdict, end
         // Somebody wanted it to end, or it is not known what would be repeated.
         Outcome::Stopped | Outcome::Lost | Outcome::Succeeded | Outcome::Skipped | Outcome::Missed => false,
     };
-    let is_final = matches!(&ended.exit, Exit::Code(code) if retries.no_codes.contains(code));
+    let is_final = ended.exit.code_and_signal().0.is_some_and(|code| retries.no_codes.contains(&code));
     if !has_failed || is_final || attempt > retries.most {
         return None;
     }
@@ -32,12 +31,11 @@ pub fn pause(retries: &Retries, run: RunId, attempt: u32, verdict: &Verdict, end
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Reason;
+    use crate::run::{Exit, Reason};
     use jiff::Timestamp;
 
     fn ended(exit: Exit) -> Ended {
-        let at = Timestamp::UNIX_EPOCH;
-        Ended { exit, at, duration: Duration::ZERO, cpu: None, max_rss: None, output_bytes: 0 }
+        Ended::unmeasured(exit, Timestamp::UNIX_EPOCH)
     }
 
     fn verdict(outcome: Outcome) -> Verdict {

@@ -1,22 +1,34 @@
-//! How did it end? The measured end of an attempt, judged by the job's rules.
+//! How did it end? The measured end of an attempt, judged by the rules of its work.
 
-use crate::job::{Job, Task};
-use crate::run::{Ended, Exit, Outcome, Reason, Status, signal_name};
+use crate::job::{Act, Task, Work};
+use crate::run::{Ended, Exit, FailedStep, Outcome, Reason, Status, Verdict, signal_name};
 
-/// Outcome, reason and detail of an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    pub outcome: Outcome,
-    pub reason: Option<Reason>,
-    pub detail: Option<String>,
+/// Judges the attempt of a run.
+pub fn verdict(task: &Task, ended: &Ended) -> Verdict {
+    match task {
+        Task::Work(work) => verdict_of_work(work, ended),
+        Task::Steps(_) => judge(&[], ended),
+    }
 }
 
-pub fn verdict(job: &Job, ended: &Ended) -> Verdict {
-    let Task::Command(command) = &job.task;
-    let (outcome, reason, detail) = match &ended.exit {
-        Exit::Code(code) if command.success_codes.contains(code) => {
-            return Verdict { outcome: Outcome::Succeeded, reason: None, detail: None };
+/// Judges the attempt of one piece of work: all of a run, or a step of it.
+pub fn verdict_of_work(work: &Work, ended: &Ended) -> Verdict {
+    let codes = match &work.act {
+        Act::Command(_) => work.success_codes.as_slice(),
+    };
+    let verdict = judge(codes, ended);
+    match &ended.matched {
+        Some(line) if verdict.is_success() => {
+            Verdict::new(Outcome::Failed, Reason::OutputMatched, format!("its output has the line: {line}"))
         }
+        Some(_) | None => verdict,
+    }
+}
+
+fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {
+    let (outcome, reason, detail) = match &ended.exit {
+        Exit::Done | Exit::Steps(None) => return Verdict::SUCCESS,
+        Exit::Code(code) if success_codes.contains(code) => return Verdict::SUCCESS,
         Exit::Code(code) => (Outcome::Failed, Reason::ExitCode, format!("exit status {code}")),
         Exit::Signal { signal, core_dumped } => {
             let core = if *core_dumped { ", core dumped" } else { "" };
@@ -28,9 +40,15 @@ pub fn verdict(job: &Job, ended: &Ended) -> Verdict {
         }
         Exit::Stopped { reason, status } => (Outcome::Stopped, *reason, left(*status)),
         Exit::NotStarted { reason, detail } => (Outcome::NotStarted, *reason, detail.clone()),
+        Exit::Failed { reason, detail } => (Outcome::Failed, *reason, detail.clone()),
         Exit::Panicked { detail } => (Outcome::Failed, Reason::Panic, detail.clone()),
+        Exit::Steps(Some(FailedStep { name, verdict, .. })) => {
+            let detail = verdict.detail.as_deref().unwrap_or(verdict.outcome.word());
+            let detail = Some(format!("step {name}: {detail}"));
+            return Verdict { outcome: verdict.outcome, reason: verdict.reason, detail };
+        }
     };
-    Verdict { outcome, reason: Some(reason), detail: Some(detail) }
+    Verdict::new(outcome, reason, detail)
 }
 
 fn left(status: Status) -> String {
@@ -38,5 +56,6 @@ fn left(status: Status) -> String {
         Status::Code(code) => format!("ended with exit status {code}"),
         Status::Signal(signal) => format!("ended by {}", signal_name(signal)),
         Status::Unknown => "its end could not be learned".to_owned(),
+        Status::Cancelled => "what was under way was dropped".to_owned(),
     }
 }

@@ -1,67 +1,39 @@
-//! One attempt, from its order to its end: started, read, bounded in time, ended with all it left, reaped.
+//! One attempt of a command, from its order to its end: started, read, bounded in time, ended with all it left, reaped.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::Signal;
-use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
 
 use super::answer;
 use super::capture::Capture;
-use super::cgroup::{RunGroup, Used};
-use super::door::{Event, Order, Stop};
-use super::process::{Ends, Remains};
-use super::spawner::{Begun, Spawner};
-use super::tree::{self, Tree};
+use super::cgroup::Used;
+use super::door::Stop;
+use super::life::{Cause, Life, Moment};
+use super::part::Part;
+use super::process::Remains;
+use super::spawner::Begun;
+use super::tools::Tools;
+use super::tree::Tree;
 use super::trouble::Trouble;
-use crate::clock::{Clock, instant};
-use crate::job::StopSignal;
-use crate::readiness::Readiness;
-use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
+use crate::job::CommandLine;
+use crate::run::{Ended, Exit, Reason, Status};
 
-/// What a process wrote reaches the ledger after at most this long.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
-/// For how long what others still write is read once the process has ended: it may have left something in the
-/// background that keeps the pipes open, and that does not hold the run.
-const LINGER: Duration = Duration::from_millis(200);
-/// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
-const MOST_PENDING: usize = 4;
-/// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
-const LAST_READS: usize = 16;
-/// Bytes of one read, the size of a pipe.
-const READ: usize = 64 << 10;
-
-pub struct Attempt {
-    pub order: Order,
-    pub clock: Clock,
-    pub spawner: Arc<Spawner>,
-    /// The ledger by which its processes are known.
-    pub database: Arc<Path>,
-    pub pieces: mpsc::Sender<OutputPiece>,
-    pub events: mpsc::Sender<Event>,
+pub struct Attempt<'a> {
+    pub part: &'a Part,
+    pub line: &'a CommandLine,
+    pub tools: &'a Tools,
 }
 
-impl Attempt {
-    /// Carries the attempt out; its end is reported after all its output was handed on.
-    pub async fn carry(self, stops: watch::Receiver<Option<Stop>>) {
-        let run = self.order.run;
-        let mut capture = Capture::new(run, self.order.attempt, self.order.command().output_limit);
-        let begun = match self.spawner.spawn(self.order.clone()).await {
+impl Attempt<'_> {
+    pub async fn carry(self, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
+        let begun = match self.tools.spawner.spawn(self.part.clone(), self.line.argv()).await {
             Ok(begun) => self.set_up(begun, &stops).await,
             Err(trouble) => Err(trouble),
         };
-        let ended = match begun {
-            Ok(begun) => self.watch(begun, stops, &mut capture).await,
+        match begun {
+            Ok(begun) => self.watch(begun, stops, capture).await,
             Err(trouble) => self.not_started(trouble.reason, trouble.detail),
-        };
-        self.hand_on(capture.finish()).await;
-        let _ = self.events.send(Event::Ended { run, ended }).await;
+        }
     }
 
     /// Waits until the program itself runs, where something has to be set up before it.
@@ -76,26 +48,25 @@ impl Attempt {
             }
         }
         if !begun.lacking.is_empty() {
-            let (run, job, lacking) = (self.order.run, &self.order.job.name, begun.lacking.join("; "));
-            tracing::warn!("run {run} of {job} goes on without limits: {lacking}");
+            tracing::warn!("{} goes on without limits: {}", self.part.shown(), begun.lacking.join("; "));
         }
         Ok(begun)
     }
 
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
         let Begun { process, ends, at, since, group, .. } = begun;
-        let tree = Tree::new(process.pid, self.order.run, &self.database);
-        let mut life = match Life::new(tree, group, ends, since, stops, &self.order) {
+        let tree = Tree::new(process.pid, self.part, &self.tools.database);
+        let mut life = match Life::new(tree, group, ends, since, stops, &self.part.work) {
             Ok(life) => life,
             // It happens when there are too many descriptors; it must not run on unwatched.
             Err(error) => return self.not_started(Reason::Limit, format!("it cannot be watched: {error}")),
         };
-        let _ = self.events.send(Event::Started { run: self.order.run, at, process: process.id.clone() }).await;
+        self.tools.began(self.part, at, Some(process.id.clone())).await;
         while !life.is_over() {
-            match life.next(capture, &self.pieces).await {
+            match life.next(capture, &self.tools.pieces).await {
                 Moment::Output(stream, pipe_end) => {
                     let open = pipe_end.is_ok_and(|()| true);
-                    life.read(stream, open, &self.clock, capture);
+                    life.read(stream, open, &self.tools.clock, capture);
                     life.outbox.extend(capture.take_ready());
                 }
                 Moment::Flush => {
@@ -107,17 +78,17 @@ impl Attempt {
                         room.send(piece);
                     }
                 }
-                Moment::Exited => life.exited(self.clock.now()),
-                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false, self.clock.now()),
-                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill, self.clock.now()),
-                Moment::KillNow => life.kill(self.clock.now()),
-                Moment::SurvivorEnded => life.look_for_survivors(self.clock.now()),
+                Moment::Exited => life.exited(self.tools.clock.now()),
+                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false, self.tools.clock.now()),
+                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill, self.tools.clock.now()),
+                Moment::KillNow => life.kill(self.tools.clock.now()),
+                Moment::SurvivorEnded => life.look_for_survivors(self.tools.clock.now()),
                 // The loop's own condition looks at the time.
                 Moment::LingeredEnough => {}
             }
         }
-        life.read_the_rest(&self.clock, capture);
-        self.hand_on(life.outbox.drain(..)).await;
+        life.read_the_rest(&self.tools.clock, capture);
+        self.tools.hand_on(life.outbox.drain(..)).await;
         let ending = life.ending;
         let (ended_at, duration) = (life.ended_at, life.duration);
         let remains = process.reap();
@@ -125,7 +96,7 @@ impl Attempt {
             Some(group) => group.close().await,
             None => Used::default(),
         };
-        let at = ended_at.unwrap_or_else(|| self.clock.now());
+        let at = ended_at.unwrap_or_else(|| self.tools.clock.now());
         Ended { at, duration, output_bytes: capture.total(), ..self.judge(ending, remains, used) }
     }
 
@@ -135,12 +106,14 @@ impl Attempt {
         let core_dumped = remains.as_ref().is_ok_and(|remains| remains.core_dumped);
         let exit = match (ending, status) {
             (Some(Cause::TimedOut), status) => {
-                Exit::TimedOut { after: self.order.command().timeout.unwrap_or_default(), status }
+                Exit::TimedOut { after: self.part.work.timeout.unwrap_or_default(), status }
             }
             (Some(Cause::Stopped(reason)), status) => Exit::Stopped { reason, status },
             (None, Status::Code(code)) => Exit::Code(code),
             (None, Status::Signal(signal)) => Exit::Signal { signal, core_dumped },
-            (None, Status::Unknown) => Exit::Panicked { detail: "its exit status could not be learned".to_owned() },
+            (None, Status::Unknown | Status::Cancelled) => {
+                Exit::Panicked { detail: "its exit status could not be learned".to_owned() }
+            }
         };
         Ended {
             cpu: used.cpu.or(remains.as_ref().ok().map(|remains| remains.cpu)),
@@ -154,238 +127,6 @@ impl Attempt {
     }
 
     fn without_figures(&self, exit: Exit) -> Ended {
-        let at = self.clock.now();
-        Ended { exit, at, duration: Duration::ZERO, cpu: None, max_rss: None, output_bytes: 0 }
-    }
-
-    async fn hand_on(&self, pieces: impl IntoIterator<Item = OutputPiece>) {
-        for piece in pieces {
-            let _ = self.pieces.send(piece).await;
-        }
-    }
-}
-
-/// Why an attempt is being ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    TimedOut,
-    Stopped(Reason),
-}
-
-/// What an attempt waits for, and what came.
-enum Moment<'c> {
-    Output(Stream, io::Result<()>),
-    /// The ledger takes a piece of output.
-    Room(mpsc::Permit<'c, OutputPiece>),
-    Flush,
-    Exited,
-    TimeIsUp,
-    Stop(Stop),
-    KillNow,
-    SurvivorEnded,
-    LingeredEnough,
-}
-
-/// A process while it is watched.
-struct Life {
-    tree: Tree,
-    group: Option<RunGroup>,
-    since: Instant,
-    exit: Readiness,
-    pipes: [(Stream, Option<pipe::Receiver>); 2],
-    stops: watch::Receiver<Option<Stop>>,
-    stop_signal: StopSignal,
-    kill_after: Duration,
-    time_is_up: Option<Instant>,
-    flush_at: Option<Instant>,
-    /// Pieces that the ledger has not taken yet.
-    outbox: VecDeque<OutputPiece>,
-    ending: Option<Cause>,
-    kill_at: Option<Instant>,
-    killed: bool,
-    has_exited: bool,
-    ended_at: Option<jiff::Timestamp>,
-    duration: Duration,
-    /// One of those that outlive the leader of a tree that is being ended.
-    survivor: Option<Readiness>,
-    linger_until: Option<Instant>,
-}
-
-impl Life {
-    fn new(
-        tree: Tree,
-        group: Option<RunGroup>,
-        ends: Ends,
-        since: Instant,
-        stops: watch::Receiver<Option<Stop>>,
-        order: &Order,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            exit: Readiness::new(ends.pidfd)?,
-            pipes: [
-                (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
-                (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
-            ],
-            tree,
-            group,
-            since,
-            stops,
-            stop_signal: order.command().stop_signal,
-            kill_after: order.command().kill_after,
-            time_is_up: order.command().timeout.map(|timeout| since + timeout),
-            flush_at: None,
-            outbox: VecDeque::new(),
-            ending: None,
-            kill_at: None,
-            killed: false,
-            has_exited: false,
-            ended_at: None,
-            duration: Duration::ZERO,
-            survivor: None,
-            linger_until: None,
-        })
-    }
-
-    /// The process has ended, nothing of it is left that should not be, and its output is read.
-    fn is_over(&self) -> bool {
-        let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
-        let lingered = self.has_room() && self.linger_until.is_some_and(|until| until <= instant());
-        self.has_exited && self.survivor.is_none() && (silent || lingered)
-    }
-
-    /// Where the ledger takes nothing, the job waits in its pipe; its time goes on.
-    fn has_room(&self) -> bool {
-        self.outbox.len() < MOST_PENDING
-    }
-
-    async fn next<'c>(&mut self, capture: &Capture, ledger: &'c mpsc::Sender<OutputPiece>) -> Moment<'c> {
-        if capture.is_dirty() && self.flush_at.is_none() {
-            self.flush_at = Some(instant() + FLUSH_AFTER);
-        }
-        let [(_, stdout), (_, stderr)] = &self.pipes;
-        let has_room = self.has_room();
-        let stoppable = !self.has_exited || self.survivor.is_some();
-        tokio::select! {
-            // A demand to end comes before output, of which there may be no end.
-            biased;
-            Ok(()) = self.stops.changed(), if stoppable => {
-                let stop = *self.stops.borrow_and_update();
-                stop.map_or(Moment::Flush, Moment::Stop)
-            }
-            () = at(self.time_is_up), if self.ending.is_none() && !self.has_exited => Moment::TimeIsUp,
-            () = at(self.kill_at), if stoppable => Moment::KillNow,
-            _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
-            () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
-            () = at(self.flush_at), if has_room && self.flush_at.is_some() => Moment::Flush,
-            () = at(self.linger_until), if has_room && self.linger_until.is_some() => Moment::LingeredEnough,
-            Ok(room) = ledger.reserve(), if !self.outbox.is_empty() => Moment::Room(room),
-            read = readable(stdout.as_ref()), if has_room && stdout.is_some() => Moment::Output(Stream::Stdout, read),
-            read = readable(stderr.as_ref()), if has_room && stderr.is_some() => Moment::Output(Stream::Stderr, read),
-        }
-    }
-
-    /// Reads once what is there; a pipe that is closed or broken is done with.
-    fn read(&mut self, stream: Stream, open: bool, clock: &Clock, capture: &mut Capture) {
-        thread_local! {
-            // One buffer for all attempts of a worker: a read does not outlast its poll.
-            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-        }
-        let Some((_, pipe)) = self.pipes.iter_mut().find(|(of, _)| *of == stream) else {
-            return;
-        };
-        let closed = BUFFER.with_borrow_mut(|buffer| {
-            let read = pipe.as_ref().filter(|_| open).map(|pipe| pipe.try_read(buffer));
-            match read {
-                Some(Ok(0)) | None => true,
-                Some(Ok(length)) => {
-                    capture.push(stream, clock.now(), &buffer[..length]);
-                    false
-                }
-                Some(Err(error)) => error.kind() != io::ErrorKind::WouldBlock,
-            }
-        });
-        if closed {
-            *pipe = None;
-        }
-    }
-
-    /// What is left in pipes that somebody else still holds open.
-    fn read_the_rest(&mut self, clock: &Clock, capture: &mut Capture) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            for _ in 0..LAST_READS {
-                self.read(stream, true, clock, capture);
-            }
-        }
-    }
-
-    fn exited(&mut self, at: jiff::Timestamp) {
-        self.has_exited = true;
-        self.ended_at = Some(at);
-        self.duration = self.since.elapsed();
-        self.time_is_up = None;
-        if self.ending.is_some() {
-            self.look_for_survivors(at);
-        } else {
-            self.linger_until = Some(instant() + LINGER);
-        }
-    }
-
-    fn begin_ending(&mut self, cause: Cause, kill: bool, now: jiff::Timestamp) {
-        self.ending.get_or_insert(cause);
-        if kill {
-            self.kill(now);
-        } else if self.kill_at.is_none() {
-            self.tree.signal(tree::number(self.stop_signal));
-            self.kill_at = Some(instant() + self.kill_after);
-        }
-    }
-
-    fn kill(&mut self, now: jiff::Timestamp) {
-        self.tree.signal(Signal::KILL);
-        if let Some(group) = &self.group {
-            group.kill();
-        }
-        self.kill_at = None;
-        self.killed = true;
-        if self.has_exited {
-            self.look_for_survivors(now);
-        }
-    }
-
-    /// Waits for whoever is left of a group that is being ended, one after another.
-    fn look_for_survivors(&mut self, now: jiff::Timestamp) {
-        let watched = self.tree.members().into_iter().find_map(tree::watch);
-        self.survivor = watched.and_then(|process| Readiness::new(process).ok());
-        match self.survivor {
-            None => {
-                self.ended_at = Some(now);
-                self.duration = self.since.elapsed();
-                self.linger_until = Some(instant() + LINGER);
-            }
-            // One that was forked while the others were being killed.
-            Some(_) if self.killed => self.tree.signal(Signal::KILL),
-            Some(_) => {}
-        }
-    }
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn ended(process: Option<&Readiness>) {
-    if let Some(process) = process {
-        // An error of the poll is taken for an end, and looked into by the next look.
-        let _ = process.readable().await;
-    }
-}
-
-async fn readable(pipe: Option<&pipe::Receiver>) -> io::Result<()> {
-    match pipe {
-        Some(pipe) => pipe.readable().await,
-        None => std::future::pending().await,
+        Ended::unmeasured(exit, self.tools.clock.now())
     }
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::run::{OutputPiece, RunId, Stream};
+use super::scan::Scan;
+use crate::job::OutputPattern;
+use crate::run::{AttemptId, OutputPiece, Stream};
 
 /// One piece of output in the ledger is no larger.
 const LARGEST_PIECE: usize = 64 << 10;
@@ -13,8 +15,8 @@ const TAIL_PIECES: u64 = 4;
 
 #[derive(Debug)]
 pub struct Capture {
-    run: RunId,
-    attempt: u32,
+    id: AttemptId,
+    scan: Option<Scan>,
     head_left: u64,
     tail_limit: u64,
     tail_bytes: u64,
@@ -52,11 +54,11 @@ impl Piece {
 }
 
 impl Capture {
-    /// Keeps `limit` bytes of one attempt.
-    pub fn new(run: RunId, attempt: u32, limit: u64) -> Self {
+    /// Keeps `limit` bytes of one attempt, and looks at all of them for lines that `pattern` fits.
+    pub fn new(id: AttemptId, limit: u64, pattern: Option<OutputPattern>) -> Self {
         Self {
-            run,
-            attempt,
+            id,
+            scan: pattern.map(Scan::new),
             head_left: limit - limit / 2,
             tail_limit: limit / 2,
             tail_bytes: 0,
@@ -78,7 +80,15 @@ impl Capture {
         self.head.is_some() || self.tail.iter().any(|piece| !piece.written)
     }
 
+    /// The first line that the pattern fits; to be asked when all is there.
+    pub fn matched(&mut self) -> Option<String> {
+        self.scan.take().and_then(Scan::finish)
+    }
+
     pub fn push(&mut self, stream: Stream, at: Timestamp, data: &[u8]) {
+        if let Some(scan) = &mut self.scan {
+            scan.push(stream, data);
+        }
         let for_head = usize::try_from(self.head_left).unwrap_or(usize::MAX).min(data.len());
         let (head, tail) = data.split_at(for_head);
         self.push_head(stream, at, head);
@@ -161,8 +171,7 @@ impl Capture {
     fn seal_head(&mut self) {
         if let Some(piece) = self.head.take().filter(|piece| !piece.data.is_empty()) {
             self.ready.push(OutputPiece {
-                run: self.run,
-                attempt: self.attempt,
+                id: self.id,
                 offset: piece.offset,
                 stream: piece.stream,
                 at: piece.at,
@@ -184,8 +193,7 @@ impl Capture {
         for piece in self.tail.iter_mut().filter(|piece| !piece.written) {
             piece.written = true;
             pieces.push(OutputPiece {
-                run: self.run,
-                attempt: self.attempt,
+                id: self.id,
                 offset: piece.offset,
                 stream: piece.stream,
                 at: piece.at,
@@ -213,10 +221,10 @@ impl Capture {
         let mut pieces = self.flush();
         if let Some(expired) = self.expired.take() {
             // Everything that stays was written before; an empty piece carries the news.
-            let (run, attempt) = (self.run, self.attempt);
+            let id = self.id;
             let at = self.tail.back().map_or(Timestamp::UNIX_EPOCH, |piece| piece.at);
             let (offset, stream, data) = (self.total, Stream::Stdout, Vec::new());
-            pieces.push(OutputPiece { run, attempt, offset, stream, at, data, expired: Some(expired) });
+            pieces.push(OutputPiece { id, offset, stream, at, data, expired: Some(expired) });
         }
         pieces
     }
@@ -225,6 +233,7 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::RunId;
     use std::collections::BTreeMap;
 
     /// What the ledger holds after all pieces were written.
@@ -249,7 +258,7 @@ mod tests {
     /// Writes `total` bytes in pieces of `step`, flushing after every `flush` of them.
     #[track_caller]
     fn check(limit: u64, total: usize, step: usize, flush: usize) {
-        let mut capture = Capture::new(RunId(1), 1, limit);
+        let mut capture = Capture::new(AttemptId::whole(RunId(1), 1), limit, None);
         let mut pieces = Vec::new();
         let data: Vec<u8> = (0..total).map(byte).collect();
         for (number, chunk) in data.chunks(step).enumerate() {
@@ -294,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_keeps_nothing_and_counts_all() {
-        let mut capture = Capture::new(RunId(1), 1, 0);
+        let mut capture = Capture::new(AttemptId::whole(RunId(1), 1), 0, None);
         capture.push(Stream::Stdout, Timestamp::UNIX_EPOCH, &[7; 100]);
         assert_eq!(capture.total(), 100);
         assert!(kept(capture.finish()).is_empty());

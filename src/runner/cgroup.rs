@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::limits::Controllers;
-use crate::run::RunId;
+use crate::run::AttemptId;
 
 /// The child of the delegated cgroup in which the daemon itself lives; the runs' are beside it.
 pub const LEAF: &str = "daemon";
@@ -44,9 +44,11 @@ impl Cgroups {
         Self { folder: Some(folder), controllers }
     }
 
-    /// A cgroup for a run, with these values in its files.
-    pub fn make(&self, run: RunId, files: &[(&'static str, String)]) -> io::Result<RunGroup> {
-        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?.join(format!("{PREFIX}{run}"));
+    /// A cgroup for a run or a step, with these values in its files.
+    pub fn make(&self, id: AttemptId, files: &[(&'static str, String)]) -> io::Result<RunGroup> {
+        let AttemptId { run, step, step_attempt, .. } = id;
+        let name = if step == 0 { format!("{PREFIX}{run}") } else { format!("{PREFIX}{run}-{step}-{step_attempt}") };
+        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?.join(name);
         fs::create_dir(&folder)?;
         let group = RunGroup { folder };
         for (file, value) in files {
@@ -154,6 +156,11 @@ impl Drop for RunGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::RunId;
+
+    fn whole(run: i64) -> AttemptId {
+        AttemptId::whole(RunId(run), 1)
+    }
 
     #[test]
     fn a_delegated_folder_hands_down_what_it_has() {
@@ -162,11 +169,11 @@ mod tests {
         let cgroups = Cgroups::at(folder.path().to_owned());
         assert!(cgroups.controllers.memory && cgroups.controllers.pids && !cgroups.controllers.cpu);
         assert_eq!(fs::read_to_string(folder.path().join("cgroup.subtree_control")).unwrap(), "+pids");
-        let group = cgroups.make(RunId(7), &[("memory.max", "4096".to_owned())]).unwrap();
+        let group = cgroups.make(whole(7), &[("memory.max", "4096".to_owned())]).unwrap();
         let path = folder.path().join("run-7");
         assert_eq!(group.folder(), path);
         assert_eq!(fs::read_to_string(path.join("memory.max")).unwrap(), "4096");
-        assert!(cgroups.make(RunId(7), &[]).is_err(), "a run has one");
+        assert!(cgroups.make(whole(7), &[]).is_err(), "a run has one");
         fs::write(path.join("memory.peak"), "2048\n").unwrap();
         fs::write(path.join("cpu.stat"), "usage_usec 1500000\nuser_usec 1\n").unwrap();
         let used = Used { cpu: Some(Duration::from_millis(1500)), memory: Some(2048) };
@@ -186,7 +193,7 @@ mod tests {
             return;
         };
         let cgroups = Cgroups::at(folder.clone());
-        let group = cgroups.make(RunId(1), &[]).unwrap();
+        let group = cgroups.make(whole(1), &[]).unwrap();
         #[allow(clippy::disallowed_methods)]
         let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
         fs::write(group.folder().join("cgroup.procs"), child.id().to_string()).unwrap();
@@ -195,7 +202,7 @@ mod tests {
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
         assert!(used.cpu.is_some() && !path.exists());
-        cgroups.make(RunId(2), &[]).map(std::mem::forget).unwrap();
+        cgroups.make(whole(2), &[]).map(std::mem::forget).unwrap();
         cgroups.sweep();
         assert!(!folder.join("run-2").exists());
         fs::remove_dir(folder).unwrap();

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::cgroup::Cgroups;
-use crate::job::{Command, Job, Task};
+use crate::job::Job;
 use crate::plan::Launch;
-use crate::run::{Cause, Ended, ProcessId, Reason, RunId};
+use crate::run::{Cause, Ended, ProcessId, Reason, RunId, StepNote};
 
 /// Orders that wait to be read; the door answers each without waiting for anything but a spawning thread.
 pub(super) const MESSAGES: usize = 1024;
@@ -23,13 +23,6 @@ pub struct Order {
     pub cause: Cause,
     pub due: Timestamp,
     pub job: Arc<Job>,
-}
-
-impl Order {
-    pub fn command(&self) -> &Command {
-        let Task::Command(command) = &self.job.task;
-        command
-    }
 }
 
 impl From<Launch> for Order {
@@ -55,7 +48,8 @@ pub struct Surroundings {
 /// What happened behind the door.
 #[derive(Debug)]
 pub enum Event {
-    Started { run: RunId, at: Timestamp, process: ProcessId },
+    Started { run: RunId, at: Timestamp, process: Option<ProcessId> },
+    Step(Box<StepNote>),
     Ended { run: RunId, ended: Ended },
 }
 
@@ -65,6 +59,17 @@ pub struct Stop {
     pub reason: Reason,
     /// At once, without asking first.
     pub kill: bool,
+}
+
+/// Hands a demand on to whoever carries the attempt out. KILL is never taken back by a later, milder demand.
+pub(super) fn demand(stops: &watch::Sender<Option<Stop>>, stop: Stop) {
+    stops.send_if_modified(|old| {
+        let stronger = old.is_none_or(|old| stop.kill && !old.kill);
+        if stronger {
+            *old = Some(stop);
+        }
+        stronger
+    });
 }
 
 /// What goes in.

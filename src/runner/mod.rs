@@ -6,20 +6,27 @@
 mod answer;
 mod attempt;
 mod capture;
+mod carry;
 mod cgroup;
+mod course;
 mod door;
 mod errand;
 mod heritage;
+mod life;
 mod limits;
+mod part;
 mod preflight;
 mod process;
 mod program;
+mod scan;
 mod shim;
 mod spawner;
 mod supervisor;
+mod tools;
 mod tree;
 mod trouble;
 mod user;
+mod work;
 
 pub use cgroup::{Cgroups, LEAF, controllers_of};
 pub use door::{Door, Event, Order, Surroundings};

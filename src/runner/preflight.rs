@@ -8,7 +8,7 @@ use super::limits::{Controllers, Division};
 use super::program::{inherited, locate, own};
 use super::trouble::Trouble;
 use super::user::Account;
-use crate::job::Command;
+use crate::job::{CommandLine, Work};
 use crate::run::Reason;
 
 /// Who would start it.
@@ -20,18 +20,18 @@ pub struct Starter {
 }
 
 /// Why the command could not begin now.
-pub fn preflight(command: &Command, starter: &Starter) -> Option<Trouble> {
-    looked_up(command, starter).err()
+pub fn preflight(work: &Work, line: &CommandLine, starter: &Starter) -> Option<Trouble> {
+    looked_up(work, line, starter).err()
 }
 
 /// Limits that could not be had now, where the job says that it begins without them.
-pub fn goes_without(command: &Command, starter: &Starter) -> Option<String> {
-    let lacking = lacking(command, starter);
-    (!command.standing.limits.required && !lacking.is_empty()).then(|| lacking.join("; "))
+pub fn goes_without(work: &Work, starter: &Starter) -> Option<String> {
+    let lacking = lacking(work, starter);
+    (!work.standing.limits.required && !lacking.is_empty()).then(|| lacking.join("; "))
 }
 
-fn looked_up(command: &Command, starter: &Starter) -> Result<(), Trouble> {
-    let standing = &command.standing;
+fn looked_up(work: &Work, line: &CommandLine, starter: &Starter) -> Result<(), Trouble> {
+    let standing = &work.standing;
     let mut environment = inherited(&starter.environment);
     let named = standing.user.is_some() || standing.group.is_some();
     let account = named.then(|| Account::find(standing.user.as_deref(), standing.group.as_deref())).transpose()?;
@@ -49,18 +49,18 @@ fn looked_up(command: &Command, starter: &Starter) -> Result<(), Trouble> {
         let text = "only a daemon of root can give a negative `nice`";
         return Err(Trouble::new(Reason::NoPermission, text).about("nice"));
     }
-    let lacking = lacking(command, starter);
+    let lacking = lacking(work, starter);
     if standing.limits.required && !lacking.is_empty() {
         return Err(Trouble::new(Reason::Limit, lacking.join("; ")).about("limits"));
     }
-    environment.extend(own(command)?);
-    let located = locate(&command.line.argv(), command.cwd.as_deref(), &environment).map(|_| ());
+    environment.extend(own(work)?);
+    let located = locate(&line.argv(), work.cwd.as_deref(), &environment).map(|_| ());
     let is_other = account.is_some_and(|account| account.uid != Uid::effective());
     // What another user may do is not for us to tell; that something is not there is.
     located.or_else(|trouble| if is_other && trouble.reason == Reason::NoPermission { Ok(()) } else { Err(trouble) })
 }
 
-fn lacking(command: &Command, starter: &Starter) -> Vec<String> {
-    let standing = &command.standing;
+fn lacking(work: &Work, starter: &Starter) -> Vec<String> {
+    let standing = &work.standing;
     Division::of(&standing.limits, &starter.controllers, standing.counts_user()).lacking
 }

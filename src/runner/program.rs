@@ -7,15 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::door::{Order, Surroundings};
+use super::part::Part;
 use super::trouble::Trouble;
 use crate::files::{ReadError, read_text};
-use crate::job::Command;
+use crate::job::Work;
 use crate::run::Reason;
 
 /// What a job gets of the daemon's own variables: enough for a shell to work, nothing that may be secret.
 const INHERITED: [&str; 7] = ["PATH", "LANG", "TZ", "HOME", "USER", "LOGNAME", "SHELL"];
 /// Of a job's variables those by which its processes are known.
-const MARKS: [&str; 2] = ["PUNCTUAL_RUN", "PUNCTUAL_DATABASE"];
+const MARKS: [&str; 3] = ["PUNCTUAL_RUN", "PUNCTUAL_STEP", "PUNCTUAL_DATABASE"];
 /// The hidden verb under which this program sets a job up.
 pub const SHIM: &str = "shim";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,18 +32,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub fn of(order: &Order, surroundings: &Surroundings) -> Result<Self, Trouble> {
-        let command = order.command();
+    pub fn of(part: &Part, argv: Vec<String>, surroundings: &Surroundings) -> Result<Self, Trouble> {
         let mut environment = inherited(&surroundings.environment);
-        environment.extend(job_variables(order, surroundings)?);
-        let argv = command.line.argv();
-        let Located { program, cwd } = locate(&argv, command.cwd.as_deref(), &environment)?;
+        environment.extend(job_variables(part, surroundings)?);
+        let Located { program, cwd } = locate(&argv, part.work.cwd.as_deref(), &environment)?;
         Ok(Self { program, argv, environment, cwd })
     }
 
     /// The shim, which has of the job only the marks by which its processes are known.
-    pub fn shim(order: &Order, surroundings: &Surroundings) -> Self {
-        let marks = own_variables(order, surroundings).into_iter().filter(|(name, _)| MARKS.contains(&name.as_str()));
+    pub fn shim(part: &Part, surroundings: &Surroundings) -> Self {
+        let marks = own_variables(part, surroundings).into_iter().filter(|(name, _)| MARKS.contains(&name.as_str()));
         Self {
             program: surroundings.program.clone(),
             argv: vec!["punctual".to_owned(), SHIM.to_owned()],
@@ -84,13 +83,13 @@ pub(super) fn inherited(daemon: &BTreeMap<String, String>) -> BTreeMap<String, S
 
 /// The job's own variables: those of the files, then those of the table. The files are the daemon's to read, and may well
 /// be nobody else's.
-pub(super) fn own(command: &Command) -> Result<BTreeMap<String, String>, Trouble> {
-    variables_of(command).map_err(|trouble| trouble.about("env_file"))
+pub(super) fn own(work: &Work) -> Result<BTreeMap<String, String>, Trouble> {
+    variables_of(work).map_err(|trouble| trouble.about("env_file"))
 }
 
-fn variables_of(command: &Command) -> Result<BTreeMap<String, String>, Trouble> {
+fn variables_of(work: &Work) -> Result<BTreeMap<String, String>, Trouble> {
     let mut variables = BTreeMap::new();
-    for path in &command.env_files {
+    for path in &work.env_files {
         let text = read_text(path).map_err(|error| {
             let reason = match &error {
                 ReadError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -113,7 +112,7 @@ fn variables_of(command: &Command) -> Result<BTreeMap<String, String>, Trouble> 
             }
         }
     }
-    variables.extend(command.env.iter().cloned());
+    variables.extend(work.env.iter().cloned());
     Ok(variables)
 }
 
@@ -140,25 +139,26 @@ fn variable(line: &str) -> Result<Option<(String, String)>, String> {
 }
 
 /// The job's own variables, and what it is told of the run.
-pub(super) fn job_variables(order: &Order, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, Trouble> {
-    let mut variables = own(order.command())?;
-    variables.extend(own_variables(order, surroundings));
+pub(super) fn job_variables(part: &Part, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut variables = own(&part.work)?;
+    variables.extend(own_variables(part, surroundings));
     Ok(variables)
 }
 
-fn own_variables(order: &Order, surroundings: &Surroundings) -> [(String, String); 8] {
-    let Order { run, attempt, cause, due, job } = order;
-    [
+fn own_variables(part: &Part, surroundings: &Surroundings) -> Vec<(String, String)> {
+    let Order { run, cause, due, job, .. } = &*part.order;
+    let step = part.step.as_ref().map(|step| ("PUNCTUAL_STEP", step.to_string()));
+    let all = [
         ("PUNCTUAL_JOB", job.name.to_string()),
         ("PUNCTUAL_RUN", run.to_string()),
-        ("PUNCTUAL_ATTEMPT", attempt.to_string()),
+        ("PUNCTUAL_ATTEMPT", part.attempt().to_string()),
         ("PUNCTUAL_DUE", format!("{due:.6}")),
         ("PUNCTUAL_CAUSE", cause.word().to_owned()),
         ("PUNCTUAL", surroundings.program.display().to_string()),
         ("PUNCTUAL_STATE", surroundings.state.display().to_string()),
         ("PUNCTUAL_DATABASE", surroundings.database.display().to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
+    ];
+    all.into_iter().chain(step).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The job's folder, or the user's home; where there is no home, the root.

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::cgroup::RunGroup;
-use super::door::{Order, Surroundings};
+use super::door::Surroundings;
 use super::errand::{Errand, input};
 use super::limits::Division;
+use super::part::Part;
 use super::process::{Ends, Process, spawn};
 use super::program::{Prepared, inherited, job_variables};
 use super::trouble::{Trouble, exec_trouble};
@@ -41,7 +42,7 @@ pub struct Begun {
     pub lacking: Vec<String>,
 }
 
-type Request = (Order, oneshot::Sender<Result<Begun, Trouble>>);
+type Request = (Part, Vec<String>, oneshot::Sender<Result<Begun, Trouble>>);
 
 #[derive(Debug)]
 pub struct Spawner {
@@ -65,11 +66,11 @@ impl Spawner {
     }
 
     /// Starts a process, or says why it cannot begin.
-    pub async fn spawn(&self, order: Order) -> Result<Begun, Trouble> {
+    pub async fn spawn(&self, part: Part, argv: Vec<String>) -> Result<Begun, Trouble> {
         let gone = || Trouble::new(Reason::Spawn, "the daemon is ending");
         let (answer, answer_out) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        requests.send((order, answer)).await.map_err(|_| gone())?;
+        requests.send((part, argv, answer)).await.map_err(|_| gone())?;
         answer_out.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -86,20 +87,20 @@ impl Drop for Spawner {
 fn serve(requests: &Mutex<mpsc::Receiver<Request>>, clock: &Clock, surroundings: &Surroundings) {
     loop {
         let request = requests.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some((order, answer)) = request else {
+        let Some((part, argv, answer)) = request else {
             return;
         };
         // If nobody waits for it any more, it is ended as it is dropped.
-        let _ = answer.send(begin(&order, clock, surroundings));
+        let _ = answer.send(begin(&part, argv, clock, surroundings));
     }
 }
 
-fn begin(order: &Order, clock: &Clock, surroundings: &Surroundings) -> Result<Begun, Trouble> {
-    let input = input(&order.command().stdin).map_err(|error| Trouble::refused("its input cannot be made", error))?;
-    if order.command().standing.is_the_daemons() {
-        return start(&Prepared::of(order, surroundings)?, input, clock);
+fn begin(part: &Part, argv: Vec<String>, clock: &Clock, surroundings: &Surroundings) -> Result<Begun, Trouble> {
+    let input = input(&part.work.stdin).map_err(|error| Trouble::refused("its input cannot be made", error))?;
+    if part.work.standing.is_the_daemons() {
+        return start(&Prepared::of(part, argv, surroundings)?, input, clock);
     }
-    begin_by_shim(order, clock, surroundings, &input)
+    begin_by_shim(part, argv, clock, surroundings, &input)
 }
 
 fn start(prepared: &Prepared, input: OwnedFd, clock: &Clock) -> Result<Begun, Trouble> {
@@ -110,19 +111,25 @@ fn start(prepared: &Prepared, input: OwnedFd, clock: &Clock) -> Result<Begun, Tr
 }
 
 /// Starts the shim with all that it has to know; what comes of it, it says itself.
-fn begin_by_shim(order: &Order, clock: &Clock, surroundings: &Surroundings, input: &OwnedFd) -> Result<Begun, Trouble> {
-    let standing = &order.command().standing;
-    let (group, division) = bound(order, standing, surroundings)?;
-    let errand = errand(order, standing, surroundings, group.as_ref(), &division)?;
+fn begin_by_shim(
+    part: &Part,
+    argv: Vec<String>,
+    clock: &Clock,
+    surroundings: &Surroundings,
+    input: &OwnedFd,
+) -> Result<Begun, Trouble> {
+    let standing = &part.work.standing;
+    let (group, division) = bound(part, standing, surroundings)?;
+    let errand = errand(part, argv, standing, surroundings, group.as_ref(), &division)?;
     let sent = errand.send(input.as_fd());
     let (theirs, reports) = sent.map_err(|error| Trouble::refused("it cannot be said what to start", error))?;
-    let begun = start(&Prepared::shim(order, surroundings), theirs, clock)?;
+    let begun = start(&Prepared::shim(part, surroundings), theirs, clock)?;
     Ok(Begun { group, reports: Some(reports), lacking: division.lacking, ..begun })
 }
 
 /// Decides how the run's limits are held, and makes its cgroup if it needs one.
 fn bound(
-    order: &Order,
+    part: &Part,
     standing: &Standing,
     surroundings: &Surroundings,
 ) -> Result<(Option<RunGroup>, Division), Trouble> {
@@ -131,7 +138,7 @@ fn bound(
     let mut division = Division::of(limits, &cgroups.controllers, standing.counts_user());
     let made = match division.cgroup.as_slice() {
         [] => None,
-        files => Some(cgroups.make(order.run, files)),
+        files => Some(cgroups.make(part.id, files)),
     };
     let group = match made {
         Some(Err(error)) => {
@@ -152,19 +159,19 @@ fn bound(
 }
 
 fn errand(
-    order: &Order,
+    part: &Part,
+    argv: Vec<String>,
     standing: &Standing,
     surroundings: &Surroundings,
     group: Option<&RunGroup>,
     division: &Division,
 ) -> Result<Errand, Trouble> {
-    let command = order.command();
     Ok(Errand {
         version: Errand::version(),
-        argv: command.line.argv(),
+        argv,
         inherited: inherited(&surroundings.environment),
-        own: job_variables(order, surroundings)?,
-        cwd: command.cwd.clone(),
+        own: job_variables(part, surroundings)?,
+        cwd: part.work.cwd.clone(),
         user: standing.user.clone(),
         group: standing.group.clone(),
         umask: standing.umask,

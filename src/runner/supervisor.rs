@@ -1,27 +1,23 @@
 //! Who owns the attempts? What stands behind the door: it begins them, passes demands on, and waits for each.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::attempt::Attempt;
-use super::door::{Door, Event, MESSAGES, Message, Order, Stop, Surroundings};
+use super::carry::carry;
+use super::door::{Door, Event, MESSAGES, Message, Order, Stop, Surroundings, demand};
 use super::spawner::Spawner;
+use super::tools::Tools;
+use super::trouble::panic_text;
 use crate::clock::Clock;
 use crate::run::{Ended, Exit, OutputPiece, RunId};
 
 /// The side on which they are carried out; it owns every attempt.
 pub struct Runner {
     messages: mpsc::Receiver<Message>,
-    events: mpsc::Sender<Event>,
-    pieces: mpsc::Sender<OutputPiece>,
-    clock: Clock,
-    spawner: Arc<Spawner>,
-    database: Arc<Path>,
+    tools: Arc<Tools>,
     attempts: JoinSet<()>,
     stops: BTreeMap<RunId, watch::Sender<Option<Stop>>>,
     by_task: BTreeMap<Id, RunId>,
@@ -36,13 +32,11 @@ impl Runner {
     ) -> std::io::Result<(Door, Self, mpsc::Receiver<Event>)> {
         let (door, messages) = Door::new();
         let (events, events_out) = mpsc::channel(MESSAGES);
+        let database = surroundings.database.as_path().into();
+        let spawner = Spawner::new(&clock, &Arc::new(surroundings))?;
         let runner = Self {
             messages,
-            events,
-            pieces,
-            database: surroundings.database.as_path().into(),
-            spawner: Arc::new(Spawner::new(&clock, &Arc::new(surroundings))?),
-            clock,
+            tools: Arc::new(Tools { clock, spawner, database, pieces, events }),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
             by_task: BTreeMap::new(),
@@ -74,29 +68,14 @@ impl Runner {
     fn start(&mut self, order: Order) {
         let run = order.run;
         let (stop, stops) = watch::channel(None);
-        let attempt = Attempt {
-            order,
-            clock: self.clock.clone(),
-            spawner: self.spawner.clone(),
-            database: self.database.clone(),
-            pieces: self.pieces.clone(),
-            events: self.events.clone(),
-        };
         self.stops.insert(run, stop);
-        let task = self.attempts.spawn(attempt.carry(stops));
+        let task = self.attempts.spawn(carry(order, self.tools.clone(), stops));
         self.by_task.insert(task.id(), run);
     }
 
     fn stop(&mut self, run: RunId, stop: Stop) {
         if let Some(stops) = self.stops.get(&run) {
-            // KILL is never taken back by a later, milder demand.
-            stops.send_if_modified(|old| {
-                let stronger = old.is_none_or(|old| stop.kill && !old.kill);
-                if stronger {
-                    *old = Some(stop);
-                }
-                stronger
-            });
+            demand(stops, stop);
         }
     }
 
@@ -109,25 +88,8 @@ impl Runner {
         let Some(error) = panic else {
             return;
         };
-        let ended = Ended {
-            exit: Exit::Panicked { detail: panic_text(error) },
-            at: self.clock.now(),
-            duration: Duration::ZERO,
-            cpu: None,
-            max_rss: None,
-            output_bytes: 0,
-        };
-        let _ = self.events.send(Event::Ended { run, ended }).await;
-    }
-}
-
-fn panic_text(error: JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else {
-        return "the attempt was cancelled".to_owned();
-    };
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (None, Some(text)) => text.clone(),
-        (None, None) => "the attempt panicked".to_owned(),
+        let exit = Exit::Panicked { detail: panic_text(error) };
+        let ended = Ended::unmeasured(exit, self.tools.clock.now());
+        let _ = self.tools.events.send(Event::Ended { run, ended }).await;
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::part::Part;
 use crate::job::StopSignal;
 use crate::run::{ProcessId, RunId};
 
@@ -58,8 +59,8 @@ pub struct Tree {
 
 impl Tree {
     /// The group of `leader` is ours for as long as the leader was not reaped.
-    pub fn new(leader: Pid, run: RunId, database: &Path) -> Self {
-        Self { group: leader, marks: Marks::of(run, database) }
+    pub fn new(leader: Pid, part: &Part, database: &Path) -> Self {
+        Self { group: leader, marks: Marks::of_part(part, database) }
     }
 
     /// The live ones, without zombies.
@@ -117,11 +118,19 @@ pub fn watch(pid: i32) -> Option<OwnedFd> {
 struct Marks {
     run: String,
     ledger: String,
+    /// Steps of a run are told from each other.
+    step: Option<String>,
 }
 
 impl Marks {
     fn of(run: RunId, database: &Path) -> Self {
-        Self { run: format!("PUNCTUAL_RUN={run}"), ledger: format!("PUNCTUAL_DATABASE={}", database.display()) }
+        let ledger = format!("PUNCTUAL_DATABASE={}", database.display());
+        Self { run: format!("PUNCTUAL_RUN={run}"), ledger, step: None }
+    }
+
+    fn of_part(part: &Part, database: &Path) -> Self {
+        let step = part.step.as_ref().map(|step| format!("PUNCTUAL_STEP={step}"));
+        Self { step, ..Self::of(part.id.run, database) }
     }
 
     /// Whether the process was started for this run of this ledger, as its own environment says.
@@ -130,7 +139,7 @@ impl Marks {
             return false;
         };
         let has = |mark: &str| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
-        has(&self.run) && has(&self.ledger)
+        has(&self.run) && has(&self.ledger) && self.step.as_deref().is_none_or(has)
     }
 }
 

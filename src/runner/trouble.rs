@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::io::Errno;
+use tokio::task::JoinError;
 
 use crate::run::Reason;
 
@@ -66,5 +67,17 @@ pub(super) fn exec_trouble(error: &io::Error, program: &Path) -> Trouble {
             Trouble::new(Reason::Spawn, format!("{program} cannot begin: its arguments and variables are too long"))
         }
         _ => Trouble::new(Reason::Spawn, format!("{program} cannot begin: {error}")),
+    }
+}
+
+/// What a task that ended badly says.
+pub(super) fn panic_text(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else {
+        return "the attempt was cancelled".to_owned();
+    };
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "the attempt panicked".to_owned(),
     }
 }

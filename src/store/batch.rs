@@ -10,7 +10,9 @@ use super::open::Identity;
 use super::statements as sql;
 use crate::job::{JobName, Timing};
 use crate::plan::{Attempted, Closing, OpenEntry, Record};
-use crate::run::{Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, Reason, RunId, State};
+use crate::run::{
+    AttemptId, Cause, Ended, EventNote, Exit, GapEntry, OutputPiece, Reason, RunId, State, StepEnd, StepNote, Verdict,
+};
 
 /// Rows by the statement that writes them, in the order in which the statements run.
 #[derive(Debug, Default)]
@@ -104,6 +106,7 @@ impl Rows {
                 self.started.push(json!([run, at.as_microsecond(), pid, ticks, attempt]));
             }
             Record::Attempted(attempted) => self.attempted.push(attempt_row(attempted)),
+            Record::Step(note) => self.attempted.push(step_row(note)),
             Record::Retried { run, at, detail } => self.retried.push(json!([run, at.as_microsecond(), detail])),
             Record::Closed(closing) => self.closed.push(closed(closing)),
             Record::Event(event) => self.events.push(event.clone()),
@@ -214,8 +217,10 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
     for piece in pieces {
         if let Some((from, to)) = piece.expired {
             sqlx::query(sql::EXPIRE_OUTPUT)
-                .bind(piece.run.0)
-                .bind(piece.attempt)
+                .bind(piece.id.run.0)
+                .bind(piece.id.attempt)
+                .bind(piece.id.step)
+                .bind(piece.id.step_attempt)
                 .bind(saturating(from))
                 .bind(saturating(to))
                 .execute(&mut *connection)
@@ -223,8 +228,10 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
         }
         if !piece.data.is_empty() {
             sqlx::query(sql::INSERT_OUTPUT)
-                .bind(piece.run.0)
-                .bind(piece.attempt)
+                .bind(piece.id.run.0)
+                .bind(piece.id.attempt)
+                .bind(piece.id.step)
+                .bind(piece.id.step_attempt)
                 .bind(saturating(piece.offset))
                 .bind(piece.stream.number())
                 .bind(piece.at.as_microsecond())
@@ -255,7 +262,7 @@ fn closed(closing: &Closing) -> Value {
         // What it wrote is learned from what was kept.
         return json!([run, outcome, reason, detail, null, null, null, null, null, null, null, 0]);
     };
-    let (code, signal) = exit_status(ended);
+    let (code, signal) = ended.exit.code_and_signal();
     let has_begun = !matches!(ended.exit, Exit::NotStarted { .. });
     json!([
         run,
@@ -275,32 +282,40 @@ fn closed(closing: &Closing) -> Value {
 
 fn attempt_row(attempted: &Attempted) -> Value {
     let Attempted { run, attempt, started, outcome, reason, detail, ended } = attempted;
-    let (code, signal) = exit_status(ended);
-    let has_begun = !matches!(ended.exit, Exit::NotStarted { .. });
+    let verdict = Verdict { outcome: *outcome, reason: *reason, detail: detail.clone() };
+    let end = StepEnd { verdict, ended: Some(ended.clone()) };
+    row_of_attempt(AttemptId::whole(*run, *attempt), None, *started, Some(&end))
+}
+
+fn step_row(note: &StepNote) -> Value {
+    let StepNote { id, name, started, end } = note;
+    row_of_attempt(*id, Some(name.as_str()), *started, end.as_ref())
+}
+
+fn row_of_attempt(id: AttemptId, name: Option<&str>, started: Option<jiff::Timestamp>, end: Option<&StepEnd>) -> Value {
+    let AttemptId { run, attempt, step, step_attempt } = id;
+    let verdict = end.map(|end| &end.verdict);
+    let ended = end.and_then(|end| end.ended.as_ref());
+    let (code, signal) = ended.map_or((None, None), |ended| ended.exit.code_and_signal());
+    let has_begun = |ended: &&Ended| !matches!(ended.exit, Exit::NotStarted { .. });
     json!([
         run,
         attempt,
-        outcome.number(),
-        reason.map(Reason::number),
-        detail,
+        step,
+        step_attempt,
+        name,
+        verdict.map(|verdict| verdict.outcome.number()),
+        verdict.and_then(|verdict| verdict.reason).map(Reason::number),
+        verdict.and_then(|verdict| verdict.detail.as_deref()),
         started.map(jiff::Timestamp::as_microsecond),
-        ended.at.as_microsecond(),
-        has_begun.then(|| micros(ended.duration)),
+        ended.map(|ended| ended.at.as_microsecond()),
+        ended.filter(has_begun).map(|ended| micros(ended.duration)),
         code,
         signal,
-        ended.cpu.map(micros),
-        ended.max_rss,
-        ended.output_bytes,
+        ended.and_then(|ended| ended.cpu).map(micros),
+        ended.and_then(|ended| ended.max_rss),
+        ended.map_or(0, |ended| ended.output_bytes),
     ])
-}
-
-fn exit_status(ended: &Ended) -> (Option<i32>, Option<i32>) {
-    match &ended.exit {
-        Exit::Code(code) => (Some(*code), None),
-        Exit::Signal { signal, .. } => (None, Some(*signal)),
-        Exit::TimedOut { status, .. } | Exit::Stopped { status, .. } => (status.code(), status.signal()),
-        Exit::NotStarted { .. } | Exit::Panicked { .. } => (None, None),
-    }
 }
 
 fn micros(duration: std::time::Duration) -> i64 {

@@ -56,8 +56,8 @@ const OPEN: &str = "
 SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot,
        runs.retry_at, tried.attempt, tried.outcome, tried.reason, tried.detail
 FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN boots ON boots.number = runs.boot
-LEFT JOIN attempts AS tried ON tried.run = runs.run AND tried.attempt =
-    (SELECT max(attempt) FROM attempts WHERE attempts.run = runs.run)
+LEFT JOIN attempts AS tried ON tried.run = runs.run AND tried.step = 0 AND tried.attempt =
+    (SELECT max(attempt) FROM attempts WHERE attempts.run = runs.run AND step = 0)
 WHERE runs.state < 3 ORDER BY runs.due, runs.run";
 
 const TAKEN_AHEAD: &str = "

@@ -60,17 +60,22 @@ FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, val
       FROM json_each($1)) AS new
 WHERE runs.run = new.run";
 
+/// A step is written when it begins, and again when it is over.
 pub const INSERT_ATTEMPTS: &str = "
-INSERT INTO attempts (run, attempt, outcome, reason, detail, started, ended, duration, exit_code, signal, cpu, max_rss,
-                      output_bytes)
+INSERT INTO attempts (run, attempt, step, step_attempt, name, outcome, reason, detail, started, ended, duration, exit_code,
+                      signal, cpu, max_rss, output_bytes)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
 FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
-ON CONFLICT DO NOTHING";
+ON CONFLICT DO UPDATE SET
+    outcome = excluded.outcome, reason = excluded.reason, detail = excluded.detail,
+    started = coalesce(attempts.started, excluded.started), ended = excluded.ended, duration = excluded.duration,
+    exit_code = excluded.exit_code, signal = excluded.signal, cpu = excluded.cpu, max_rss = excluded.max_rss,
+    output_bytes = excluded.output_bytes";
 
 pub const RETRY_RUNS: &str = "
 UPDATE runs SET state = 1, retry_at = new.at, detail = new.detail, pid = NULL, start_ticks = NULL, boot = NULL,
-    attempts = max(runs.attempts, (SELECT coalesce(max(attempt), 0) FROM attempts WHERE attempts.run = new.run))
+    attempts = max(runs.attempts, (SELECT coalesce(max(attempt), 0) FROM attempts WHERE attempts.run = new.run AND step = 0))
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS at, value ->> 2 AS detail FROM json_each($1)) AS new
 WHERE runs.run = new.run";
 
@@ -85,7 +90,8 @@ UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = 
     cpu = coalesce(tried.cpu, new.cpu), max_rss = coalesce(tried.max_rss, new.max_rss),
     output_bytes = coalesce(
         tried.output_bytes, new.output_bytes,
-        (SELECT max(\"offset\" + length(data)) FROM output WHERE output.run = new.run), 0),
+        (SELECT sum(reached) FROM (SELECT max(\"offset\" + length(data)) AS reached FROM output
+                                   WHERE output.run = new.run GROUP BY attempt, step, step_attempt)), 0),
     attempts = max(runs.attempts, new.attempts, coalesce(tried.attempts, 0)),
     retry_at = NULL, pid = NULL, start_ticks = NULL, boot = NULL
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
@@ -94,7 +100,7 @@ FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, 
       FROM json_each($1)) AS new
 LEFT JOIN (SELECT run, min(started) AS started, max(ended) AS ended, sum(cpu) AS cpu, max(max_rss) AS max_rss,
                   sum(output_bytes) AS output_bytes, max(attempt) AS attempts
-           FROM attempts WHERE run IN (SELECT value ->> 0 FROM json_each($1)) GROUP BY run) AS tried
+           FROM attempts WHERE step = 0 AND run IN (SELECT value ->> 0 FROM json_each($1)) GROUP BY run) AS tried
     ON tried.run = new.run
 WHERE runs.run = new.run";
 
@@ -104,8 +110,9 @@ VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
 /// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it.
 pub const INSERT_OUTPUT: &str = "
-INSERT INTO output (run, attempt, \"offset\", stream, at, data)
-SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)";
+INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)";
 
 pub const EXPIRE_OUTPUT: &str = "
-DELETE FROM output WHERE run = $1 AND attempt = $2 AND \"offset\" >= $3 AND \"offset\" < $4";
+DELETE FROM output
+WHERE run = $1 AND attempt = $2 AND step = $3 AND step_attempt = $4 AND \"offset\" >= $5 AND \"offset\" < $6";

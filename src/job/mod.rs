@@ -1,10 +1,20 @@
 //! What is a job? The definition as it was checked: names that are names, zones that exist, schedules that fire.
 
+mod secret;
+mod standing;
+mod steps;
+mod task;
+mod work;
+
 use std::fmt;
-use std::ops::Deref;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use secret::SecretSource;
+pub use standing::{Limits, Standing, StopSignal};
+pub use steps::{Needs, Step, StepName, Steps};
+pub use task::Task;
+pub use work::{Act, CommandLine, OutputPattern, Surroundings, Work};
 
 use crate::schedule::{Jitter, Schedule, Timetable};
 
@@ -153,154 +163,6 @@ pub struct WrittenTiming {
 pub struct WrittenCalendar {
     pub name: String,
     pub version: String,
-}
-
-/// What a job does when it is due.
-#[derive(Debug, Clone)]
-pub enum Task {
-    Command(Command),
-}
-
-impl Task {
-    /// For how long it may end by itself once it was asked to.
-    pub fn kill_after(&self) -> Duration {
-        match self {
-            Self::Command(command) => command.kill_after,
-        }
-    }
-}
-
-/// A command, and the surroundings in which it runs, which are read as if they were its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    pub line: CommandLine,
-    pub surroundings: Arc<Surroundings>,
-}
-
-impl Deref for Command {
-    type Target = Surroundings;
-
-    fn deref(&self) -> &Surroundings {
-        &self.surroundings
-    }
-}
-
-/// How a command runs. Most jobs say little or nothing about it: those of the same surroundings share one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Surroundings {
-    pub cwd: Option<PathBuf>,
-    /// In the order of the file; later ones win.
-    pub env: Vec<(String, String)>,
-    pub env_files: Vec<PathBuf>,
-    pub stdin: String,
-    pub timeout: Option<Duration>,
-    /// The first signal on a time-out or a stop.
-    pub stop_signal: StopSignal,
-    /// Between the first signal and KILL.
-    pub kill_after: Duration,
-    /// Bytes of output kept: half from the beginning, half from the end.
-    pub output_limit: u64,
-    pub success_codes: Vec<i32>,
-    pub standing: Standing,
-}
-
-/// As whom and within which bounds a command's process begins; what is not named stays as the daemon has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Standing {
-    pub user: Option<String>,
-    pub group: Option<String>,
-    /// Permission bits that new files do not get.
-    pub umask: Option<u32>,
-    /// From -20, the most favoured, to 19.
-    pub nice: Option<i32>,
-    pub limits: Limits,
-}
-
-impl Standing {
-    /// Whether it runs as a user whose processes the kernel counts; it does not count root's.
-    pub fn counts_user(&self) -> bool {
-        self.user.as_deref().is_some_and(|user| user != "root")
-    }
-
-    /// Whether nothing has to be set up before the command begins.
-    pub fn is_the_daemons(&self) -> bool {
-        *self == Self { limits: Limits { required: self.limits.required, ..Limits::default() }, ..Self::default() }
-    }
-}
-
-/// What the processes of a run may use.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// Bytes: of all processes together in a cgroup, of the address space of each without one.
-    pub memory: Option<u64>,
-    /// Per cent of one core.
-    pub cpu: Option<u32>,
-    pub processes: Option<u64>,
-    /// Of each process.
-    pub open_files: Option<u64>,
-    /// Whether a run does not start where one of them cannot be had.
-    pub required: bool,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { memory: None, cpu: None, processes: None, open_files: None, required: true }
-    }
-}
-
-/// A signal that asks a process to end, or that programs are known to take so.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum StopSignal {
-    #[default]
-    Term,
-    Int,
-    Quit,
-    Hup,
-    Usr1,
-    Usr2,
-    Winch,
-}
-
-impl StopSignal {
-    pub const WORDS: [(&'static str, Self); 7] = [
-        ("TERM", Self::Term),
-        ("INT", Self::Int),
-        ("QUIT", Self::Quit),
-        ("HUP", Self::Hup),
-        ("USR1", Self::Usr1),
-        ("USR2", Self::Usr2),
-        ("WINCH", Self::Winch),
-    ];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Term => "TERM",
-            Self::Int => "INT",
-            Self::Quit => "QUIT",
-            Self::Hup => "HUP",
-            Self::Usr1 => "USR1",
-            Self::Usr2 => "USR2",
-            Self::Winch => "WINCH",
-        }
-    }
-}
-
-/// How the command was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandLine {
-    /// A text, given to a shell as its last argument.
-    Shell { shell: Arc<[String]>, text: Box<str> },
-    /// A list, used as it is; the first word is looked up in the job's PATH.
-    Program(Vec<String>),
-}
-
-impl CommandLine {
-    pub fn argv(&self) -> Vec<String> {
-        match self {
-            Self::Shell { shell, text } => shell.iter().cloned().chain([text.to_string()]).collect(),
-            Self::Program(argv) => argv.clone(),
-        }
-    }
 }
 
 /// What happens when a job is due while a run of it is still going or waiting.

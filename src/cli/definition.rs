@@ -1,0 +1,260 @@
+//! How is a job defined, when everything is laid over each other? For `show`, for people and in JSON.
+
+use serde_json::{Value, json};
+
+use super::screen::{bytes, span, visible};
+use crate::job::{
+    Act, CommandLine, Job, JobName, Limits, Needs, OutputPattern, Overlap, Standing, Step, Steps, Task, Timing, Work,
+};
+use crate::report::Seconds;
+use crate::schedule::{Fold, Gap};
+
+/// A job as resolved, in JSON.
+pub fn definition(job: &Job) -> Value {
+    let timing = job.timing.as_deref();
+    let schedules: Option<Vec<&str>> =
+        timing.map(|timing| timing.schedules().iter().map(|schedule| schedule.text()).collect());
+    let task = match &job.task {
+        Task::Work(work) => work_json(work),
+        Task::Steps(steps) => steps_json(steps),
+    };
+    let rest = json!({
+        "description": job.description,
+        "enabled": job.enabled,
+        "schedule": schedules,
+        "in_words": timing.map(in_words),
+        "timezone": timing.map(|timing| &timing.written.zone),
+        "not_before": timing.and_then(|timing| timing.written.not_before.as_ref()),
+        "not_after": timing.and_then(|timing| timing.written.not_after.as_ref()),
+        "not_on": timing.map(calendars),
+        "not_on_then": timing.map(|timing| timing.written.not_on_then.as_deref().unwrap_or("skip")),
+        "jitter": job.jitter.map(|jitter| Seconds::from(jitter.within())),
+        "dst_gap": timing.and_then(|timing| timing.timetable.place.gap).and_then(Gap::word),
+        "dst_fold": timing.and_then(|timing| timing.timetable.place.fold).and_then(Fold::word),
+        "overlap": job.rules.overlap.word(),
+        "queue_limit": queue_limit(job),
+        "pool": job.rules.pools,
+        "after": job.rules.after,
+        "retries": job.rules.retries.most,
+        "retry_delay": Seconds::from(job.rules.retries.delay),
+        "retry_max_delay": Seconds::from(job.rules.retries.max_delay),
+        "no_retry_codes": job.rules.retries.no_codes,
+        "catch_up": job.rules.catch_up.word(),
+        "catch_up_within": job.rules.catch_up_within.map(Seconds::from),
+    });
+    joined([rest, task])
+}
+
+fn joined<const N: usize>(objects: [Value; N]) -> Value {
+    let all = objects.into_iter().filter_map(|object| match object {
+        Value::Object(map) => Some(map),
+        _ => None,
+    });
+    Value::Object(all.flatten().collect())
+}
+
+fn work_json(work: &Work) -> Value {
+    let act = match &work.act {
+        Act::Command(line @ CommandLine::Shell { text, .. }) => json!({ "command": text, "argv": line.argv() }),
+        Act::Command(line @ CommandLine::Program(argv)) => json!({ "command": argv, "argv": line.argv() }),
+    };
+    let env: serde_json::Map<String, Value> =
+        work.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let surroundings = json!({
+        "user": work.standing.user,
+        "group": work.standing.group,
+        "umask": work.standing.umask.map(|bits| format!("{bits:03o}")),
+        "nice": work.standing.nice,
+        "limits": limits(&work.standing.limits),
+        "cwd": work.cwd,
+        "env": env,
+        "env_file": work.env_files,
+        "stdin": work.stdin,
+        "timeout": work.timeout.map(Seconds::from),
+        "stop_signal": work.stop_signal.word(),
+        "kill_after": Seconds::from(work.kill_after),
+        "output_limit": work.output_limit,
+        "success_codes": work.success_codes,
+        "fail_on_output": work.fail_on_output.as_ref().map(OutputPattern::text),
+    });
+    joined([act, surroundings])
+}
+
+fn steps_json(steps: &Steps) -> Value {
+    let one = |step: &Step| {
+        let own = json!({
+            "name": step.name.as_str(),
+            "needs": needs(steps, step),
+            "always": step.always,
+            "retries": step.retries.most,
+        });
+        joined([own, work_json(&step.work)])
+    };
+    json!({
+        "steps": steps.list.iter().map(one).collect::<Vec<_>>(),
+        "keep_going": steps.keep_going,
+        "max_parallel": steps.max_parallel,
+        "timeout": steps.timeout.map(Seconds::from),
+        "kill_after": Seconds::from(steps.kill_after),
+    })
+}
+
+/// The names of the steps that a step waits for.
+fn needs<'s>(steps: &'s Steps, step: &Step) -> Vec<&'s str> {
+    let name = |at: usize| steps.list[at].name.as_str();
+    match &step.needs {
+        Needs::Success(needs) => needs.iter().map(|need| name(*need)).collect(),
+        Needs::Turn => {
+            let own = steps.list.iter().position(|other| other.name == step.name);
+            own.and_then(|own| own.checked_sub(1)).map(name).into_iter().collect()
+        }
+    }
+}
+
+fn names(jobs: &[JobName]) -> String {
+    jobs.iter().map(JobName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn queue_limit(job: &Job) -> Option<usize> {
+    match job.rules.overlap {
+        Overlap::Queue { limit } => Some(limit),
+        Overlap::Skip | Overlap::Replace | Overlap::Allow => None,
+    }
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "memory": limits.memory,
+        "cpu": limits.cpu.map(|share| format!("{share}%")),
+        "processes": limits.processes,
+        "open_files": limits.open_files,
+        "required": limits.required,
+    })
+}
+
+/// What of a job's standing is not the daemon's.
+fn standing(standing: &Standing) -> Vec<(&'static str, String)> {
+    let Standing { user, group, umask, nice, limits } = standing;
+    let mut fields = Vec::new();
+    fields.extend(user.as_ref().map(|user| ("user", visible(user))));
+    fields.extend(group.as_ref().map(|group| ("group", visible(group))));
+    fields.extend(umask.map(|bits| ("umask", format!("{bits:03o}"))));
+    fields.extend(nice.map(|nice| ("nice", nice.to_string())));
+    let memory = limits.memory.map(|memory| format!("memory {}", bytes(i64::try_from(memory).unwrap_or(i64::MAX))));
+    let cpu = limits.cpu.map(|share| format!("cpu {share}%"));
+    let processes = limits.processes.map(|number| format!("processes {number}"));
+    let open_files = limits.open_files.map(|number| format!("open_files {number}"));
+    let all: Vec<String> = [memory, cpu, processes, open_files].into_iter().flatten().collect();
+    if !all.is_empty() {
+        let otherwise = if limits.required { "" } else { ", where they can be had" };
+        fields.push(("limits", format!("{}{otherwise}", all.join(", "))));
+    }
+    fields
+}
+
+fn in_words(timing: &Timing) -> Vec<String> {
+    timing.schedules().iter().map(|schedule| schedule.in_words()).collect()
+}
+
+fn calendars(timing: &Timing) -> Vec<&str> {
+    timing.written.not_on.iter().map(|calendar| calendar.name.as_str()).collect()
+}
+
+/// A job's keys as resolved.
+pub fn fields(job: &Job) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    if let Some(description) = &job.description {
+        fields.push(("description", visible(description)));
+    }
+    fields.push(("enabled", job.enabled.to_string()));
+    match &job.timing {
+        Some(timing) => {
+            let schedules: Vec<_> = timing.schedules().iter().map(|schedule| schedule.text().to_owned()).collect();
+            fields.push(("schedule", visible(&schedules.join("; "))));
+            fields.push(("", in_words(timing).join("; ")));
+            fields.push(("timezone", timing.written.zone.clone()));
+            let written = &timing.written;
+            fields.extend(written.not_before.iter().map(|bound| ("not_before", bound.clone())));
+            fields.extend(written.not_after.iter().map(|bound| ("not_after", bound.clone())));
+            if !written.not_on.is_empty() {
+                fields.push(("not_on", visible(&calendars(timing).join(", "))));
+                fields.push(("not_on_then", written.not_on_then.clone().unwrap_or_else(|| "skip".to_owned())));
+            }
+        }
+        None if !job.rules.after.is_empty() => fields.push(("after", names(&job.rules.after))),
+        None => fields.push(("schedule", "none: by hand only".to_owned())),
+    }
+    if let Some(jitter) = job.jitter {
+        fields.push(("jitter", span(jitter.within().into())));
+    }
+    fields.extend(task_fields(&job.task));
+    fields.push(("overlap", job.rules.overlap.word().to_owned()));
+    fields.extend(queue_limit(job).map(|limit| ("queue_limit", limit.to_string())));
+    if !job.rules.pools.is_empty() {
+        fields.push(("pool", visible(&job.rules.pools.join(", "))));
+    }
+    let retries = &job.rules.retries;
+    fields.push(("retries", retries.most.to_string()));
+    if retries.most > 0 {
+        fields.push(("retry_delay", span(retries.delay.into())));
+        fields.push(("retry_max_delay", span(retries.max_delay.into())));
+        fields.push(("no_retry_codes", format!("{:?}", retries.no_codes)));
+    }
+    fields.push(("catch_up", job.rules.catch_up.word().to_owned()));
+    if let Some(within) = job.rules.catch_up_within {
+        fields.push(("catch_up_within", span(within.into())));
+    }
+    fields
+}
+
+fn task_fields(task: &Task) -> Vec<(&'static str, String)> {
+    let steps = match task {
+        Task::Work(work) => return work_fields(work),
+        Task::Steps(steps) => steps,
+    };
+    let mut fields = Vec::new();
+    for step in &steps.list {
+        let needs = match needs(steps, step).join(", ") {
+            needs if needs.is_empty() => String::new(),
+            needs => format!(" after {needs}"),
+        };
+        let always = if step.always { ", always" } else { "" };
+        let text = format!("{}: {}{needs}{always}", step.name, act_in_a_line(&step.work.act));
+        fields.push(("steps", visible(&text)));
+    }
+    fields.push(("keep_going", steps.keep_going.to_string()));
+    fields.extend(steps.max_parallel.map(|most| ("max_parallel", most.to_string())));
+    fields.push(("timeout", steps.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
+    fields.push(("kill_after", span(steps.kill_after.into())));
+    fields
+}
+
+/// What is done, in a line.
+fn act_in_a_line(act: &Act) -> String {
+    match act {
+        Act::Command(CommandLine::Shell { text, .. }) => text.to_string(),
+        Act::Command(line @ CommandLine::Program(_)) => format!("{:?}", line.argv()),
+    }
+}
+
+fn work_fields(work: &Work) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    match &work.act {
+        Act::Command(line) => fields.push(("command", visible(&format!("{:?}", line.argv())))),
+    }
+    fields.extend(standing(&work.standing));
+    fields.push(("cwd", work.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));
+    for (name, value) in &work.env {
+        fields.push(("env", visible(&format!("{name}={value}"))));
+    }
+    for path in &work.env_files {
+        fields.push(("env_file", path.display().to_string()));
+    }
+    fields.push(("timeout", work.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
+    fields.push(("stop_signal", work.stop_signal.word().to_owned()));
+    fields.push(("kill_after", span(work.kill_after.into())));
+    fields.push(("output_limit", bytes(i64::try_from(work.output_limit).unwrap_or(i64::MAX))));
+    fields.push(("success_codes", format!("{:?}", work.success_codes)));
+    fields.extend(work.fail_on_output.as_ref().map(|pattern| ("fail_on_output", visible(pattern.text()))));
+    fields
+}

@@ -1,0 +1,13 @@
+//! Where does a password stand? Never in the job file.
+
+use std::path::PathBuf;
+
+/// A place from which a secret is read when it is needed, by the daemon and as the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SecretSource {
+    /// A variable of the daemon's own environment.
+    Env(String),
+    File(PathBuf),
+    /// A credential of the service, as systemd hands them over.
+    Credential(String),
+}

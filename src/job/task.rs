@@ -1,0 +1,33 @@
+//! What does a job do when it is due?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::steps::Steps;
+use super::work::Work;
+
+/// What a job does when it is due.
+#[derive(Debug, Clone)]
+pub enum Task {
+    Work(Work),
+    Steps(Arc<Steps>),
+}
+
+impl Task {
+    /// For how long it may end by itself once it was asked to.
+    pub fn kill_after(&self) -> Duration {
+        match self {
+            Self::Work(work) => work.kill_after,
+            Self::Steps(steps) => steps.kill_after,
+        }
+    }
+
+    /// All that is carried out, one after another or at once.
+    pub fn works(&self) -> impl Iterator<Item = &Work> {
+        let (work, steps) = match self {
+            Self::Work(work) => (Some(work), None),
+            Self::Steps(steps) => (None, Some(steps)),
+        };
+        work.into_iter().chain(steps.into_iter().flat_map(|steps| &steps.list).map(|step| &step.work))
+    }
+}

@@ -1,0 +1,110 @@
+//! What is one thing to do, and how?
+
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::standing::{Standing, StopSignal};
+
+/// One thing to do, and the surroundings in which it is done, which are read as if they were its own.
+#[derive(Debug, Clone)]
+pub struct Work {
+    pub act: Act,
+    pub surroundings: Arc<Surroundings>,
+}
+
+impl Deref for Work {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Command(CommandLine),
+}
+
+/// How work is done. Most jobs say little or nothing about it: those of the same surroundings share one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Surroundings {
+    pub cwd: Option<PathBuf>,
+    /// In the order of the file; later ones win.
+    pub env: Vec<(String, String)>,
+    pub env_files: Vec<PathBuf>,
+    pub stdin: String,
+    pub timeout: Option<Duration>,
+    /// The first signal on a time-out or a stop.
+    pub stop_signal: StopSignal,
+    /// Between the first signal and KILL.
+    pub kill_after: Duration,
+    /// Bytes of output kept: half from the beginning, half from the end.
+    pub output_limit: u64,
+    pub success_codes: Vec<i32>,
+    /// It failed, whatever its exit code, if a line of its output matches.
+    pub fail_on_output: Option<OutputPattern>,
+    pub standing: Standing,
+}
+
+/// How the command was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandLine {
+    /// A text, given to a shell as its last argument.
+    Shell { shell: Arc<[String]>, text: Box<str> },
+    /// A list, used as it is; the first word is looked up in the job's PATH.
+    Program(Vec<String>),
+}
+
+impl CommandLine {
+    pub fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Shell { shell, text } => shell.iter().cloned().chain([text.to_string()]).collect(),
+            Self::Program(argv) => argv.clone(),
+        }
+    }
+}
+
+/// A regular expression that looks for trouble in output, in time linear to it.
+#[derive(Debug, Clone)]
+pub struct OutputPattern {
+    regex: Regex,
+}
+
+impl OutputPattern {
+    /// Bytes of a compiled expression: some thousand characters of Unicode classes.
+    const LARGEST: usize = 1 << 20;
+
+    /// The error says what is wrong with the expression, over several lines.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let regex = RegexBuilder::new(text).size_limit(Self::LARGEST).build();
+        regex.map(|regex| Self { regex }).map_err(|error| error.to_string())
+    }
+
+    pub fn text(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    pub fn is_match(&self, line: &[u8]) -> bool {
+        self.regex.is_match(line)
+    }
+}
+
+impl PartialEq for OutputPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for OutputPattern {}
+
+impl Hash for OutputPattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text().hash(state);
+    }
+}

@@ -1,0 +1,150 @@
+//! What may a job say itself or take from `[defaults]`?
+
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::diagnostic::Diagnostics;
+use super::section::{At, Section, Settable};
+use super::standing::{self, RawLimits};
+use crate::job::{CatchUp, OutputPattern, Overlap, StopSignal};
+use crate::schedule::{Fold, Gap, Then};
+
+/// Keys that `[defaults]` and a job have in common.
+pub const POLICY_KEYS: [&str; 30] = [
+    "timezone",
+    "not_on",
+    "not_on_then",
+    "jitter",
+    "dst_gap",
+    "dst_fold",
+    "shell",
+    "user",
+    "group",
+    "cwd",
+    "env",
+    "env_file",
+    "umask",
+    "nice",
+    "limits",
+    "timeout",
+    "stop_signal",
+    "kill_after",
+    "output_limit",
+    "overlap",
+    "queue_limit",
+    "pool",
+    "catch_up",
+    "catch_up_within",
+    "success_codes",
+    "fail_on_output",
+    "no_retry_codes",
+    "retries",
+    "retry_delay",
+    "retry_max_delay",
+];
+/// Who lets more runs of a job wait has no need for a limit.
+const MOST_QUEUED: i64 = 1_000_000;
+
+/// With the longest pause of five minutes more than a week of trying.
+const MOST_RETRIES: i64 = 10_000;
+
+/// How a run is done: what a job may say itself or take from `[defaults]`.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    pub timezone: Settable<String>,
+    pub not_on: Settable<Vec<At<String>>>,
+    pub not_on_then: Settable<Then>,
+    pub jitter: Settable<Duration>,
+    pub dst_gap: Settable<Gap>,
+    pub dst_fold: Settable<Fold>,
+    pub shell: Settable<Vec<String>>,
+    pub user: Settable<String>,
+    pub group: Settable<String>,
+    pub cwd: Settable<String>,
+    pub env: Settable<Vec<(String, String)>>,
+    pub env_file: Settable<Vec<At<String>>>,
+    pub umask: Settable<u32>,
+    pub nice: Settable<i64>,
+    pub limits: Settable<RawLimits>,
+    pub timeout: Settable<Duration>,
+    pub stop_signal: Settable<StopSignal>,
+    pub kill_after: Settable<Duration>,
+    pub output_limit: Settable<u64>,
+    pub overlap: Option<At<Overlap>>,
+    pub queue_limit: Option<At<i64>>,
+    pub pool: Settable<Vec<At<String>>>,
+    pub catch_up: Option<At<CatchUp>>,
+    pub catch_up_within: Settable<Duration>,
+    pub success_codes: Settable<Vec<i64>>,
+    pub fail_on_output: Settable<OutputPattern>,
+    pub no_retry_codes: Settable<Vec<i64>>,
+    pub retries: Option<At<i64>>,
+    pub retry_delay: Settable<Duration>,
+    pub retry_max_delay: Settable<Duration>,
+    /// Where each key stands that does.
+    pub stands: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Policies {
+    pub fn read(section: &mut Section) -> Self {
+        Self {
+            timezone: section.settable("timezone", Section::text),
+            not_on: section.settable("not_on", Section::texts),
+            not_on_then: section.settable("not_on_then", |section, key| section.choice(key, &Then::WORDS)),
+            jitter: section.settable("jitter", Section::duration),
+            dst_gap: section.settable("dst_gap", |section, key| section.choice(key, &Gap::WORDS)),
+            dst_fold: section.settable("dst_fold", |section, key| section.choice(key, &Fold::WORDS)),
+            shell: section.settable("shell", Section::words),
+            user: section.settable("user", standing::account),
+            group: section.settable("group", standing::account),
+            cwd: section.settable("cwd", Section::clean_text),
+            env: section.settable("env", Section::environment),
+            env_file: section.settable("env_file", Section::texts),
+            umask: section.settable("umask", standing::umask),
+            nice: section.settable("nice", |section, key| section.integer(key, -20, 19)),
+            limits: section.settable("limits", RawLimits::read),
+            timeout: positive(section, "timeout"),
+            stop_signal: section.settable("stop_signal", |section, key| section.choice(key, &StopSignal::WORDS)),
+            kill_after: section.settable("kill_after", Section::duration),
+            output_limit: section.settable("output_limit", Section::size),
+            overlap: section.choice("overlap", &Overlap::WORDS),
+            queue_limit: section.integer("queue_limit", 1, MOST_QUEUED),
+            pool: section.settable("pool", Section::texts),
+            catch_up: section.choice("catch_up", &CatchUp::WORDS),
+            catch_up_within: section.settable("catch_up_within", Section::duration),
+            success_codes: section.settable("success_codes", |section, key| section.integers(key, 0, 255)),
+            fail_on_output: section.settable("fail_on_output", pattern),
+            no_retry_codes: section.settable("no_retry_codes", |section, key| section.integers(key, 0, 255)),
+            retries: section.integer("retries", 0, MOST_RETRIES),
+            retry_delay: section.settable("retry_delay", Section::duration),
+            retry_max_delay: section.settable("retry_max_delay", Section::duration),
+            stands: section.stands(&POLICY_KEYS),
+        }
+    }
+
+    pub fn read_defaults(table: &DeTable, said: &mut Diagnostics) -> Self {
+        Self::read(&mut Section::open(table, "defaults", &POLICY_KEYS, said))
+    }
+}
+
+/// A regular expression.
+fn pattern(section: &mut Section, key: &str) -> Option<At<OutputPattern>> {
+    section.parsed(key, "a regular expression, such as \"(?i)error\"", OutputPattern::new)
+}
+
+/// A duration that is not zero, or `"none"`.
+fn positive(section: &mut Section, key: &str) -> Settable<Duration> {
+    let at = section.settable(key, Section::duration)?;
+    if at.value == Some(Duration::ZERO) {
+        section.error(
+            key,
+            at.span,
+            format!("a {key} of zero would end every run at once"),
+            Some("write \"none\" for no limit".to_owned()),
+        );
+        return None;
+    }
+    Some(at)
+}

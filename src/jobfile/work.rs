@@ -1,0 +1,47 @@
+//! What is one thing to do, as a job or a step says it?
+
+use std::ops::Range;
+
+use super::section::{At, Section};
+
+/// The keys of which there is exactly one in a job, `steps` aside, and in a step.
+const TASKS: [&str; 1] = ["command"];
+
+/// How the command was written; see [`crate::job::CommandLine`].
+#[derive(Debug, Clone)]
+pub enum RawCommand {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// What is to be done, as a job or a step says it.
+#[derive(Debug, Clone, Default)]
+pub struct RawWork {
+    pub command: Option<At<RawCommand>>,
+    pub stdin: Option<At<String>>,
+    /// Which tasks there are, right or wrong.
+    pub tasks: Vec<(&'static str, Range<usize>)>,
+}
+
+impl RawWork {
+    pub fn read(section: &mut Section) -> Self {
+        Self { command: read_command(section), stdin: section.text("stdin"), tasks: section.stands(&TASKS) }
+    }
+
+    /// What a text or a list of words alone says.
+    pub fn of_command(command: At<RawCommand>) -> Self {
+        Self { tasks: vec![("command", command.span.clone())], command: Some(command), stdin: None }
+    }
+}
+
+fn read_command(section: &mut Section) -> Option<At<RawCommand>> {
+    if !section.is_text("command") {
+        return section.words("command").map(|words| words.map(RawCommand::List));
+    }
+    let text = section.clean_text("command")?;
+    if text.value.trim().is_empty() {
+        section.error("command", text.span, "`command` is empty", None);
+        return None;
+    }
+    Some(text.map(RawCommand::Text))
+}

@@ -1,0 +1,258 @@
+//! What happens to a process while it is watched: it writes, it ends, its time is up, somebody wants it to end.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::capture::Capture;
+use super::cgroup::RunGroup;
+use super::door::Stop;
+use super::process::Ends;
+use super::tree::{self, Tree};
+use crate::clock::{Clock, instant};
+use crate::job::{StopSignal, Surroundings};
+use crate::readiness::Readiness;
+use crate::run::{OutputPiece, Reason, Stream};
+
+/// What a process wrote reaches the ledger after at most this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// For how long what others still write is read once the process has ended: it may have left something in the
+/// background that keeps the pipes open, and that does not hold the run.
+const LINGER: Duration = Duration::from_millis(200);
+/// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
+const MOST_PENDING: usize = 4;
+/// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
+const LAST_READS: usize = 16;
+/// Bytes of one read, the size of a pipe.
+const READ: usize = 64 << 10;
+
+/// Why an attempt is being ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    TimedOut,
+    Stopped(Reason),
+}
+
+/// What an attempt waits for, and what came.
+pub enum Moment<'c> {
+    Output(Stream, io::Result<()>),
+    /// The ledger takes a piece of output.
+    Room(mpsc::Permit<'c, OutputPiece>),
+    Flush,
+    Exited,
+    TimeIsUp,
+    Stop(Stop),
+    KillNow,
+    SurvivorEnded,
+    LingeredEnough,
+}
+
+/// A process while it is watched.
+pub struct Life {
+    tree: Tree,
+    pub group: Option<RunGroup>,
+    since: Instant,
+    exit: Readiness,
+    pipes: [(Stream, Option<pipe::Receiver>); 2],
+    stops: watch::Receiver<Option<Stop>>,
+    stop_signal: StopSignal,
+    kill_after: Duration,
+    time_is_up: Option<Instant>,
+    pub flush_at: Option<Instant>,
+    /// Pieces that the ledger has not taken yet.
+    pub outbox: VecDeque<OutputPiece>,
+    pub ending: Option<Cause>,
+    kill_at: Option<Instant>,
+    killed: bool,
+    has_exited: bool,
+    pub ended_at: Option<jiff::Timestamp>,
+    pub duration: Duration,
+    /// One of those that outlive the leader of a tree that is being ended.
+    survivor: Option<Readiness>,
+    linger_until: Option<Instant>,
+}
+
+impl Life {
+    pub fn new(
+        tree: Tree,
+        group: Option<RunGroup>,
+        ends: Ends,
+        since: Instant,
+        stops: watch::Receiver<Option<Stop>>,
+        work: &Surroundings,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            exit: Readiness::new(ends.pidfd)?,
+            pipes: [
+                (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
+                (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
+            ],
+            tree,
+            group,
+            since,
+            stops,
+            stop_signal: work.stop_signal,
+            kill_after: work.kill_after,
+            time_is_up: work.timeout.map(|timeout| since + timeout),
+            flush_at: None,
+            outbox: VecDeque::new(),
+            ending: None,
+            kill_at: None,
+            killed: false,
+            has_exited: false,
+            ended_at: None,
+            duration: Duration::ZERO,
+            survivor: None,
+            linger_until: None,
+        })
+    }
+
+    /// The process has ended, nothing of it is left that should not be, and its output is read.
+    pub fn is_over(&self) -> bool {
+        let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
+        let lingered = self.has_room() && self.linger_until.is_some_and(|until| until <= instant());
+        self.has_exited && self.survivor.is_none() && (silent || lingered)
+    }
+
+    /// Where the ledger takes nothing, the job waits in its pipe; its time goes on.
+    fn has_room(&self) -> bool {
+        self.outbox.len() < MOST_PENDING
+    }
+
+    pub async fn next<'c>(&mut self, capture: &Capture, ledger: &'c mpsc::Sender<OutputPiece>) -> Moment<'c> {
+        if capture.is_dirty() && self.flush_at.is_none() {
+            self.flush_at = Some(instant() + FLUSH_AFTER);
+        }
+        let [(_, stdout), (_, stderr)] = &self.pipes;
+        let has_room = self.has_room();
+        let stoppable = !self.has_exited || self.survivor.is_some();
+        tokio::select! {
+            // A demand to end comes before output, of which there may be no end.
+            biased;
+            Ok(()) = self.stops.changed(), if stoppable => {
+                let stop = *self.stops.borrow_and_update();
+                stop.map_or(Moment::Flush, Moment::Stop)
+            }
+            () = at(self.time_is_up), if self.ending.is_none() && !self.has_exited => Moment::TimeIsUp,
+            () = at(self.kill_at), if stoppable => Moment::KillNow,
+            _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
+            () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
+            () = at(self.flush_at), if has_room && self.flush_at.is_some() => Moment::Flush,
+            () = at(self.linger_until), if has_room && self.linger_until.is_some() => Moment::LingeredEnough,
+            Ok(room) = ledger.reserve(), if !self.outbox.is_empty() => Moment::Room(room),
+            read = readable(stdout.as_ref()), if has_room && stdout.is_some() => Moment::Output(Stream::Stdout, read),
+            read = readable(stderr.as_ref()), if has_room && stderr.is_some() => Moment::Output(Stream::Stderr, read),
+        }
+    }
+
+    /// Reads once what is there; a pipe that is closed or broken is done with.
+    pub fn read(&mut self, stream: Stream, open: bool, clock: &Clock, capture: &mut Capture) {
+        thread_local! {
+            // One buffer for all attempts of a worker: a read does not outlast its poll.
+            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+        }
+        let Some((_, pipe)) = self.pipes.iter_mut().find(|(of, _)| *of == stream) else {
+            return;
+        };
+        let closed = BUFFER.with_borrow_mut(|buffer| {
+            let read = pipe.as_ref().filter(|_| open).map(|pipe| pipe.try_read(buffer));
+            match read {
+                Some(Ok(0)) | None => true,
+                Some(Ok(length)) => {
+                    capture.push(stream, clock.now(), &buffer[..length]);
+                    false
+                }
+                Some(Err(error)) => error.kind() != io::ErrorKind::WouldBlock,
+            }
+        });
+        if closed {
+            *pipe = None;
+        }
+    }
+
+    /// What is left in pipes that somebody else still holds open.
+    pub fn read_the_rest(&mut self, clock: &Clock, capture: &mut Capture) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            for _ in 0..LAST_READS {
+                self.read(stream, true, clock, capture);
+            }
+        }
+    }
+
+    pub fn exited(&mut self, at: jiff::Timestamp) {
+        self.has_exited = true;
+        self.ended_at = Some(at);
+        self.duration = self.since.elapsed();
+        self.time_is_up = None;
+        if self.ending.is_some() {
+            self.look_for_survivors(at);
+        } else {
+            self.linger_until = Some(instant() + LINGER);
+        }
+    }
+
+    pub fn begin_ending(&mut self, cause: Cause, kill: bool, now: jiff::Timestamp) {
+        self.ending.get_or_insert(cause);
+        if kill {
+            self.kill(now);
+        } else if self.kill_at.is_none() {
+            self.tree.signal(tree::number(self.stop_signal));
+            self.kill_at = Some(instant() + self.kill_after);
+        }
+    }
+
+    pub fn kill(&mut self, now: jiff::Timestamp) {
+        self.tree.signal(Signal::KILL);
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+        self.kill_at = None;
+        self.killed = true;
+        if self.has_exited {
+            self.look_for_survivors(now);
+        }
+    }
+
+    /// Waits for whoever is left of a group that is being ended, one after another.
+    pub fn look_for_survivors(&mut self, now: jiff::Timestamp) {
+        let watched = self.tree.members().into_iter().find_map(tree::watch);
+        self.survivor = watched.and_then(|process| Readiness::new(process).ok());
+        match self.survivor {
+            None => {
+                self.ended_at = Some(now);
+                self.duration = self.since.elapsed();
+                self.linger_until = Some(instant() + LINGER);
+            }
+            // One that was forked while the others were being killed.
+            Some(_) if self.killed => self.tree.signal(Signal::KILL),
+            Some(_) => {}
+        }
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(process: Option<&Readiness>) {
+    if let Some(process) = process {
+        // An error of the poll is taken for an end, and looked into by the next look.
+        let _ = process.readable().await;
+    }
+}
+
+async fn readable(pipe: Option<&pipe::Receiver>) -> io::Result<()> {
+    match pipe {
+        Some(pipe) => pipe.readable().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,57 @@
+//! What does everybody need who carries something out?
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::door::Event;
+use super::part::Part;
+use super::spawner::Spawner;
+use crate::clock::Clock;
+use crate::job::StepName;
+use crate::run::{AttemptId, Ended, OutputPiece, ProcessId, StepEnd, StepNote, Verdict};
+
+/// What carrying out needs.
+#[derive(Debug)]
+pub struct Tools {
+    pub clock: Clock,
+    pub spawner: Spawner,
+    /// The ledger by which processes are known.
+    pub database: Arc<Path>,
+    pub pieces: mpsc::Sender<OutputPiece>,
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Tools {
+    /// Says that a part has begun; a process is what identifies it after a crash.
+    pub async fn began(&self, part: &Part, at: Timestamp, process: Option<ProcessId>) {
+        let event = match &part.step {
+            None => Event::Started { run: part.id.run, at, process },
+            Some(name) => {
+                Event::Step(Box::new(StepNote { id: part.id, name: name.clone(), started: Some(at), end: None }))
+            }
+        };
+        let _ = self.events.send(event).await;
+    }
+
+    /// Says that a step is over, or will not begin.
+    pub async fn step_ended(
+        &self,
+        id: AttemptId,
+        name: StepName,
+        started: Option<Timestamp>,
+        verdict: Verdict,
+        ended: Option<Ended>,
+    ) {
+        let end = Some(StepEnd { verdict, ended });
+        let _ = self.events.send(Event::Step(Box::new(StepNote { id, name, started, end }))).await;
+    }
+
+    pub async fn hand_on(&self, pieces: impl IntoIterator<Item = OutputPiece>) {
+        for piece in pieces {
+            let _ = self.pieces.send(piece).await;
+        }
+    }
+}
