@@ -13,6 +13,7 @@
 //! | 5 | [`readiness`] | when can this descriptor be read? |
 //! | 5 | [`files`] | what do the files say now? |
 //! | 5 | [`settings`] | what was this daemon told? |
+//! | 6 | [`secret`] | where does a password come from? |
 //! | 6 | [`clock`] | what time is it, and how do we wait for a time? |
 //! | 6 | [`configuration`] | what do the file, the environment and the flags make together? |
 //! | 7 | [`store`] | all SQL of ours |
@@ -40,5 +41,6 @@ pub mod report;
 pub mod run;
 pub mod runner;
 pub mod schedule;
+pub mod secret;
 pub mod settings;
 pub mod store;

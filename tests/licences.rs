@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Licences without conditions beyond naming the authors.
-const ALLOWED: [&str; 11] = [
+const ALLOWED: [&str; 13] = [
     "MIT",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -19,6 +19,9 @@ const ALLOWED: [&str; 11] = [
     "Unicode-3.0",
     "BSL-1.0",
     "CC0-1.0",
+    "0BSD",
+    // Of lists of certificates, which are data.
+    "CDLA-Permissive-2.0",
 ];
 
 /// Whether an SPDX expression of `AND`, `OR` and brackets can be met with what is allowed.

@@ -10,7 +10,6 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::job::Act;
 use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -77,7 +76,9 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             warnings.push((format!("jobs.{}.{key}", job.name), span.unwrap_or(places.name.clone()), message));
         };
         for work in job.task.works() {
-            let Act::Command(line) = &work.act;
+            let Some(line) = work.act.command() else {
+                continue;
+            };
             if let Some(trouble) = preflight(work, line, starter) {
                 warn(trouble.key, format!("could not begin: {}", trouble.detail));
             }

@@ -57,6 +57,9 @@ fn work_json(work: &Work) -> Value {
     let act = match &work.act {
         Act::Command(line @ CommandLine::Shell { text, .. }) => json!({ "command": text, "argv": line.argv() }),
         Act::Command(line @ CommandLine::Program(argv)) => json!({ "command": argv, "argv": line.argv() }),
+        Act::Http(http) => json!({ "http": http }),
+        Act::Sql(sql) => json!({ "sql": sql }),
+        Act::Mail(mail) => json!({ "mail": mail }),
     };
     let env: serde_json::Map<String, Value> =
         work.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -234,6 +237,9 @@ fn act_in_a_line(act: &Act) -> String {
     match act {
         Act::Command(CommandLine::Shell { text, .. }) => text.to_string(),
         Act::Command(line @ CommandLine::Program(_)) => format!("{:?}", line.argv()),
+        Act::Http(http) => format!("http {}", json!(http)),
+        Act::Sql(sql) => format!("sql {}", json!(sql)),
+        Act::Mail(mail) => format!("mail {}", json!(mail)),
     }
 }
 
@@ -241,6 +247,9 @@ fn work_fields(work: &Work) -> Vec<(&'static str, String)> {
     let mut fields = Vec::new();
     match &work.act {
         Act::Command(line) => fields.push(("command", visible(&format!("{:?}", line.argv())))),
+        Act::Http(_) => fields.push(("http", visible(&act_in_a_line(&work.act)))),
+        Act::Sql(_) => fields.push(("sql", visible(&act_in_a_line(&work.act)))),
+        Act::Mail(_) => fields.push(("mail", visible(&act_in_a_line(&work.act)))),
     }
     fields.extend(standing(&work.standing));
     fields.push(("cwd", work.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));

@@ -1,6 +1,9 @@
 //! What is a job? The definition as it was checked: names that are names, zones that exist, schedules that fire.
 
+mod http;
+mod mail;
 mod secret;
+mod sql;
 mod standing;
 mod steps;
 mod task;
@@ -10,7 +13,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use http::Http;
+pub use mail::Mail;
 pub use secret::SecretSource;
+pub use sql::Sql;
 pub use standing::{Limits, Standing, StopSignal};
 pub use steps::{Needs, Step, StepName, Steps};
 pub use task::Task;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 /// A place from which a secret is read when it is needed, by the daemon and as the daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SecretSource {
     /// A variable of the daemon's own environment.
     Env(String),

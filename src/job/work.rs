@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::http::Http;
+use super::mail::Mail;
+use super::sql::Sql;
 use super::standing::{Standing, StopSignal};
 
 /// One thing to do, and the surroundings in which it is done, which are read as if they were its own.
@@ -15,6 +18,16 @@ use super::standing::{Standing, StopSignal};
 pub struct Work {
     pub act: Act,
     pub surroundings: Arc<Surroundings>,
+}
+
+impl Act {
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&CommandLine> {
+        match self {
+            Self::Command(line) => Some(line),
+            Self::Http(_) | Self::Sql(_) | Self::Mail(_) => None,
+        }
+    }
 }
 
 impl Deref for Work {
@@ -29,6 +42,9 @@ impl Deref for Work {
 #[derive(Debug, Clone)]
 pub enum Act {
     Command(CommandLine),
+    Http(Arc<Http>),
+    Sql(Arc<Sql>),
+    Mail(Arc<Mail>),
 }
 
 /// How work is done. Most jobs say little or nothing about it: those of the same surroundings share one.

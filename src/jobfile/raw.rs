@@ -12,7 +12,7 @@ use super::steps::{RawMatrix, RawSteps};
 use super::work::RawWork;
 use crate::schedule::{Bound, Schedule};
 
-pub const JOB_KEYS: [&str; 12] = [
+pub const JOB_KEYS: [&str; 15] = [
     "description",
     "enabled",
     "schedule",
@@ -20,6 +20,9 @@ pub const JOB_KEYS: [&str; 12] = [
     "not_after",
     "after",
     "command",
+    "http",
+    "sql",
+    "mail",
     "stdin",
     "steps",
     "keep_going",

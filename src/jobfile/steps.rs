@@ -9,8 +9,21 @@ use super::section::{At, Section, describe, dotted, scalar};
 use super::work::{RawCommand, RawWork};
 use crate::job::JobName;
 
-const STEP_KEYS: [&str; 10] =
-    ["command", "stdin", "needs", "always", "env", "cwd", "timeout", "retries", "success_codes", "fail_on_output"];
+const STEP_KEYS: [&str; 13] = [
+    "command",
+    "http",
+    "sql",
+    "mail",
+    "stdin",
+    "needs",
+    "always",
+    "env",
+    "cwd",
+    "timeout",
+    "retries",
+    "success_codes",
+    "fail_on_output",
+];
 /// More steps than anybody reads in `show`; each has rows of its own in the ledger.
 const MOST_STEPS: usize = 1000;
 

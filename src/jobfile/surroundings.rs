@@ -1,6 +1,7 @@
 //! What does one thing to do come to, when its own keys, `[defaults]` and what is built in are laid over each other?
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::checker::{Checker, pick, set};
@@ -27,11 +28,23 @@ impl Checker<'_> {
             let help = format!("write for example command = \"echo hello\" under [{path}]");
             self.said.error(path, span.clone(), format!("`{path}` has no task"), Some(help));
         }
-        // What is wrong was complained about where it stands.
-        let command = raw.command.as_ref()?;
-        let act = Act::Command(self.command_line(&command.value, own));
+        let act = self.act(raw, own)?;
         let surroundings = self.surroundings(raw, own);
         Some(Work { act, surroundings: self.known.surroundings(surroundings) })
+    }
+
+    /// What is wrong was complained about where it stands.
+    fn act(&mut self, raw: &RawWork, own: &Policies) -> Option<Act> {
+        if let Some(http) = &raw.http {
+            return self.http(&http.value).map(|http| Act::Http(Arc::new(http)));
+        }
+        if let Some(sql) = &raw.sql {
+            return self.sql(&sql.value).map(|sql| Act::Sql(Arc::new(sql)));
+        }
+        if let Some(mail) = &raw.mail {
+            return self.mail(&mail.value).map(|mail| Act::Mail(Arc::new(mail)));
+        }
+        raw.command.as_ref().map(|command| Act::Command(self.command_line(&command.value, own)))
     }
 
     fn command_line(&mut self, command: &RawCommand, own: &Policies) -> CommandLine {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::job::{Act, Task, Work, WrittenTiming};
+use crate::job::{Task, Work, WrittenTiming};
 use crate::schedule::Fold;
 
 struct Bundled;
@@ -47,8 +47,7 @@ fn errors(text: &str) -> Vec<String> {
 }
 
 fn argv(work: &Work) -> Vec<String> {
-    let Act::Command(line) = &work.act;
-    line.argv()
+    work.act.command().unwrap().argv()
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use super::http::RawHttp;
+use super::mail::RawMail;
 use super::section::{At, Section};
+use super::sql::RawSql;
 
 /// The keys of which there is exactly one in a job, `steps` aside, and in a step.
-const TASKS: [&str; 1] = ["command"];
+pub const TASKS: [&str; 4] = ["command", "http", "sql", "mail"];
 
 /// How the command was written; see [`crate::job::CommandLine`].
 #[derive(Debug, Clone)]
@@ -18,6 +21,9 @@ pub enum RawCommand {
 #[derive(Debug, Clone, Default)]
 pub struct RawWork {
     pub command: Option<At<RawCommand>>,
+    pub http: Option<At<RawHttp>>,
+    pub sql: Option<At<RawSql>>,
+    pub mail: Option<At<RawMail>>,
     pub stdin: Option<At<String>>,
     /// Which tasks there are, right or wrong.
     pub tasks: Vec<(&'static str, Range<usize>)>,
@@ -25,12 +31,19 @@ pub struct RawWork {
 
 impl RawWork {
     pub fn read(section: &mut Section) -> Self {
-        Self { command: read_command(section), stdin: section.text("stdin"), tasks: section.stands(&TASKS) }
+        Self {
+            command: read_command(section),
+            http: RawHttp::read(section),
+            sql: RawSql::read(section),
+            mail: RawMail::read(section),
+            stdin: section.text("stdin"),
+            tasks: section.stands(&TASKS),
+        }
     }
 
     /// What a text or a list of words alone says.
     pub fn of_command(command: At<RawCommand>) -> Self {
-        Self { tasks: vec![("command", command.span.clone())], command: Some(command), stdin: None }
+        Self { tasks: vec![("command", command.span.clone())], command: Some(command), ..Self::default() }
     }
 }
 

@@ -15,6 +15,7 @@ pub fn verdict(task: &Task, ended: &Ended) -> Verdict {
 pub fn verdict_of_work(work: &Work, ended: &Ended) -> Verdict {
     let codes = match &work.act {
         Act::Command(_) => work.success_codes.as_slice(),
+        Act::Http(_) | Act::Sql(_) | Act::Mail(_) => &[],
     };
     let verdict = judge(codes, ended);
     match &ended.matched {

@@ -21,7 +21,7 @@ use crate::readiness::Readiness;
 use crate::run::{OutputPiece, Reason, Stream};
 
 /// What a process wrote reaches the ledger after at most this long.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
+pub const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// For how long what others still write is read once the process has ended: it may have left something in the
 /// background that keeps the pipes open, and that does not hold the run.
 const LINGER: Duration = Duration::from_millis(200);

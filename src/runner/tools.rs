@@ -1,5 +1,6 @@
 //! What does everybody need who carries something out?
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Tools {
     pub database: Arc<Path>,
     pub pieces: mpsc::Sender<OutputPiece>,
     pub events: mpsc::Sender<Event>,
+    /// The daemon's own variables, in which secrets may stand.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Tools {

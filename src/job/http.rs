@@ -1,0 +1,7 @@
+//! What does a job ask of web servers?
+
+use serde::Serialize;
+
+/// Requests, many at once.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Http {}
