@@ -80,14 +80,21 @@ impl Entry {
     }
 }
 
-/// An attempt of a run that has several.
+/// An attempt of a run that has several, or of one of its steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AttemptReport {
+    /// Of the run.
     pub attempt: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Of the step.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub step_attempt: i64,
     pub started: Option<Time>,
     pub ended: Option<Time>,
     pub duration: Option<Seconds>,
-    pub outcome: Outcome,
+    /// None while it is under way.
+    pub outcome: Option<Outcome>,
     pub reason: Option<Reason>,
     pub detail: Option<String>,
     pub exit_code: Option<i64>,
@@ -97,13 +104,20 @@ pub struct AttemptReport {
     pub output_bytes: i64,
 }
 
-/// A run with its attempts, if it has several.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// A run with its attempts, if it has several, and with its steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunReport {
     #[serde(flatten)]
     pub entry: Entry,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<AttemptReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<AttemptReport>,
     /// The runs whose success called for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caused_by: Vec<RunId>,

@@ -365,3 +365,59 @@ async fn carry(place: &Place, cgroups: Cgroups) -> (punctual::run::Ended, String
     }
     (last.unwrap(), String::from_utf8(output).unwrap())
 }
+
+/// Processes that are in a folder, by their numbers and states.
+fn living_in(folder: &Path) -> Vec<(i32, String)> {
+    let numbers = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let here = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
+    let shown =
+        |pid: i32| (pid, fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " "));
+    numbers.filter(here).map(shown).collect()
+}
+
+/// Children of a process that nobody has reaped.
+fn zombies_of(parent: i32) -> usize {
+    let numbers = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_one = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let behind_name = stat.rsplit(')').next().unwrap_or_default().to_owned();
+        behind_name.trim_start().starts_with(&format!("Z {parent} "))
+    };
+    numbers.filter(is_one).count()
+}
+
+/// What does not want to end, leaves its group, clears its environment, loses its parent or begets others when it is asked
+/// to end: of five hundred such trees nothing is left.
+#[test]
+fn five_hundred_nasty_trees_leave_nothing() {
+    const TREES: usize = 500;
+    let kinds = [
+        "trap \"\" TERM; sleep 300 & while :; do sleep 1; done",
+        "setsid sleep 300 & exec sleep 300",
+        "(setsid sh -c \"trap : TERM; while :; do sleep 1; done\" &); while :; do sleep 1; done",
+        "env -i /usr/bin/setsid /bin/sleep 300 & exec sleep 300",
+        "trap \"setsid sleep 300 &\" TERM; while :; do sleep 0.2; done",
+        "(setsid sleep 300 & setsid sleep 300 &) & trap \"\" TERM; exec sleep 300",
+    ];
+    let tree = |number: usize| {
+        let command = kinds[number % kinds.len()];
+        job(&format!("tree{number}"), &format!("timeout = '4s'\nkill_after = '1s'\ncwd = '.'\ncommand = '{command}'"))
+    };
+    let jobs: Vec<String> = (0..TREES).map(tree).collect();
+    let place = Place::new(&format!("[daemon]\nmax_running = {TREES}\n{}", jobs.concat()));
+    let daemon = place.start();
+    let entries = wait("the end of all", || {
+        let ended: Vec<Value> = place.history().into_iter().filter(|entry| entry["state"] == "ended").collect();
+        (ended.len() == TREES).then_some(ended)
+    });
+    // The daemon itself is at home there too.
+    let folder = place.folder.path().canonicalize().unwrap();
+    let mut left = living_in(&folder);
+    left.retain(|(pid, _)| *pid != daemon.pid());
+    assert!(left.is_empty(), "{left:?}");
+    for entry in entries {
+        assert_eq!(why(&entry), ("timed-out", "timeout"), "{entry}");
+    }
+    wait("the last orphan's burial", || (zombies_of(daemon.pid()) == 0).then_some(()));
+    assert_eq!(daemon.stop(), Some(0));
+}

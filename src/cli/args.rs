@@ -155,6 +155,9 @@ pub struct LogsArguments {
     /// The job's last run that failed
     #[arg(long)]
     pub failed: bool,
+    /// Of a run with steps, only that of this one
+    #[arg(long, value_name = "NAME")]
+    pub step: Option<String>,
     /// Go on until the run has ended
     #[arg(short, long)]
     pub follow: bool,

@@ -13,7 +13,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
-use crate::runner::drop_heritage;
+use crate::runner::{adopt_orphans, drop_heritage};
 use crate::settings::Flags;
 
 /// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.
@@ -51,6 +51,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         tokio::select! {
             result = run_daemon(setup, demands_out) => result,
             error = listening => Err(StartError::Io(error)),
+            Err(error) = adopt_orphans() => Err(StartError::Io(error)),
         }
     });
     match result {

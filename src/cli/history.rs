@@ -9,7 +9,7 @@ use super::subject::no_job;
 use super::table::Cell;
 use super::{Answer, Done};
 use crate::report::{Entry, Time};
-use crate::run::Outcome;
+use crate::run::{Outcome, Reason};
 use crate::store::HistoryFilter;
 
 pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Answer {
@@ -56,13 +56,18 @@ pub fn outcome(entry: &Entry) -> Cell {
     let Some(outcome) = entry.outcome else {
         return entry.state.word().into();
     };
-    let style = match outcome {
-        Outcome::Succeeded => Style::new().green(),
-        _ if entry.is_failure() => Style::new().red(),
-        _ => Style::new().yellow(),
-    };
+    let style = style_of(outcome, entry.reason);
     let count = if entry.count > 1 { format!(" {}×", entry.count) } else { String::new() };
     Cell::painted(format!("{outcome}{count}"), style)
+}
+
+/// The colour of an outcome.
+pub fn style_of(outcome: Outcome, reason: Option<Reason>) -> Style {
+    match outcome {
+        Outcome::Succeeded => Style::new().green(),
+        _ if outcome.is_failure(reason) => Style::new().red(),
+        _ => Style::new().yellow(),
+    }
 }
 
 fn why(entry: &Entry) -> String {

@@ -12,7 +12,7 @@ use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done, Refusal};
 use crate::report::{Entry, Time};
 use crate::run::{RunId, State, Stream};
-use crate::store::{OutputLine, Reader};
+use crate::store::{OutputLine, OutputPart, Reader};
 
 /// How often a run that is followed is looked at; its output reaches the ledger within a second anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -21,7 +21,7 @@ pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer
     ask(async {
         let ledger = open_ledger(global).await?;
         let entry = subject(&ledger, verb).await?;
-        let output = output_of(&ledger, &entry).await?;
+        let output = wanted(&ledger, &entry, verb).await?;
         print(&entry, &output, verb, screen);
         if verb.follow {
             follow(&ledger, entry, output, verb, screen).await?;
@@ -46,7 +46,7 @@ async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal
     })
 }
 
-fn print(entry: &Entry, output: &[OutputLine], verb: &LogsArguments, screen: &mut Screen) {
+fn print(entry: &Entry, output: &[OutputPart], verb: &LogsArguments, screen: &mut Screen) {
     if screen.json {
         print_json(entry.run, output, screen);
     } else {
@@ -58,56 +58,82 @@ fn print(entry: &Entry, output: &[OutputLine], verb: &LogsArguments, screen: &mu
 async fn follow(
     ledger: &Reader,
     mut entry: Entry,
-    mut printed: Vec<OutputLine>,
+    mut printed: Vec<OutputPart>,
     verb: &LogsArguments,
     screen: &mut Screen,
 ) -> Result<(), Refusal> {
     while entry.state != State::Ended && screen.flush() {
         tokio::time::sleep(LOOK_EVERY).await;
         entry = find_run(ledger, entry.run).await?;
-        let output = output_of(ledger, &entry).await?;
-        let at = |line: &OutputLine| match line {
-            OutputLine::Piece { offset, .. } => Some(*offset),
-            OutputLine::Cut { .. } => None,
-        };
-        let last = printed.iter().filter_map(at).max();
-        let news: Vec<OutputLine> = output
-            .iter()
-            .filter(|line| at(line).is_some_and(|offset| last.is_none_or(|last| offset > last)))
-            .cloned()
-            .collect();
+        let output = wanted(ledger, &entry, verb).await?;
+        let news = news(&printed, &output);
         if screen.json {
             print_json(entry.run, &news, screen);
         } else {
             print_output(&news, None, verb.raw, screen);
         }
-        printed.extend(news);
+        printed = output;
     }
     Ok(())
 }
 
+/// The output of the steps that are asked for.
+async fn wanted(ledger: &Reader, entry: &Entry, verb: &LogsArguments) -> Result<Vec<OutputPart>, Refusal> {
+    let mut output = output_of(ledger, entry).await?;
+    if let Some(name) = &verb.step {
+        output.retain(|part| part.step.as_ref().is_some_and(|step| step.name == *name));
+    }
+    Ok(output)
+}
+
+/// The pieces that were not there before.
+fn news(printed: &[OutputPart], output: &[OutputPart]) -> Vec<OutputPart> {
+    let offset = |line: &OutputLine| match line {
+        OutputLine::Piece { offset, .. } => Some(*offset),
+        OutputLine::Cut { .. } => None,
+    };
+    let mut news = Vec::new();
+    for part in output {
+        let before = printed.iter().find(|before| before.step == part.step);
+        let last = before.and_then(|before| before.lines.iter().filter_map(offset).max());
+        let is_new = |line: &&OutputLine| offset(line).is_some_and(|offset| last.is_none_or(|last| offset > last));
+        let lines: Vec<OutputLine> = part.lines.iter().filter(is_new).cloned().collect();
+        if !lines.is_empty() {
+            news.push(OutputPart { step: part.step.clone(), lines });
+        }
+    }
+    news
+}
+
 #[derive(Serialize)]
-struct PieceReport {
+struct PieceReport<'o> {
     run: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'o str>,
     stream: Stream,
     at: Time,
     text: String,
 }
 
 #[derive(Serialize)]
-struct CutReport {
+struct CutReport<'o> {
     run: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'o str>,
     cut: u64,
 }
 
-fn print_json(run: RunId, output: &[OutputLine], screen: &mut Screen) {
-    for line in output {
-        match line {
-            OutputLine::Piece { stream, at, data, .. } => {
-                let text = visible_bytes(data);
-                screen.value(&PieceReport { run, stream: *stream, at: Time(*at), text });
+fn print_json(run: RunId, output: &[OutputPart], screen: &mut Screen) {
+    for part in output {
+        let step = part.step.as_ref().map(|step| step.name.as_str());
+        for line in &part.lines {
+            match line {
+                OutputLine::Piece { stream, at, data, .. } => {
+                    let text = visible_bytes(data);
+                    screen.value(&PieceReport { run, step, stream: *stream, at: Time(*at), text });
+                }
+                OutputLine::Cut { bytes } => screen.value(&CutReport { run, step, cut: *bytes }),
             }
-            OutputLine::Cut { bytes } => screen.value(&CutReport { run, cut: *bytes }),
         }
     }
 }

@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod subject;
 mod table;
+mod timeline;
 mod trial;
 
 use std::ffi::OsString;

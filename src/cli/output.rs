@@ -2,36 +2,52 @@
 
 use super::Refusal;
 use super::places::unreadable;
-use super::screen::{Screen, bytes, visible_bytes};
+use super::screen::{Screen, bytes, visible, visible_bytes};
 use crate::report::Entry;
-use crate::store::{OutputLine, Reader};
+use crate::store::{OutputLine, OutputPart, Reader, StepOutput};
 
-pub async fn output_of(ledger: &Reader, entry: &Entry) -> Result<Vec<OutputLine>, Refusal> {
+pub async fn output_of(ledger: &Reader, entry: &Entry) -> Result<Vec<OutputPart>, Refusal> {
     let total = u64::try_from(entry.output_bytes).unwrap_or(0);
     ledger.output(entry.run, total).await.map_err(|error| unreadable(&error))
 }
 
-/// Prints output as text; of `lines`, only the last so many.
-pub fn print_output(output: &[OutputLine], lines: Option<usize>, raw: bool, screen: &mut Screen) {
+/// Prints output as text, each step's under its name; of `lines`, only the last so many.
+pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, screen: &mut Screen) {
     let mut text = Vec::new();
-    for line in output {
-        match line {
-            OutputLine::Piece { data, .. } if raw => text.extend_from_slice(data),
-            OutputLine::Piece { data, .. } => text.extend_from_slice(visible_bytes(data).as_bytes()),
-            OutputLine::Cut { .. } if raw => {}
-            OutputLine::Cut { bytes: cut } => {
-                if text.last().is_some_and(|byte| *byte != b'\n') {
-                    text.push(b'\n');
-                }
-                let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
-                text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
-            }
+    for part in output {
+        if let Some(step) = part.step.as_ref().filter(|_| !raw) {
+            text.extend_from_slice(screen.dim(&format!("── {} ──", title(step))).as_bytes());
+            text.push(b'\n');
+        }
+        for line in &part.lines {
+            append(&mut text, line, raw, screen);
+        }
+        if !raw && text.last().is_some_and(|byte| *byte != b'\n') {
+            text.push(b'\n');
         }
     }
-    if !raw && text.last().is_some_and(|byte| *byte != b'\n') {
-        text.push(b'\n');
-    }
     screen.raw(last_lines(&text, lines));
+}
+
+/// How a step's output is headed.
+fn title(step: &StepOutput) -> String {
+    let again = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    format!("{}{again}", visible(&step.name))
+}
+
+fn append(text: &mut Vec<u8>, line: &OutputLine, raw: bool, screen: &Screen) {
+    match line {
+        OutputLine::Piece { data, .. } if raw => text.extend_from_slice(data),
+        OutputLine::Piece { data, .. } => text.extend_from_slice(visible_bytes(data).as_bytes()),
+        OutputLine::Cut { .. } if raw => {}
+        OutputLine::Cut { bytes: cut } => {
+            if text.last().is_some_and(|byte| *byte != b'\n') {
+                text.push(b'\n');
+            }
+            let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
+            text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
+        }
+    }
 }
 
 fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {

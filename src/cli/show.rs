@@ -9,10 +9,10 @@ use super::output::{output_of, print_output};
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
-use super::table::Cell;
+use super::timeline::show_attempts;
 use super::{Answer, Done};
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{AttemptReport, Entry, RunReport, Time};
+use crate::report::{Entry, RunReport, Time};
 use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
@@ -30,9 +30,10 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let ledger = open_ledger(global).await?;
         let entry = find_run(&ledger, run).await?;
         let output = output_of(&ledger, &entry).await?;
-        let tried = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
+        let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
+        let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
         let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
-        Ok((RunReport { entry, tried, caused_by }, output))
+        Ok((RunReport { entry, tried, steps, caused_by }, output))
     })??;
     if screen.json {
         screen.value(&report);
@@ -43,7 +44,7 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let runs: Vec<String> = report.caused_by.iter().map(ToString::to_string).collect();
         print_fields(&[("caused by", format!("runs {}", runs.join(", ")))], screen);
     }
-    show_attempts(&report.tried, screen);
+    show_attempts(&report, screen);
     if !output.is_empty() {
         screen.line("");
         print_output(&output, Some(LINES), false, screen);
@@ -100,24 +101,6 @@ fn describe(entry: &Entry, screen: &mut Screen) {
         fields.push(("host", host.clone()));
     }
     print_fields(&fields, screen);
-}
-
-fn show_attempts(tried: &[AttemptReport], screen: &mut Screen) {
-    if tried.is_empty() {
-        return;
-    }
-    screen.line("");
-    let row = |attempt: &AttemptReport| -> Vec<Cell> {
-        vec![
-            attempt.attempt.to_string().into(),
-            attempt.started.map_or_else(String::new, |started| screen.time(started)).into(),
-            attempt.duration.map_or_else(String::new, span).into(),
-            attempt.outcome.word().into(),
-            attempt.detail.as_deref().map(visible).unwrap_or_default().into(),
-        ]
-    };
-    let rows = tried.iter().map(row).collect();
-    screen.table(&["ATTEMPT", "STARTED", "TOOK", "OUTCOME", "WHY"], rows);
 }
 
 fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {

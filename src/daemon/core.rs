@@ -18,6 +18,9 @@ use crate::run::Reason;
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Writer};
 
+/// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
+/// they like: half of what the writer takes, so that what must be said in between never waits.
+const MOST_UNCOMMITTED: usize = 512;
 /// Differences between the clock and the time that passed that are not called a step: reading the two takes time, and a
 /// clock is also slewed.
 const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
@@ -124,10 +127,11 @@ impl Core {
                 biased;
                 Some(demand) = self.demands.recv() => Turn::Demanded(demand),
                 Some(answer) = self.answers.recv() => Turn::Committed(answer),
-                Some(event) = self.events.recv() => Turn::Happened(event),
+                // What is due does not wait for however many ends there are to tell of.
+                woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
+                Some(event) = self.events.recv(), if self.state.uncommitted < MOST_UNCOMMITTED => Turn::Happened(event),
                 read = self.rereading.ended() => Turn::Reread(read),
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
-                woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,

@@ -132,20 +132,19 @@ async fn serve(
     store: Arc<Store>,
     demands: mpsc::Receiver<Demand>,
 ) -> Result<(), StartError> {
-    let Setup { config, state, flags, environment, clock, complain } = setup;
     end_what_was_lost(&store).await?;
     let cgroups = Cgroups::of_this_process();
     cgroups.sweep();
+    let clock = setup.clock.clone();
     let (planner, first) = plan(&configuration, &store, &clock).await?;
     let (writer, writer_end, answers) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
-        environment: environment.clone(),
+        environment: setup.environment.clone(),
         program: std::env::current_exe().unwrap_or_default(),
-        state: state.clone(),
+        state: setup.state.clone(),
         database: store.path.clone(),
         cgroups,
     };
-    let path = configuration.path.clone();
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
@@ -153,21 +152,7 @@ async fn serve(
     let housekeeping =
         Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out, refresh.clone())
             .await?;
-    tracing::info!(
-        "punctual {} runs {} jobs of {}, ledger {}",
-        env!("CARGO_PKG_VERSION"),
-        configuration.checked.jobs.len(),
-        configuration.path.display(),
-        store.path.display()
-    );
-    service::ready();
-    let reread = move |what: Reread, now: Timestamp| {
-        let read = match what {
-            Reread::File => Configuration::read(&config, &environment, &flags, now),
-            Reread::Surroundings { text } => Configuration::of_text(path.clone(), text, &environment, &flags, now),
-        };
-        right_one(read, &config, complain)
-    };
+    greet(&configuration, &store);
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -179,9 +164,9 @@ async fn serve(
         door,
         events,
         demands,
+        rereading: rereading(setup, &configuration),
         configuration,
-        rereading: Rereading::new(Arc::new(reread)),
-        refresh: refresh.clone(),
+        refresh,
         head,
         clock_sets,
         status_line: StatusLine::default(),
@@ -200,6 +185,32 @@ async fn serve(
         tasks.shutdown().await;
         return Err(error);
     }
+    end(writer, &clock, tasks).await
+}
+
+fn greet(configuration: &Configuration, store: &Store) {
+    let (version, jobs) = (env!("CARGO_PKG_VERSION"), configuration.checked.jobs.len());
+    let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
+    let (file, ledger) = (configuration.path.display(), store.path.display());
+    tracing::info!("punctual {version} runs {jobs} of {file}, ledger {ledger}");
+    service::ready();
+}
+
+/// How the file, or what it depends on, is read anew while the daemon runs.
+fn rereading(setup: Setup, configuration: &Configuration) -> Rereading {
+    let Setup { config, flags, environment, complain, .. } = setup;
+    let path = configuration.path.clone();
+    Rereading::new(Arc::new(move |what: Reread, now: Timestamp| {
+        let read = match what {
+            Reread::File => Configuration::read(&config, &environment, &flags, now),
+            Reread::Surroundings { text } => Configuration::of_text(path.clone(), text, &environment, &flags, now),
+        };
+        right_one(read, &config, complain)
+    }))
+}
+
+/// Says goodbye in the ledger, and waits until all of it is written.
+async fn end(writer: Writer, clock: &Clock, mut tasks: JoinSet<()>) -> Result<(), StartError> {
     let farewell =
         EventNote { at: clock.now(), kind: EventKind::Stop, job: None, detail: "the daemon stopped".to_owned() };
     writer.commit(Arc::new(Decision { records: vec![Record::Event(farewell)], actions: Vec::new() })).await;

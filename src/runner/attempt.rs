@@ -56,7 +56,7 @@ impl Attempt<'_> {
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
         let Begun { process, ends, at, since, group, .. } = begun;
         let tree = Tree::new(process.pid, self.part, &self.tools.database);
-        let mut life = match Life::new(tree, group, ends, since, stops, &self.part.work) {
+        let mut life = match Life::new(tree, self.tools.census.clone(), group, ends, since, stops, &self.part.work) {
             Ok(life) => life,
             // It happens when there are too many descriptors; it must not run on unwatched.
             Err(error) => return self.not_started(Reason::Limit, format!("it cannot be watched: {error}")),
@@ -79,10 +79,14 @@ impl Attempt<'_> {
                     }
                 }
                 Moment::Exited => life.exited(self.tools.clock.now()),
-                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false, self.tools.clock.now()),
-                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill, self.tools.clock.now()),
-                Moment::KillNow => life.kill(self.tools.clock.now()),
-                Moment::SurvivorEnded => life.look_for_survivors(self.tools.clock.now()),
+                Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
+                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
+                Moment::KillNow => life.kill(),
+                Moment::SurvivorEnded => life.look(),
+                Moment::Found(members) => life.found(&members, self.tools.clock.now()),
+                Moment::GiveUp => {
+                    tracing::error!("{}: something of it does not end, not even by KILL", self.part.shown());
+                }
                 // The loop's own condition looks at the time.
                 Moment::LingeredEnough => {}
             }

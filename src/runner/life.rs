@@ -1,8 +1,10 @@
 //! What happens to a process while it is watched: it writes, it ends, its time is up, somebody wants it to end.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -11,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
+use super::census::{Census, Member};
 use super::cgroup::RunGroup;
 use super::door::Stop;
 use super::process::Ends;
@@ -29,6 +32,11 @@ const LINGER: Duration = Duration::from_millis(200);
 const MOST_PENDING: usize = 4;
 /// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
 const LAST_READS: usize = 16;
+/// Looks in a row that must find nobody.
+const LOOKS: u32 = 2;
+/// For how long a process is waited for that has got KILL: it ends at once unless the kernel itself waits for something, a
+/// disk or a server that is gone.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// Bytes of one read, the size of a pipe.
 const READ: usize = 64 << 10;
 
@@ -50,12 +58,18 @@ pub enum Moment<'c> {
     Stop(Stop),
     KillNow,
     SurvivorEnded,
+    /// Those who were looked for.
+    Found(Vec<Member>),
     LingeredEnough,
+    GiveUp,
 }
+
+type Looking = Pin<Box<dyn Future<Output = Vec<Member>> + Send>>;
 
 /// A process while it is watched.
 pub struct Life {
-    tree: Tree,
+    tree: Arc<Tree>,
+    census: Arc<Census>,
     pub group: Option<RunGroup>,
     since: Instant,
     exit: Readiness,
@@ -68,11 +82,22 @@ pub struct Life {
     /// Pieces that the ledger has not taken yet.
     pub outbox: VecDeque<OutputPiece>,
     pub ending: Option<Cause>,
+    kill_wanted: bool,
+    /// Whether the tree has got its first signal.
+    asked: bool,
     kill_at: Option<Instant>,
     killed: bool,
+    /// Until when what does not even end by KILL is waited for.
+    give_up_at: Option<Instant>,
     has_exited: bool,
     pub ended_at: Option<jiff::Timestamp>,
     pub duration: Duration,
+    /// A look at who is left of a tree that is being ended.
+    looking: Option<Looking>,
+    /// Whoever was found so far: what has lost its marks since is known all the same.
+    family: BTreeSet<Member>,
+    /// Looks in a row that found nobody.
+    found_nobody: u32,
     /// One of those that outlive the leader of a tree that is being ended.
     survivor: Option<Readiness>,
     linger_until: Option<Instant>,
@@ -81,6 +106,7 @@ pub struct Life {
 impl Life {
     pub fn new(
         tree: Tree,
+        census: Arc<Census>,
         group: Option<RunGroup>,
         ends: Ends,
         since: Instant,
@@ -93,7 +119,8 @@ impl Life {
                 (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
                 (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
             ],
-            tree,
+            tree: Arc::new(tree),
+            census,
             group,
             since,
             stops,
@@ -103,11 +130,17 @@ impl Life {
             flush_at: None,
             outbox: VecDeque::new(),
             ending: None,
+            kill_wanted: false,
+            asked: false,
             kill_at: None,
             killed: false,
+            give_up_at: None,
             has_exited: false,
             ended_at: None,
             duration: Duration::ZERO,
+            looking: None,
+            family: BTreeSet::new(),
+            found_nobody: 0,
             survivor: None,
             linger_until: None,
         })
@@ -117,7 +150,14 @@ impl Life {
     pub fn is_over(&self) -> bool {
         let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
         let lingered = self.has_room() && self.linger_until.is_some_and(|until| until <= instant());
-        self.has_exited && self.survivor.is_none() && (silent || lingered)
+        self.has_exited && !self.is_being_ended() && (silent || lingered)
+    }
+
+    /// Whether somebody of the tree may still be there who is to end.
+    fn is_being_ended(&self) -> bool {
+        let gone = self.has_exited && self.found_nobody >= LOOKS;
+        let given_up = self.has_exited && self.give_up_at.is_some_and(|at| at <= instant());
+        self.ending.is_some() && !gone && !given_up
     }
 
     /// Where the ledger takes nothing, the job waits in its pipe; its time goes on.
@@ -131,7 +171,7 @@ impl Life {
         }
         let [(_, stdout), (_, stderr)] = &self.pipes;
         let has_room = self.has_room();
-        let stoppable = !self.has_exited || self.survivor.is_some();
+        let stoppable = !self.has_exited || self.is_being_ended();
         tokio::select! {
             // A demand to end comes before output, of which there may be no end.
             biased;
@@ -142,7 +182,12 @@ impl Life {
             () = at(self.time_is_up), if self.ending.is_none() && !self.has_exited => Moment::TimeIsUp,
             () = at(self.kill_at), if stoppable => Moment::KillNow,
             _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
+            found = look(&mut self.looking), if self.looking.is_some() => {
+                self.looking = None;
+                Moment::Found(found)
+            }
             () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
+            () = at(self.give_up_at), if self.has_exited && self.is_being_ended() => Moment::GiveUp,
             () = at(self.flush_at), if has_room && self.flush_at.is_some() => Moment::Flush,
             () = at(self.linger_until), if has_room && self.linger_until.is_some() => Moment::LingeredEnough,
             Ok(room) = ledger.reserve(), if !self.outbox.is_empty() => Moment::Room(room),
@@ -187,52 +232,108 @@ impl Life {
 
     pub fn exited(&mut self, at: jiff::Timestamp) {
         self.has_exited = true;
+        self.time_is_up = None;
+        self.is_down(at);
+        if self.asked {
+            self.look();
+        }
+    }
+
+    /// As far as is known now, this was the end.
+    fn is_down(&mut self, at: jiff::Timestamp) {
         self.ended_at = Some(at);
         self.duration = self.since.elapsed();
-        self.time_is_up = None;
-        if self.ending.is_some() {
-            self.look_for_survivors(at);
-        } else {
-            self.linger_until = Some(instant() + LINGER);
-        }
+        self.linger_until = Some(instant() + LINGER);
     }
 
-    pub fn begin_ending(&mut self, cause: Cause, kill: bool, now: jiff::Timestamp) {
+    /// The tree is to end. Who belongs to it is looked up first: once a parent has ended, a child that left the group and
+    /// lost its marks is known only by having been seen.
+    pub fn begin_ending(&mut self, cause: Cause, kill: bool) {
+        let has_begun = self.ending.is_some();
         self.ending.get_or_insert(cause);
-        if kill {
-            self.kill(now);
-        } else if self.kill_at.is_none() {
-            self.tree.signal(tree::number(self.stop_signal));
-            self.kill_at = Some(instant() + self.kill_after);
+        self.kill_wanted |= kill;
+        if !has_begun {
+            self.look();
+        } else if kill && self.asked {
+            self.kill();
         }
     }
 
-    pub fn kill(&mut self, now: jiff::Timestamp) {
-        self.tree.signal(Signal::KILL);
+    pub fn kill(&mut self) {
+        self.asked = true;
+        self.tree.signal_group(Signal::KILL);
         if let Some(group) = &self.group {
             group.kill();
         }
+        for member in &self.family {
+            member.signal(Signal::KILL);
+        }
         self.kill_at = None;
         self.killed = true;
-        if self.has_exited {
-            self.look_for_survivors(now);
-        }
+        self.give_up_at = Some(instant() + GIVE_UP_AFTER);
+        self.look();
     }
 
-    /// Waits for whoever is left of a group that is being ended, one after another.
-    pub fn look_for_survivors(&mut self, now: jiff::Timestamp) {
-        let watched = self.tree.members().into_iter().find_map(tree::watch);
-        self.survivor = watched.and_then(|process| Readiness::new(process).ok());
-        match self.survivor {
-            None => {
-                self.ended_at = Some(now);
-                self.duration = self.since.elapsed();
-                self.linger_until = Some(instant() + LINGER);
-            }
-            // One that was forked while the others were being killed.
-            Some(_) if self.killed => self.tree.signal(Signal::KILL),
-            Some(_) => {}
+    /// Asks all of the tree to end by themselves.
+    fn ask(&mut self) {
+        self.asked = true;
+        let signal = tree::number(self.stop_signal);
+        self.tree.signal_group(signal);
+        for member in self.family.iter().filter(|member| !member.in_group) {
+            member.signal(signal);
         }
+        self.kill_at = Some(instant() + self.kill_after);
+        self.look();
+    }
+
+    /// Looks for whoever is left; the answer is a [`Moment::Found`].
+    pub fn look(&mut self) {
+        self.survivor = None;
+        let (census, tree, family) = (self.census.clone(), self.tree.clone(), self.family.clone());
+        self.looking = Some(Box::pin(async move { census.members(tree, family).await }));
+    }
+
+    /// Deals with those who were found: they are asked to end, or ended, and waited for, one after another.
+    pub fn found(&mut self, members: &[Member], now: jiff::Timestamp) {
+        let new: Vec<Member> = members.iter().filter(|member| self.family.insert(**member)).copied().collect();
+        if !self.asked {
+            return if self.kill_wanted { self.kill() } else { self.ask() };
+        }
+        if self.killed {
+            for member in members {
+                member.signal(Signal::KILL);
+            }
+        } else {
+            let signal = tree::number(self.stop_signal);
+            for member in new.iter().filter(|member| !member.in_group) {
+                member.signal(signal);
+            }
+        }
+        if !self.has_exited {
+            return;
+        }
+        let watched = members.iter().find_map(Member::watch);
+        match watched.and_then(|process| Readiness::new(process).ok()) {
+            Some(survivor) => {
+                self.found_nobody = 0;
+                self.survivor = Some(survivor);
+            }
+            None => {
+                self.found_nobody += 1;
+                self.is_down(now);
+                // Whoever was being forked during one look is there at the next.
+                if self.found_nobody < LOOKS {
+                    self.look();
+                }
+            }
+        }
+    }
+}
+
+async fn look(looking: &mut Option<Looking>) -> Vec<Member> {
+    match looking {
+        Some(looking) => looking.await,
+        None => std::future::pending().await,
     }
 }
 

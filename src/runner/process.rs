@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
+use super::family::{born, buried};
 use super::program::Prepared;
 use super::tree::start_ticks;
 use crate::run::{ProcessId, Status};
@@ -46,7 +47,7 @@ pub struct Remains {
 pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)> {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     let mut command = Command::new(&prepared.program);
-    let mut child = command
+    command
         .arg0(prepared.argv.first().map(String::as_str).unwrap_or_default())
         .args(prepared.arguments())
         .env_clear()
@@ -55,8 +56,11 @@ pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)>
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+        .process_group(0);
+    let mut child = born(|| {
+        let child = command.spawn()?;
+        Ok((Pid::from_child(&child).as_raw_nonzero().get(), child))
+    })?;
     let pid = Pid::from_child(&child);
     let number = pid.as_raw_nonzero().get();
     // From here on it is ended with this value, whatever goes wrong.
@@ -84,7 +88,7 @@ impl Process {
     /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.
     pub fn reap(mut self) -> io::Result<Remains> {
         self.reaped = true;
-        let (status, usage) = wait4(self.pid, Patience::UntilItEnds)?;
+        let (status, usage) = buried(self.id.pid, || wait4(self.pid, Patience::UntilItEnds))?;
         let micros = |time: libc::timeval| {
             Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
         };
@@ -108,7 +112,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if !self.reaped {
             self.signal_group(Signal::KILL);
-            let _ = wait4(self.pid, Patience::None);
+            let _ = buried(self.id.pid, || wait4(self.pid, Patience::None));
         }
     }
 }

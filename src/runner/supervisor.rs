@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::carry::carry;
+use super::census::Census;
 use super::door::{Door, Event, MESSAGES, Message, Order, Stop, Surroundings, demand};
 use super::spawner::Spawner;
 use super::tools::Tools;
@@ -37,7 +38,15 @@ impl Runner {
         let spawner = Spawner::new(&clock, &Arc::new(surroundings))?;
         let runner = Self {
             messages,
-            tools: Arc::new(Tools { clock, spawner, database, pieces, events, environment }),
+            tools: Arc::new(Tools {
+                clock,
+                spawner,
+                census: Arc::new(Census::new()?),
+                database,
+                pieces,
+                events,
+                environment,
+            }),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
             by_task: BTreeMap::new(),

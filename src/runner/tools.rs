@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::census::Census;
 use super::door::Event;
 use super::part::Part;
 use super::spawner::Spawner;
@@ -19,6 +20,7 @@ use crate::run::{AttemptId, Ended, OutputPiece, ProcessId, StepEnd, StepNote, Ve
 pub struct Tools {
     pub clock: Clock,
     pub spawner: Spawner,
+    pub census: Arc<Census>,
     /// The ledger by which processes are known.
     pub database: Arc<Path>,
     pub pieces: mpsc::Sender<OutputPiece>,

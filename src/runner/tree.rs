@@ -15,10 +15,11 @@ use crate::run::{ProcessId, RunId};
 
 /// A line of `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    group: i32,
-    start_ticks: u64,
+pub struct Stat {
+    pub state: char,
+    pub parent: i32,
+    pub group: i32,
+    pub start_ticks: u64,
 }
 
 /// proc(5): the program's name stands in brackets and may hold anything, brackets too, so the fields behind it count.
@@ -26,12 +27,13 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let behind_name = text.rfind(')')? + 1;
     let mut fields = text[behind_name..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    let group = fields.nth(1)?.parse().ok()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
     let start_ticks = fields.nth(16)?.parse().ok()?;
-    Some(Stat { state, group, start_ticks })
+    Some(Stat { state, parent, group, start_ticks })
 }
 
-fn stat(pid: i32) -> Option<Stat> {
+pub fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -45,7 +47,8 @@ pub fn boot_id() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
-fn processes() -> impl Iterator<Item = i32> {
+/// The numbers of all processes of the machine.
+pub fn processes() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -63,31 +66,19 @@ impl Tree {
         Self { group: leader, marks: Marks::of_part(part, database) }
     }
 
-    /// The live ones, without zombies.
-    pub fn members(&self) -> Vec<i32> {
-        let group = self.group.as_raw_nonzero().get();
-        let belongs = |pid: i32| {
-            let alive = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X'));
-            alive.is_some_and(|stat| stat.group == group || self.marks.are_on(pid))
-        };
-        processes().filter(|pid| *pid != own_pid() && belongs(*pid)).collect()
+    /// The number of the group, which is its leader's.
+    pub fn group(&self) -> i32 {
+        self.group.as_raw_nonzero().get()
     }
 
-    /// Signals all of it: the group at once, and one by one what has left it.
-    pub fn signal(&self, signal: Signal) {
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Signals the group. What has left it is found by a census.
+    pub fn signal_group(&self, signal: Signal) {
         // The one error that can come is that nobody is left.
         let _ = rustix::process::kill_process_group(self.group, signal);
-        let group = self.group.as_raw_nonzero().get();
-        for pid in self.members() {
-            let Some(process) = watch(pid) else {
-                continue;
-            };
-            // Looked at again behind the descriptor, which cannot change hands.
-            let has_left = stat(pid).is_some_and(|stat| stat.group != group) && self.marks.are_on(pid);
-            if has_left {
-                let _ = pidfd_send_signal(process, signal);
-            }
-        }
     }
 }
 
@@ -109,13 +100,13 @@ fn own_pid() -> i32 {
 }
 
 /// A descriptor that becomes readable when the process ends; `None` if it has.
-pub fn watch(pid: i32) -> Option<OwnedFd> {
+fn watch(pid: i32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()
 }
 
 /// What the processes of a run have in their environment, and no others.
 #[derive(Debug)]
-struct Marks {
+pub struct Marks {
     run: String,
     ledger: String,
     /// Steps of a run are told from each other.
@@ -135,9 +126,11 @@ impl Marks {
 
     /// Whether the process was started for this run of this ledger, as its own environment says.
     fn are_on(&self, pid: i32) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
-            return false;
-        };
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| self.are_in(&environment))
+    }
+
+    /// Whether an environment, as the system shows it, has them.
+    pub fn are_in(&self, environment: &[u8]) -> bool {
         let has = |mark: &str| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
         has(&self.run) && has(&self.ledger) && self.step.as_deref().is_none_or(has)
     }
@@ -210,7 +203,7 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         let text = "42 (a) b (c)) S 1 41 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1000 50";
-        assert_eq!(parse_stat(text), Some(Stat { state: 'S', group: 41, start_ticks: 123_456 }));
+        assert_eq!(parse_stat(text), Some(Stat { state: 'S', parent: 1, group: 41, start_ticks: 123_456 }));
         assert_eq!(parse_stat("nonsense"), None);
     }
 

@@ -11,7 +11,7 @@ mod writer;
 
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};
-pub use output::OutputLine;
+pub use output::{OutputLine, OutputPart, StepOutput};
 pub use read::HistoryFilter;
 pub use retention::Pruned;
 pub use writer::{Answer, Writer, WriterEnd};

@@ -2,15 +2,36 @@
 
 use jiff::Timestamp;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::open::Reader;
 use crate::run::{RunId, Stream};
 
 const PIECES: &str = "
-SELECT attempt, \"offset\", stream, at, data FROM output WHERE run = $1 ORDER BY attempt, \"offset\"";
+SELECT step, step_attempt, \"offset\", stream, at, data FROM output
+WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)
+ORDER BY step, step_attempt, \"offset\"";
 
-/// What an attempt of several wrote, once it has ended.
-const OF_ATTEMPT: &str = "SELECT output_bytes FROM attempts WHERE run = $1 AND attempt = $2";
+/// What is known of the last attempt and its steps; of an attempt that was the only one nothing.
+const PARTS: &str = "
+SELECT step, step_attempt, name, output_bytes, ended FROM attempts
+WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)";
+
+/// What one part of a run wrote: all of it, or an attempt of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPart {
+    /// None: the run has no steps.
+    pub step: Option<StepOutput>,
+    pub lines: Vec<OutputLine>,
+}
+
+/// Whose output it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutput {
+    pub number: i64,
+    pub name: String,
+    pub attempt: i64,
+}
 
 /// A piece of output, or a cut between two pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,32 +49,51 @@ pub enum OutputLine {
 }
 
 impl Reader {
-    /// The kept output of a run's last attempt, in order; `total` is what the run wrote, kept or not.
-    pub async fn output(&self, run: RunId, total: u64) -> Result<Vec<OutputLine>, sqlx::Error> {
+    /// The kept output of a run's last attempt, in order, steps in the order of the file; `total` is what a run without
+    /// steps wrote, kept or not.
+    pub async fn output(&self, run: RunId, total: u64) -> Result<Vec<OutputPart>, sqlx::Error> {
         let rows = sqlx::query(PIECES).bind(run.0).fetch_all(&self.pool).await?;
-        let last = rows.last().map_or(0i64, |row| row.get("attempt"));
-        let of_attempt: Option<i64> =
-            sqlx::query_scalar(OF_ATTEMPT).bind(run.0).bind(last).fetch_optional(&self.pool).await?;
-        let total = of_attempt.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(total);
-        let mut lines = Vec::new();
-        let mut reached = 0u64;
-        for row in rows.iter().filter(|row| row.get::<i64, _>("attempt") == last) {
-            let offset = u64::try_from(row.get::<i64, _>("offset")).unwrap_or(0);
-            let (Some(stream), Ok(at)) =
-                (Stream::from_number(row.get("stream")), Timestamp::from_microsecond(row.get("at")))
-            else {
-                continue;
-            };
-            if offset > reached {
-                lines.push(OutputLine::Cut { bytes: offset - reached });
-            }
-            let data: Vec<u8> = row.get("data");
-            reached = offset + data.len() as u64;
-            lines.push(OutputLine::Piece { offset, stream, at, data });
+        let known = sqlx::query(PARTS).bind(run.0).fetch_all(&self.pool).await?;
+        let part = |row: &SqliteRow| (row.get::<i64, _>("step"), row.get::<i64, _>("step_attempt"));
+        let of_part = |rows: &[SqliteRow]| {
+            let key = part(rows.first()?);
+            let known = known.iter().find(|row| part(row) == key);
+            let written = known.filter(|row| row.get::<Option<i64>, _>("ended").is_some());
+            let written = written.and_then(|row| u64::try_from(row.get::<i64, _>("output_bytes")).ok());
+            let whole = (key.0 == 0).then_some(total);
+            let name = known.and_then(|row| row.get::<Option<String>, _>("name"));
+            let name = name.unwrap_or_else(|| key.0.to_string());
+            let step = (key.0 > 0).then_some(StepOutput { number: key.0, name, attempt: key.1 });
+            Some(OutputPart { step, lines: lines(rows, written.or(whole)) })
+        };
+        let parts: Vec<OutputPart> = rows.chunk_by(|one, other| part(one) == part(other)).filter_map(of_part).collect();
+        if parts.is_empty() && total > 0 {
+            return Ok(vec![OutputPart { step: None, lines: vec![OutputLine::Cut { bytes: total }] }]);
         }
-        if total > reached {
-            lines.push(OutputLine::Cut { bytes: total - reached });
-        }
-        Ok(lines)
+        Ok(parts)
     }
+}
+
+/// The pieces of one part, with what is cut between them and behind the last one, if it is known how much was written.
+fn lines(rows: &[SqliteRow], written: Option<u64>) -> Vec<OutputLine> {
+    let mut lines = Vec::with_capacity(rows.len());
+    let mut reached = 0u64;
+    for row in rows {
+        let offset = u64::try_from(row.get::<i64, _>("offset")).unwrap_or(0);
+        let (Some(stream), Ok(at)) =
+            (Stream::from_number(row.get("stream")), Timestamp::from_microsecond(row.get("at")))
+        else {
+            continue;
+        };
+        if offset > reached {
+            lines.push(OutputLine::Cut { bytes: offset - reached });
+        }
+        let data: Vec<u8> = row.get("data");
+        reached = offset + data.len() as u64;
+        lines.push(OutputLine::Piece { offset, stream, at, data });
+    }
+    if let Some(written) = written.filter(|written| *written > reached) {
+        lines.push(OutputLine::Cut { bytes: written - reached });
+    }
+    lines
 }

@@ -29,7 +29,7 @@ FROM jobs";
 
 const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY caused_by";
 
-const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt";
+const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt, step, step_attempt";
 
 /// Which entries are asked for.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +108,7 @@ impl Reader {
         query.build_query_scalar().fetch_one(&self.pool).await
     }
 
-    /// The attempts of a run that has several, those that have ended.
+    /// The attempts of a run that has several, those that have ended, each before those of its steps.
     pub async fn attempts(&self, run: RunId) -> Result<Vec<AttemptReport>, sqlx::Error> {
         let rows = sqlx::query(ATTEMPTS).bind(run.0).fetch_all(&self.pool).await?;
         Ok(rows.iter().filter_map(attempt).collect())
@@ -149,10 +149,16 @@ fn seconds(row: &SqliteRow, column: &str) -> Option<Seconds> {
 fn attempt(row: &SqliteRow) -> Option<AttemptReport> {
     Some(AttemptReport {
         attempt: row.get("attempt"),
+        step: row.get("name"),
+        step_attempt: row.get("step_attempt"),
         started: time(row, "started"),
         ended: time(row, "ended"),
         duration: seconds(row, "duration"),
-        outcome: Outcome::from_number(row.get("outcome"))?,
+        outcome: row
+            .get::<Option<i64>, _>("outcome")
+            .map(|number| Outcome::from_number(number).ok_or(()))
+            .transpose()
+            .ok()?,
         reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
         detail: row.get("detail"),
         exit_code: row.get("exit_code"),
