@@ -64,7 +64,7 @@ impl RawSql {
 }
 
 impl Checker<'_> {
-    pub fn sql(&mut self, raw: &RawSql) -> Option<Sql> {
+    pub fn sql(&self, raw: &RawSql) -> Sql {
         let RawSql { database, script, single_transaction, max_parallel, expect_rows, password } = raw.clone();
         let database = match database {
             Database::Sqlite { file: SqliteFile::Path(path), access } => {
@@ -80,7 +80,7 @@ impl Checker<'_> {
             SecretSource::File(path) => SecretSource::File(self.folder.join(path)),
             other @ (SecretSource::Env(_) | SecretSource::Credential(_)) => other,
         });
-        Some(Sql { database, script, single_transaction, max_parallel, expect_rows, password })
+        Sql { database, script, single_transaction, max_parallel, expect_rows, password }
     }
 }
 
@@ -88,8 +88,8 @@ impl Checker<'_> {
 fn hide_password(table: &mut Section) {
     for key in ["database", "password"] {
         let shows = table.get(key).and_then(|value| value.get_ref().as_str()).is_some_and(|text| {
-            let authority = text.split_once("://").map_or("", |(_, rest)| rest.split('@').next().unwrap_or(rest));
-            key == "password" || authority.contains(':') || text.contains("password=")
+            let user = text.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+            key == "password" || user.contains(':') || text.contains("password=")
         });
         if let Some(span) = table.span(key).filter(|_| shows) {
             table.said().hide(span);

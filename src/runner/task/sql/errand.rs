@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tracing::instrument::WithSubscriber;
 
 use super::answer::Answer;
 use super::fault::{Fault, one_line};
+use super::notices::{Notice, listen};
 use super::session::Session;
 use crate::clock::instant;
 use crate::job::{Script, Sql, Statement};
@@ -53,7 +55,7 @@ impl<'e> Errand<'e> {
         let mut tally = Tally::default();
         while let Some((at, statement)) = self.take() {
             let since = instant();
-            let answer = session.ask(statement, &self.native.cancelled).await;
+            let answer = self.ask(session, statement).await;
             let took = since.elapsed();
             match answer {
                 Ok(answer) => {
@@ -77,6 +79,33 @@ impl<'e> Errand<'e> {
         }
         let at = self.next.fetch_add(1, Ordering::SeqCst);
         self.statements.get(at).map(|statement| (at, statement))
+    }
+
+    /// Carries a statement out; what the server says meanwhile is shown at once.
+    async fn ask(&self, session: &mut Session, statement: &Statement) -> Result<Answer, Fault> {
+        let (ear, mut notices) = listen();
+        let asked = session.ask(statement, &self.native.cancelled).with_subscriber(ear);
+        tokio::pin!(asked);
+        let answer = loop {
+            tokio::select! {
+                answer = &mut asked => break answer,
+                Some(notice) = notices.next() => self.pass_on(notice).await,
+            }
+        };
+        while let Some(notice) = notices.rest() {
+            self.pass_on(notice).await;
+        }
+        if notices.lost() > 0 {
+            let text = format!("… and {} more notices", notices.lost());
+            self.pass_on(Notice { text, is_warning: false }).await;
+        }
+        answer
+    }
+
+    async fn pass_on(&self, notice: Notice) {
+        let _voice = self.voice.lock().await;
+        let (console, text) = (&self.native.console, one_line(&notice.text));
+        if notice.is_warning { console.complain(text).await } else { console.line(text).await }
     }
 
     async fn report(&self, at: usize, statement: &Statement, answer: &Answer, took: Duration) {

@@ -37,6 +37,10 @@ impl Fault {
             Error::Protocol(message) if message.contains("Copy") => {
                 "COPY FROM STDIN and TO STDOUT are not to be had here: write a command with psql".into()
             }
+            // sqlx names the character, which is nobody's business.
+            Error::Configuration(error) if error.to_string().contains("saslprep") => {
+                "the password holds a character that PostgreSQL does not take, such as an end of line".into()
+            }
             Error::Protocol(message) => format!("the server was not understood: {message}").into(),
             Error::Io(error) => error.to_string().into(),
             Error::Tls(error) => format!("TLS: {error}").into(),

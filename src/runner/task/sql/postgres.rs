@@ -20,14 +20,18 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// A backend that did not heed so many times is told to end.
 const ASK_TIMES: u32 = 4;
 
-/// A way to a server.
-#[derive(Debug, Clone)]
+/// What makes a server, since 14, notice within two seconds that the daemon is gone, and end what it was asked; an older
+/// one has no such setting.
+const NOTICE_OUR_END: &str =
+    "SELECT set_config(name, '2000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+
+/// A way to a server. It holds the password, and is not to be shown.
+#[derive(Clone)]
 pub struct Way {
     options: PgConnectOptions,
 }
 
 /// A session with a server.
-#[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
     /// By which the server knows the session.
@@ -37,7 +41,8 @@ pub struct Session {
 
 impl Way {
     pub fn new(url: &str, password: Option<&Secret>, name: &str) -> Result<Self, Error> {
-        let mut options = PgConnectOptions::from_str(url)?.disable_statement_logging();
+        // Poolers of connections refuse sessions with settings that they do not know, such as the digits of numbers.
+        let mut options = PgConnectOptions::from_str(url)?.disable_statement_logging().extra_float_digits(None);
         if let Some(password) = password {
             options = options.password(password.expose());
         }
@@ -49,12 +54,13 @@ impl Way {
 
     pub async fn connect(&self) -> Result<Session, Error> {
         let mut connection = self.options.connect().await?;
-        // A server since 14 then notices within two seconds that the daemon is gone, and ends what it was asked.
-        const BEGIN: &str = "SELECT pg_backend_pid()::text, set_config(name, '2000', false) FROM (SELECT 1) AS one \
-                             LEFT JOIN pg_settings ON name = 'client_connection_check_interval'";
-        let row = raw_sql(BEGIN).fetch_one(&mut connection).await?;
+        let row = raw_sql("SELECT pg_backend_pid()::text").fetch_one(&mut connection).await?;
         let backend = row.try_get_unchecked::<String, _>(0)?.parse().map_err(|error| Error::Decode(Box::new(error)))?;
-        Ok(Session { connection, backend, way: self.clone() })
+        match raw_sql(NOTICE_OUR_END).execute(&mut connection).await {
+            // Not every system on which servers run can notice that.
+            Ok(_) | Err(Error::Database(_)) => Ok(Session { connection, backend, way: self.clone() }),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Answer;
 use super::fault::Fault;
 use super::{postgres, sqlite};
-use crate::job::{Database, Sql, Statement, Surroundings};
+use crate::job::{Database, Sql, SqliteFile, Statement, Surroundings};
 use crate::run::Reason;
 use crate::secret::Secret;
 
@@ -28,7 +28,7 @@ pub struct Way {
 
 enum Kind {
     Postgres(Box<postgres::Way>),
-    Sqlite(sqlite::Way),
+    Sqlite(Box<sqlite::Way>),
 }
 
 /// A connection on which one statement is carried out at a time.
@@ -57,10 +57,11 @@ impl Way {
                     return Err(Fault::plain(obstacle));
                 }
                 let name = match file {
-                    crate::job::SqliteFile::Path(path) => path.display().to_string(),
-                    crate::job::SqliteFile::Memory => "a database in memory".to_owned(),
+                    SqliteFile::Path(path) => path.display().to_string(),
+                    SqliteFile::Memory => "a database in memory".to_owned(),
                 };
-                Ok(Self { kind: Kind::Sqlite(sqlite::Way::new(file, *access, busy)), name, busy })
+                let way = sqlite::Way::new(file, *access, busy);
+                Ok(Self { kind: Kind::Sqlite(Box::new(way)), name, busy })
             }
         }
     }

@@ -20,14 +20,12 @@ use crate::job::{Class, SqliteAccess, SqliteFile, Statement};
 const STEPS: i32 = 1000;
 
 /// A way to a file.
-#[derive(Debug, Clone)]
 pub struct Way {
     options: SqliteConnectOptions,
     writes: bool,
 }
 
 /// A connection to a file.
-#[derive(Debug)]
 pub struct Session {
     connection: SqliteConnection,
     writes: bool,
