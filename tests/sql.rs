@@ -369,7 +369,7 @@ fn postgres_shows_values_of_all_types() {
         UPDATE copied SET n = n + 1 WHERE n > 1;
         SHOW TimeZone;
         SELECT 1 WHERE false;
-        DO $$ BEGIN RAISE NOTICE 'half way'; RAISE WARNING 'look out'; RAISE INFO 'so it goes'; END $$"#;
+        DO $$ BEGIN RAISE NOTICE 'half way'; RAISE WARNING 'look out'; RAISE INFO E'so\n it goes'; END $$"#;
     let jobs = [
         job("types", &of_server(&url, "sql.file = 'script.sql'")),
         job("socket", &of_server(&cluster.socket_url("types"), "sql.statements = 'SELECT current_user'")),
@@ -403,7 +403,7 @@ fn postgres_shows_values_of_all_types() {
     assert!(lines[7].ends_with(": 2 rows affected in T"), "{text}");
     assert_eq!(lines[8..10], ["TimeZone", "UTC"]);
     assert!(lines[11].ends_with("(SELECT 1 WHERE false): 0 rows returned in T"), "{text}");
-    assert_eq!(lines[12..15], ["NOTICE: half way", "WARNING: look out", "INFO: so it goes"]);
+    assert_eq!(lines[12..16], ["NOTICE: half way", "WARNING: look out", "INFO: so", "it goes"]);
     assert!(!place.log().contains("look out"), "{}", place.log());
     assert!(output(&place, "socket").starts_with("current_user\ntester\n"));
     assert!(output(&place, "many").contains("… and 199000 rows more\n"));

@@ -104,8 +104,12 @@ impl<'e> Errand<'e> {
 
     async fn pass_on(&self, notice: Notice) {
         let _voice = self.voice.lock().await;
-        let (console, text) = (&self.native.console, one_line(&notice.text));
-        if notice.is_warning { console.complain(text).await } else { console.line(text).await }
+        let console = &self.native.console;
+        for line in notice.text.lines() {
+            // Not as a value, which is cut: what a server says is said in full.
+            let text = one_line(line);
+            if notice.is_warning { console.complain(text).await } else { console.line(text).await }
+        }
     }
 
     async fn report(&self, at: usize, statement: &Statement, answer: &Answer, took: Duration) {
