@@ -132,10 +132,8 @@ fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
     let checked = &configuration.checked;
     let errors = checked.said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
     let warnings = checked.said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
-    errors
-        .chain(warnings)
-        .map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &checked.source)))
-        .collect()
+    let source = Source { text: checked.said.without_hidden(&checked.source.text), ..(*checked.source).clone() };
+    errors.chain(warnings).map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &source))).collect()
 }
 
 fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) -> Vec<Group<'d>> {

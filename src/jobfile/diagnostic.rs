@@ -26,6 +26,8 @@ pub struct Diagnostic {
 pub struct Diagnostics {
     pub errors: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
+    /// Values that hold what nobody is to see, right or wrong.
+    hidden: Vec<Range<usize>>,
 }
 
 impl Diagnostics {
@@ -38,10 +40,37 @@ impl Diagnostics {
         self.warnings.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
     }
 
+    /// Keeps a value from being shown with what is said about its line.
+    pub(super) fn hide(&mut self, span: Range<usize>) {
+        self.hidden.push(span);
+    }
+
+    /// The text with stars for all that is hidden, so that every place in it stays where it is.
+    pub fn without_hidden(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for span in &self.hidden {
+            if let Some(value) = text.get(span.clone()) {
+                let stars: String = value.chars().flat_map(|c| starred(c).chars()).collect();
+                shown.replace_range(span.clone(), &stars);
+            }
+        }
+        shown
+    }
+
     /// In the order of the text.
     pub(super) fn sort(&mut self) {
         self.errors.sort_by_key(|diagnostic| diagnostic.span.start);
         self.warnings.sort_by_key(|diagnostic| diagnostic.span.start);
+    }
+}
+
+/// As many bytes as the character has; quotes and ends of lines stay.
+fn starred(character: char) -> &'static str {
+    match character {
+        '"' => "\"",
+        '\'' => "'",
+        '\n' => "\n",
+        other => &"****"[..other.len_utf8()],
     }
 }
 
@@ -95,6 +124,17 @@ mod tests {
         assert_eq!(source.position(equals), Position { line: 2, column: 4 });
         assert_eq!(source.position(9999), Position { line: 3, column: 1 });
         assert_eq!(source.end_column(&(3..8)), 3);
+    }
+
+    #[test]
+    fn what_is_hidden_leaves_everything_in_its_place() {
+        let text = "a = 'größe'\nb = \"x\"\n";
+        let mut said = Diagnostics::default();
+        assert_eq!(said.without_hidden(text), text);
+        said.hide(4..13);
+        let shown = said.without_hidden(text);
+        assert_eq!(shown, "a = '*******'\nb = \"x\"\n");
+        assert_eq!(shown.len(), text.len());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod parts;
 mod places;
 mod policies;
 mod raw;
+mod secret;
 mod section;
 mod sql;
 mod standing;

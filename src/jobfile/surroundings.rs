@@ -39,7 +39,7 @@ impl Checker<'_> {
             return self.http(&http.value).map(|http| Act::Http(Arc::new(http)));
         }
         if let Some(sql) = &raw.sql {
-            return self.sql(&sql.value).map(|sql| Act::Sql(Arc::new(sql)));
+            return Some(Act::Sql(Arc::new(self.sql(&sql.value))));
         }
         if let Some(mail) = &raw.mail {
             return self.mail(&mail.value).map(|mail| Act::Mail(Arc::new(mail)));
