@@ -15,7 +15,9 @@ mod parts;
 mod places;
 mod policies;
 mod raw;
+mod secret;
 mod section;
+mod smtp;
 mod sql;
 mod standing;
 mod steps;
@@ -44,9 +46,10 @@ pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
 use section::{At, describe, dotted};
+use smtp::{Outlet, read_smtp};
 pub use timing::timing_from;
 
-use crate::job::{Job, JobName};
+use crate::job::{Job, JobName, Smtp};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -72,7 +75,7 @@ pub trait Site: Zones {
     fn text(&self, path: &Path) -> Result<String, String>;
 }
 
-const TOP_LEVEL: [&str; 5] = ["daemon", "defaults", "calendars", "pools", "jobs"];
+const TOP_LEVEL: [&str; 6] = ["daemon", "smtp", "defaults", "calendars", "pools", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
@@ -80,6 +83,8 @@ pub struct Draft {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    /// How mail leaves, where that is said: none where it is wrong.
+    smtp: Option<Option<Smtp>>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -136,6 +141,7 @@ impl Draft {
             defaults: draft.defaults,
             calendars: draft.calendars,
             pools: draft.pools,
+            smtp: draft.smtp,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
@@ -152,9 +158,10 @@ impl Draft {
     pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
         let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
+        let outlet = self.smtp.map_or(Outlet::Unsaid, |smtp| Outlet::of(smtp, &folder));
         let (defaults, said) = (&self.defaults, &mut self.said);
-        let mut checker =
-            Checker { site, folder, defaults, calendars, pools: &self.pools, known: Known::default(), said };
+        let (pools, known) = (&self.pools, Known::default());
+        let mut checker = Checker { site, folder, defaults, calendars, pools, outlet, known, said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
@@ -182,6 +189,8 @@ struct Parts {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    /// How mail leaves, where that is said: none where it is wrong.
+    smtp: Option<Option<Smtp>>,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -201,8 +210,9 @@ impl Parts {
                 ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
                 ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
                 ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
+                ("smtp", DeValue::Table(table)) => parts.smtp = Some(read_smtp(table, &key.span(), said)),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
+                ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
                     name,
                     value.span(),
                     format!("`{name}` is a table, not {}", describe(other)),
@@ -220,7 +230,7 @@ fn top_level_help(name: &str) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             format!(
-                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [defaults], [calendars] and [pools]"
+                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [smtp], [defaults], [calendars] and [pools]"
             )
         }
     }
