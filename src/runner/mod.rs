@@ -11,6 +11,7 @@ mod cgroup;
 mod course;
 mod door;
 mod errand;
+mod facts;
 mod heritage;
 mod life;
 mod limits;
@@ -32,6 +33,7 @@ mod work;
 
 pub use cgroup::{Cgroups, LEAF, controllers_of};
 pub use door::{Door, Event, Order, Surroundings};
+pub use facts::{Facts, NoLedger, Told};
 pub use heritage::drop_heritage;
 pub use limits::Controllers;
 pub use preflight::{Starter, goes_without, preflight};

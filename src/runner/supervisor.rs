@@ -33,11 +33,11 @@ impl Runner {
         let (door, messages) = Door::new();
         let (events, events_out) = mpsc::channel(MESSAGES);
         let database = surroundings.database.as_path().into();
-        let environment = surroundings.environment.clone();
+        let (environment, facts) = (surroundings.environment.clone(), surroundings.facts.clone());
         let spawner = Spawner::new(&clock, &Arc::new(surroundings))?;
         let runner = Self {
             messages,
-            tools: Arc::new(Tools { clock, spawner, database, pieces, events, environment }),
+            tools: Arc::new(Tools { clock, spawner, database, pieces, events, environment, facts }),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
             by_task: BTreeMap::new(),
