@@ -130,7 +130,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), expect);
         }
-        for wrong in ["", "ops", "ops@", "a@b.org, c@d.org", "A\r\nBcc: x@y.org <a@b.org>", "<a@b.org>\n", "a b@c.org"] {
+        for wrong in ["", "ops", "ops@", "a@b.org, c@d.org", "A\r\nBcc: x@y.org <a@b.org>", "<a@b.org>\n", "a b@c.org"]
+        {
             assert_eq!(wrong.parse::<Address>(), Err(AddressError), "{wrong:?}");
         }
     }

@@ -43,7 +43,8 @@ impl Template {
             line: error.line().unwrap_or(1),
             message: error.detail().unwrap_or("it cannot be read").to_owned(),
         })?;
-        let is_seen = |name: &String| SEEN.contains(&name.as_str()) || environment.globals().any(|(known, _)| known == name);
+        let is_seen =
+            |name: &String| SEEN.contains(&name.as_str()) || environment.globals().any(|(known, _)| known == name);
         // In the order of the alphabet, so that the same one is named each time.
         let unseen = template.undeclared_variables(false).into_iter().filter(|name| !is_seen(name)).min();
         match unseen {
@@ -91,7 +92,11 @@ mod tests {
             assert_eq!(Template::new(right, Medium::Plain).unwrap().text(), right);
         }
         let error = |text: &str| Template::new(text, Medium::Html).unwrap_err();
-        assert!(matches!(error("a\nb {{ job.name }\n"), TemplateError::Syntax { line: 2, .. }), "{:?}", error("a\nb {{ job.name }\n"));
+        assert!(
+            matches!(error("a\nb {{ job.name }\n"), TemplateError::Syntax { line: 2, .. }),
+            "{:?}",
+            error("a\nb {{ job.name }\n")
+        );
         assert!(matches!(error("{% include 'x' %}"), TemplateError::Syntax { line: 1, .. }));
         assert_eq!(error("{{ job.name }} {{ jop.name }}"), TemplateError::Unseen("jop".to_owned()));
     }

@@ -8,7 +8,6 @@ use super::section::{At, Section};
 use super::smtp::{Outlet, no_address};
 use crate::job::{Address, Body, Mail, Medium, SEEN, Template, TemplateError};
 
-
 const KEYS: [&str; 8] = ["from", "to", "cc", "subject", "body", "body_file", "html", "attach"];
 
 /// The table `mail`; see [`crate::job::Mail`].

@@ -14,7 +14,8 @@ pub fn read_secret(section: &mut Section, key: &str, head: &Range<usize>) -> Opt
     let value = section.get(key)?;
     let help = || format!("write {key} = {{ env = \"VARIABLE\" }}, {{ file = \"…\" }} or {{ credential = \"…\" }}");
     if value.get_ref().as_table().is_none() {
-        let message = format!("`{key}` is a place from which it is read when it is needed: it does not stand in the file");
+        let message =
+            format!("`{key}` is a place from which it is read when it is needed: it does not stand in the file");
         section.error(key, head.clone(), message, Some(help()));
         return None;
     }

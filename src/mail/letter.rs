@@ -50,7 +50,10 @@ impl Letter {
             .date(SystemTime::from(now))
             .message_id(None)
             // RFC 3834: whoever answers mail by itself does not answer this one.
-            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
         for address in &self.to {
             head = head.to(address.mailbox().clone());
         }
@@ -121,7 +124,8 @@ fn kind_of(name: &str) -> &'static str {
 
 /// A text without anything that ends a line of the head.
 fn one_line(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect();
+    let plain: String =
+        text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect();
     let plain = plain.trim();
     match plain.char_indices().nth(LONGEST_SUBJECT) {
         Some((at, _)) => format!("{}…", &plain[..at]),

@@ -19,7 +19,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use answer::Answer;
-use letter::Composed;
 pub use letter::{Attachment, Letter};
 
 use crate::clock::instant;
@@ -78,7 +77,9 @@ pub enum SendError {
     Connect { server: String, why: String },
     #[error("the connection to {server} cannot be made safe: {why}")]
     Tls { server: String, why: String },
-    #[error("{server} offers no STARTTLS, so nothing was said to it; write smtps://, or smtp:// for a server without TLS")]
+    #[error(
+        "{server} offers no STARTTLS, so nothing was said to it; write smtps://, or smtp:// for a server without TLS"
+    )]
     NoStartTls { server: String },
     #[error("{server} offers no way to log in that we know; PLAIN and LOGIN are known")]
     NoLogin { server: String },
@@ -185,7 +186,8 @@ async fn off_the_runtime<T: Send + 'static>(
 
 /// Writes a message as a file of its own; what it says is how the file is called.
 fn put_into(folder: &std::path::Path, message_id: &str, bytes: &[u8]) -> Result<String, SendError> {
-    let name: String = message_id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '@')).collect();
+    let name: String =
+        message_id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '@')).collect();
     let path = folder.join(format!("{name}.eml"));
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, bytes));
     match written {
@@ -195,4 +197,46 @@ fn put_into(folder: &std::path::Path, message_id: &str, bytes: &[u8]) -> Result<
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::job::{Safety, Server};
+
+    fn letter() -> Letter {
+        let address: crate::job::Address = "a@example.org".parse().unwrap();
+        Letter {
+            from: address.clone(),
+            to: vec![address],
+            cc: Vec::new(),
+            subject: "a\r\nBcc: b@example.org\u{2028}c".to_owned(),
+            text: None,
+            html: None,
+            attachments: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_waited_for_no_longer_than_that() {
+        // It accepts connections, as the system does for it, and never reads.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let host = "127.0.0.1".to_owned();
+        let server = Server { host, port, safety: Safety::Plain, login: None, ca_file: None };
+        let from = "a@example.org".parse().unwrap();
+        let smtp = Arc::new(Smtp { url: "".into(), way: Way::Server(Box::new(server)), from });
+        let patience = Duration::from_millis(100);
+        let sent = send_within(patience, &smtp, &BTreeMap::new(), letter(), Timestamp::UNIX_EPOCH).await;
+        let error = sent.unwrap_err();
+        assert!(matches!(error, SendError::TimedOut { stage: Stage::Connecting, .. }), "{error}");
+        assert!(error.is_temporary());
+    }
+
+    #[test]
+    fn nothing_in_a_subject_ends_its_line() {
+        let composed = letter().compose(Timestamp::UNIX_EPOCH).unwrap();
+        let text = String::from_utf8(composed.bytes).unwrap();
+        assert!(text.contains("\r\nSubject: a  Bcc: b@example.org c\r\n"), "{text}");
+        assert!(text.contains("\r\nDate: Thu, 01 Jan 1970 00:00:00 +0000\r\n"), "{text}");
+        let long = Letter { subject: "ä".repeat(9999), ..letter() }.compose(Timestamp::UNIX_EPOCH).unwrap();
+        assert!(long.bytes.len() < 3000 && long.bytes.is_ascii());
+    }
+}

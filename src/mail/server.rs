@@ -1,7 +1,6 @@
 //! How is a message handed to a server? In a conversation as RFC 5321 has it, never less safe than `[smtp]` says.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::time::Duration;
 
 use base64::Engine;
@@ -58,21 +57,26 @@ fn trusting(server: &Server) -> Result<TlsParameters, SendError> {
 }
 
 /// Hands the message over until then; the answer is what the server said when it took it.
-pub async fn hand_over(
-    server: &Server,
-    keys: Keys,
-    composed: &Composed,
-    until: Instant,
-) -> Result<String, SendError> {
-    let mut talk = Talk { name: server.to_string(), until, connection: connect(server, &keys, until).await? };
-    let taken = talk.converse(server, keys, composed).await;
+pub async fn hand_over(server: &Server, keys: Keys, composed: &Composed, until: Instant) -> Result<String, SendError> {
+    let Keys { password, tls } = keys;
+    let connection = connect(server, tls.clone(), until).await?;
+    let mut talk = Talk { name: server.to_string(), until, connection };
+    if let (Safety::StartTls, Some(tls)) = (server.safety, tls) {
+        // Where that fails nothing can be said any more: a connection of lettre that was not made safe has no stream.
+        talk.secure(tls).await?;
+    }
+    let taken = talk.converse(server, password, composed).await;
     // Whatever came of it, the server is told that this was all.
     let _ = timeout(TO_LEAVE, talk.connection.abort()).await;
     taken
 }
 
-async fn connect(server: &Server, keys: &Keys, until: Instant) -> Result<AsyncSmtpConnection, SendError> {
-    let at_once = keys.tls.clone().filter(|_| server.safety == Safety::Tls);
+async fn connect(
+    server: &Server,
+    tls: Option<TlsParameters>,
+    until: Instant,
+) -> Result<AsyncSmtpConnection, SendError> {
+    let at_once = tls.filter(|_| server.safety == Safety::Tls);
     let (host, client) = ((server.host.as_str(), server.port), ClientId::default());
     let connecting = AsyncSmtpConnection::connect_tokio1(host, Some(TO_CONNECT), &client, at_once, None);
     let name = server.to_string();
@@ -95,11 +99,13 @@ struct Talk {
 }
 
 impl Talk {
-    async fn converse(&mut self, server: &Server, keys: Keys, composed: &Composed) -> Result<String, SendError> {
-        if let (Safety::StartTls, Some(tls)) = (server.safety, keys.tls) {
-            self.secure(tls).await?;
-        }
-        if let (Some(login), Some(password)) = (&server.login, keys.password) {
+    async fn converse(
+        &mut self,
+        server: &Server,
+        password: Option<Secret>,
+        composed: &Composed,
+    ) -> Result<String, SendError> {
+        if let (Some(login), Some(password)) = (&server.login, password) {
             self.log_in(&login.user, &password).await?;
         }
         self.name_all(composed).await?;

@@ -77,8 +77,8 @@ pub fn seen(part: &Part, asker: Asker) -> Value {
         ("step", part.step.as_ref().map_or(Value::from(""), |step| text(step.as_str()))),
     ];
     Value::from_object(Seen {
-        job: Value::from_iter(job),
-        run: Value::from_iter(run),
+        job: Value::from_pairs(job),
+        run: Value::from_pairs(run),
         name: order.job.name.to_string(),
         id: order.run,
         asker,
