@@ -114,7 +114,7 @@ mail.attach  = ["numbers.csv", "bytes ä.bin"]
     let expect: String = ["Jörg Müller <joerg@example.org>", "ops@example.org", "boss@example.org"]
         .map(|to| format!("{to}: 250 2.0.0 queued as 4711 (Message-ID <{id}>)\n"))
         .concat();
-    assert_eq!(logs.replace("\"", ""), expect);
+    assert_eq!(logs.replace('"', ""), expect);
     let shown = place.text(&["show", "report"]);
     assert!(shown.contains("joerg@example.org") && shown.contains("{{ run.id }}"), "{shown}");
 }
@@ -321,6 +321,9 @@ fn what_is_missing_when_it_is_sent_is_named() {
         assert_eq!((why(&entry).0, why(&entry).1), (outcome, reason), "{entry}");
         assert!(why(&entry).2.contains(detail), "{entry}");
         daemon.stop();
+        assert_eq!(place.text(&["logs", "note"]), format!("{}\n", why(&entry).2));
+        let warnings = place.json(&["check"])["warnings"].as_array().unwrap().len();
+        assert_eq!(warnings, usize::from(key.contains("none")), "{key}");
     }
     let login = format!("url = 'smtp://me@127.0.0.1:{}'\npassword = {{ env = 'NOT_THERE' }}", server.port);
     let place = Place::new(&jobs(&login, ""));

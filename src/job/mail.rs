@@ -1,6 +1,6 @@
 //! What message does a job send?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -22,6 +22,17 @@ pub struct Mail {
     pub html: Option<Template>,
     /// Files that go with it as they are.
     pub attach: Vec<PathBuf>,
+}
+
+impl Mail {
+    /// The files without which it cannot be made.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let body = match &self.body {
+            Body::File(path) => Some(path),
+            Body::Here(_) => None,
+        };
+        body.into_iter().chain(&self.attach).map(PathBuf::as_path)
+    }
 }
 
 /// The plain text of a message.

@@ -43,36 +43,33 @@ impl RawMail {
         let body = body(&mut table);
         let html = template(&mut table, "html", Medium::Html);
         let attach = files(&mut table);
-        let mut from = from?;
+        let (mut from, to, cc, subject) = (from.ok()?, to.ok()?, cc.ok()?, subject.ok()??);
         if from.len() > 1 {
             let span = table.span("from").unwrap_or(span);
             table.error("from", span, "a mail is from one address", None);
             return None;
         }
-        let value = Self {
-            from: from.pop(),
-            to: to.filter(|to| !to.is_empty())?,
-            cc: cc?,
-            subject: subject??,
-            body: body?,
-            html: html?,
-            attach: attach?,
-            path,
-            span: span.clone(),
-        };
+        if to.is_empty() {
+            return None;
+        }
+        let (from, body, html, attach) = (from.pop(), body.ok()?, html.ok()?, attach.ok()?);
+        let value = Self { from, to, cc, subject, body, html, attach, path, span: span.clone() };
         Some(At { value, span })
     }
 }
 
-/// Addresses, each with a name or without; none where the key does not stand. `None`: something is wrong with them.
-fn addresses(table: &mut Section, key: &str) -> Option<Vec<Address>> {
+/// What is wrong was complained about where it stands.
+struct Complained;
+
+/// Addresses, each with a name or without; none where the key does not stand.
+fn addresses(table: &mut Section, key: &str) -> Result<Vec<Address>, Complained> {
     if table.get(key).is_none() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    let texts = table.texts(key)?;
+    let texts = table.texts(key).ok_or(Complained)?;
     if texts.value.is_empty() {
         table.error(key, texts.span, format!("`{key}` names nobody"), None);
-        return None;
+        return Err(Complained);
     }
     // All of them are looked at, so that all that is wrong is said.
     let read = |at: At<String>| {
@@ -80,25 +77,25 @@ fn addresses(table: &mut Section, key: &str) -> Option<Vec<Address>> {
         if address.is_err() {
             table.error(key, at.span, no_address(&at.value), None);
         }
-        address.ok()
+        address.map_err(|_| Complained)
     };
-    let addresses: Vec<Option<Address>> = texts.value.into_iter().map(read).collect();
+    let addresses: Vec<Result<Address, Complained>> = texts.value.into_iter().map(read).collect();
     addresses.into_iter().collect()
 }
 
-/// A template, if the key stands; `None`: something is wrong with it.
-fn template(table: &mut Section, key: &str, medium: Medium) -> Option<Option<Template>> {
+/// A template, if the key stands.
+fn template(table: &mut Section, key: &str, medium: Medium) -> Result<Option<Template>, Complained> {
     if table.get(key).is_none() {
-        return Some(None);
+        return Ok(None);
     }
-    let text = table.text(key)?;
+    let text = table.text(key).ok_or(Complained)?;
     let error = match Template::new(&text.value, medium) {
-        Ok(template) => return Some(Some(template)),
+        Ok(template) => return Ok(Some(template)),
         Err(error) => error,
     };
     let (message, help) = complaint(&error);
     table.error(key, text.span, message, help);
-    None
+    Err(Complained)
 }
 
 /// What is wrong with a template, and what to write.
@@ -115,29 +112,28 @@ fn complaint(error: &TemplateError) -> (String, Option<String>) {
     }
 }
 
-fn body(table: &mut Section) -> Option<Body> {
+fn body(table: &mut Section) -> Result<Body, Complained> {
     let here = template(table, "body", Medium::Plain);
     let Some(file) = table.span("body_file") else {
         return here.map(Body::Here);
     };
     if table.get("body").is_some() {
         table.error("body_file", file, "there is a `body` already", Some("leave one of them out".to_owned()));
-        return None;
+        return Err(Complained);
     }
-    let path = table.clean_text("body_file")?;
-    Some(Body::File(path.value.into()))
+    table.clean_text("body_file").map(|path| Body::File(path.value.into())).ok_or(Complained)
 }
 
-fn files(table: &mut Section) -> Option<Vec<String>> {
+fn files(table: &mut Section) -> Result<Vec<String>, Complained> {
     if table.get("attach").is_none() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    let paths = table.texts("attach")?;
+    let paths = table.texts("attach").ok_or(Complained)?;
     if let Some(wrong) = paths.value.iter().find(|path| path.value.is_empty() || path.value.contains('\0')) {
         table.error("attach", wrong.span.clone(), "this is no path of a file", None);
-        return None;
+        return Err(Complained);
     }
-    Some(paths.value.into_iter().map(|path| path.value).collect())
+    Ok(paths.value.into_iter().map(|path| path.value).collect())
 }
 
 impl Checker<'_> {

@@ -49,7 +49,7 @@ use section::{At, describe, dotted};
 use smtp::{Outlet, read_smtp};
 pub use timing::timing_from;
 
-use crate::job::{Job, JobName, Smtp};
+use crate::job::{Job, JobName};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -83,8 +83,7 @@ pub struct Draft {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
-    /// How mail leaves, where that is said: none where it is wrong.
-    smtp: Option<Option<Smtp>>,
+    outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -141,7 +140,7 @@ impl Draft {
             defaults: draft.defaults,
             calendars: draft.calendars,
             pools: draft.pools,
-            smtp: draft.smtp,
+            outlet: draft.outlet,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
@@ -158,10 +157,10 @@ impl Draft {
     pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
         let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
-        let outlet = self.smtp.map_or(Outlet::Unsaid, |smtp| Outlet::of(smtp, &folder));
+        let outlet = self.outlet.within(&folder);
         let (defaults, said) = (&self.defaults, &mut self.said);
         let (pools, known) = (&self.pools, Known::default());
-        let mut checker = Checker { site, folder, defaults, calendars, pools, outlet, known, said };
+        let mut checker = Checker { site, folder, calendars, pools, outlet, known, defaults, said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
@@ -189,8 +188,7 @@ struct Parts {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
-    /// How mail leaves, where that is said: none where it is wrong.
-    smtp: Option<Option<Smtp>>,
+    outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -210,7 +208,7 @@ impl Parts {
                 ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
                 ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
                 ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
-                ("smtp", DeValue::Table(table)) => parts.smtp = Some(read_smtp(table, &key.span(), said)),
+                ("smtp", DeValue::Table(table)) => parts.outlet = read_smtp(table, &key.span(), said),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
                 ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
                     name,

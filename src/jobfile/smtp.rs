@@ -22,9 +22,10 @@ const PORTS: [(&str, Safety, u16); 3] =
     [("smtps", Safety::Tls, 465), ("smtp+starttls", Safety::StartTls, 587), ("smtp", Safety::Plain, 25)];
 
 /// Whether mail can leave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Outlet {
     /// There is no `[smtp]`.
+    #[default]
     Unsaid,
     /// What is wrong with it was complained about where it stands.
     Wrong,
@@ -32,12 +33,12 @@ pub enum Outlet {
 }
 
 impl Outlet {
-    /// What the table comes to in a file of this folder.
-    pub fn of(smtp: Option<Smtp>, folder: &Path) -> Self {
-        let Some(smtp) = smtp else {
-            return Self::Wrong;
+    /// The same for a file of this folder, from which relative paths are taken.
+    pub fn within(self, folder: &Path) -> Self {
+        let Self::By(smtp) = self else {
+            return self;
         };
-        let way = match smtp.way {
+        let way = match smtp.way.clone() {
             Way::Server(server) => {
                 let login = server.login.map(|login| Login { password: placed(login.password, folder), ..login });
                 let ca_file = server.ca_file.map(|path| folder.join(path));
@@ -46,13 +47,20 @@ impl Outlet {
             Way::Program(path) => Way::Program(path),
             Way::Folder(path) => Way::Folder(folder.join(path)),
         };
-        Self::By(Arc::new(Smtp { way, ..smtp }))
+        Self::By(Arc::new(Smtp { way, from: smtp.from.clone(), url: smtp.url.clone() }))
     }
 }
 
-/// Reads the table, whose name stands at `head`; `None` where it is wrong. Paths are as they were written.
-pub fn read_smtp(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<Smtp> {
+/// Reads the table, whose name stands at `head`. Paths are as they were written.
+pub fn read_smtp(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Outlet {
     let errors = said.errors.len();
+    match read(table, head, said) {
+        Some(smtp) if said.errors.len() == errors => Outlet::By(Arc::new(smtp)),
+        Some(_) | None => Outlet::Wrong,
+    }
+}
+
+fn read(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<Smtp> {
     let mut section = Section::open(table, "smtp", &KEYS, said);
     let url = section.text("url");
     let way = url.as_ref().and_then(|url| read_way(&mut section, url, head));
@@ -65,8 +73,7 @@ pub fn read_smtp(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -
         }
     }
     let way = complete(&mut section, way?, url.as_ref()?, password, ca_file);
-    let smtp = Smtp { url: url?.value.into(), way, from: from?.value };
-    (said.errors.len() == errors).then_some(smtp)
+    Some(Smtp { url: url?.value.into(), way, from: from?.value })
 }
 
 pub fn no_address(text: &str) -> String {

@@ -33,6 +33,7 @@ impl Answer {
     }
 
     /// Without these words, which the server may have said back to us.
+    #[must_use]
     pub fn without(self, words: &[String]) -> Self {
         let hide = |text: String, word: &String| text.replace(word.as_str(), "***");
         let text = words.iter().filter(|word| !word.is_empty()).fold(self.text, hide);

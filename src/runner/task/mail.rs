@@ -11,7 +11,7 @@ use super::super::native::{Failure, Native};
 use super::seen::{Asker, seen};
 use super::words::fill_in;
 use crate::files::{ReadError, read_bytes, read_text};
-use crate::job::{Address, Body, Mail, Medium, Template, TemplateError};
+use crate::job::{Body, Mail, Medium, Template, TemplateError};
 use crate::mail::{Attachment, Letter, SendError, send};
 use crate::run::Reason;
 
@@ -19,13 +19,17 @@ use crate::run::Reason;
 const LARGEST_ATTACHMENTS: u64 = 25 << 20;
 
 pub async fn carry(mail: Arc<Mail>, native: Native) -> Result<(), Failure> {
-    let cancelled = native.cancelled.clone();
-    tokio::select! {
+    let (cancelled, console) = (native.cancelled.clone(), native.console.clone());
+    let result = tokio::select! {
         biased;
         // What was said to a server is then cut short, and a message that is not whole is none.
         () = cancelled.cancelled() => Err(failed(Reason::Expectation, "it was given up")),
         result = compose_and_send(mail, native) => result,
+    };
+    if let Err(Failure::NotStarted { detail, .. } | Failure::Failed { detail, .. }) = &result {
+        console.complain(detail).await;
     }
+    result
 }
 
 async fn compose_and_send(mail: Arc<Mail>, native: Native) -> Result<(), Failure> {
@@ -33,21 +37,13 @@ async fn compose_and_send(mail: Arc<Mail>, native: Native) -> Result<(), Failure
     let asker = Asker::new(tools.facts.clone(), Handle::current(), native.cancelled.clone());
     let context = seen(&native.part, asker);
     let composing = mail.clone();
-    let letter = in_a_thread(move || compose(&composing, context)).await?;
-    let recipients: Vec<&Address> = mail.to.iter().chain(&mail.cc).collect();
-    match send(&mail.smtp, &tools.environment, letter, tools.clock.now()).await {
-        Ok(sent) => {
-            for recipient in recipients {
-                native.console.line(format!("{recipient}: {} (Message-ID {})", sent.answer, sent.message_id)).await;
-            }
-            Ok(())
-        }
-        Err(error) => {
-            let later = if error.is_temporary() { " (another attempt may succeed: `retries`)" } else { "" };
-            native.console.complain(format!("{error}{later}")).await;
-            Err(not_sent(&error))
-        }
+    let letter = in_a_thread(move || compose(&composing, &context)).await?;
+    let sent =
+        send(&mail.smtp, &tools.environment, letter, tools.clock.now()).await.map_err(|error| not_sent(&error))?;
+    for recipient in mail.to.iter().chain(&mail.cc) {
+        native.console.line(format!("{recipient}: {} (Message-ID {})", sent.answer, sent.message_id)).await;
     }
+    Ok(())
 }
 
 fn not_sent(error: &SendError) -> Failure {
@@ -88,9 +84,9 @@ async fn in_a_thread(work: impl FnOnce() -> Result<Letter, Failure> + Send + 'st
     }
 }
 
-fn compose(mail: &Mail, context: Value) -> Result<Letter, Failure> {
+fn compose(mail: &Mail, context: &Value) -> Result<Letter, Failure> {
     let filled = |key: &str, template: &Template| {
-        fill_in(template, key, &context).map_err(|why| failed(Reason::Expectation, why))
+        fill_in(template, key, context).map_err(|why| failed(Reason::Expectation, why))
     };
     let text = match &mail.body {
         Body::Here(template) => template.as_ref().map(|template| filled("body", template)).transpose()?,
