@@ -53,6 +53,11 @@ fn read_text_within(path: &Path, limit: u64) -> Result<String, ReadError> {
     })
 }
 
+/// Reads a file that has at most so many bytes.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    read_bounded(path, limit)
+}
+
 fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let io = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),

@@ -16,10 +16,11 @@
 //! | 6 | [`secret`] | where does a password come from? |
 //! | 6 | [`clock`] | what time is it, and how do we wait for a time? |
 //! | 6 | [`configuration`] | what do the file, the environment and the flags make together? |
+//! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
-//! | 7 | [`runner`] | how is one attempt carried to its end? |
-//! | 8 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
-//! | 9 | [`cli`] | what did the person at the terminal ask for? |
+//! | 8 | [`runner`] | how is one attempt carried to its end? |
+//! | 9 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
+//! | 10 | [`cli`] | what did the person at the terminal ask for? |
 //!
 //! Everything up to [`plan`] is pure: no clock, no I/O, no async, no lock. It is told what time it is, and it is handed the
 //! zones. That is what lets ten simulated years run in seconds.
@@ -35,6 +36,7 @@ pub mod daemon;
 pub mod files;
 pub mod job;
 pub mod jobfile;
+pub mod mail;
 pub mod plan;
 pub mod readiness;
 pub mod report;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use punctual::clock::Clock;
 use punctual::configuration::Configuration;
 use punctual::run::{Cause, Exit, Reason, RunId, Stream};
-use punctual::runner::{Cgroups, Event, Order, Runner, Surroundings};
+use punctual::runner::{Cgroups, Event, NoLedger, Order, Runner, Surroundings};
 use punctual::settings::Flags;
 use serde_json::Value;
 use support::{Place, is_alive, pids, wait};
@@ -345,6 +346,7 @@ async fn carry(place: &Place, cgroups: Cgroups) -> (punctual::run::Ended, String
         state: place.path("state"),
         database: place.database(),
         cgroups,
+        facts: Arc::new(NoLedger),
     };
     let (pieces, mut pieces_out) = mpsc::channel(100);
     let (door, runner, mut events) = Runner::new(clock, surroundings, pieces).unwrap();

@@ -10,6 +10,7 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
+use crate::job::Act;
 use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -77,6 +78,11 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
         };
         for work in job.task.works() {
             let Some(line) = work.act.command() else {
+                if let Act::Mail(mail) = &work.act {
+                    for missing in mail.files().filter(|path| !path.exists()) {
+                        warn("mail", format!("could not begin: there is no file {}", missing.display()));
+                    }
+                }
                 continue;
             };
             if let Some(trouble) = preflight(work, line, starter) {

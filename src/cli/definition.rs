@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::screen::{bytes, span, visible};
 use crate::job::{
-    Act, CommandLine, Job, JobName, Limits, Needs, OutputPattern, Overlap, Standing, Step, Steps, Task, Timing, Work,
+    Act, Address, Body, CommandLine, Job, JobName, Limits, Mail, Needs, OutputPattern, Overlap, Standing, Step, Steps,
+    Task, Timing, Work,
 };
 use crate::report::Seconds;
 use crate::schedule::{Fold, Gap};
@@ -239,8 +240,27 @@ fn act_in_a_line(act: &Act) -> String {
         Act::Command(line @ CommandLine::Program(_)) => format!("{:?}", line.argv()),
         Act::Http(http) => format!("http {}", json!(http)),
         Act::Sql(sql) => format!("sql {}", json!(sql)),
-        Act::Mail(mail) => format!("mail {}", json!(mail)),
+        Act::Mail(mail) => format!("mail to {}: {}", addresses(&mail.to), mail.subject.text()),
     }
+}
+
+fn mail_fields(mail: &Mail) -> Vec<(&'static str, String)> {
+    let mut parts = vec![format!("from {} by {}", mail.from, mail.smtp.url), format!("to {}", addresses(&mail.to))];
+    if !mail.cc.is_empty() {
+        parts.push(format!("cc {}", addresses(&mail.cc)));
+    }
+    parts.push(format!("subject: {}", mail.subject.text()));
+    match &mail.body {
+        Body::Here(body) => parts.extend(body.as_ref().map(|body| format!("body: {}", body.text().trim_end()))),
+        Body::File(path) => parts.push(format!("body of {}", path.display())),
+    }
+    parts.extend(mail.html.as_ref().map(|html| format!("html: {}", html.text().trim_end())));
+    parts.extend(mail.attach.iter().map(|path| format!("with {}", path.display())));
+    parts.into_iter().map(|part| ("mail", visible(&part))).collect()
+}
+
+fn addresses(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn work_fields(work: &Work) -> Vec<(&'static str, String)> {
@@ -249,7 +269,7 @@ fn work_fields(work: &Work) -> Vec<(&'static str, String)> {
         Act::Command(line) => fields.push(("command", visible(&format!("{:?}", line.argv())))),
         Act::Http(_) => fields.push(("http", visible(&act_in_a_line(&work.act)))),
         Act::Sql(_) => fields.push(("sql", visible(&act_in_a_line(&work.act)))),
-        Act::Mail(_) => fields.push(("mail", visible(&act_in_a_line(&work.act)))),
+        Act::Mail(mail) => fields.extend(mail_fields(mail)),
     }
     fields.extend(standing(&work.standing));
     fields.push(("cwd", work.cwd.as_ref().map_or("the user's home".to_owned(), |cwd| cwd.display().to_string())));

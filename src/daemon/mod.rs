@@ -2,6 +2,7 @@
 
 mod change;
 mod core;
+mod facts;
 mod housekeeping;
 mod journal;
 mod lock;
@@ -28,6 +29,7 @@ use crate::store::{OpenError, Store, Writer};
 
 pub use self::core::Demand;
 use self::core::{Core, GIVE_UP_AFTER, LoopState};
+use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
 use lock::Lock;
@@ -144,6 +146,7 @@ async fn serve(
         state: setup.state.clone(),
         database: store.path.clone(),
         cgroups,
+        facts: Arc::new(Ledger(store.reader.clone())),
     };
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
     let (head, head_out) = watch::channel(None);

@@ -3,11 +3,13 @@
 mod http;
 mod mail;
 mod secret;
+mod smtp;
 mod sql;
 mod standing;
 mod statements;
 mod steps;
 mod task;
+mod template;
 mod work;
 
 use std::fmt;
@@ -15,13 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use http::Http;
-pub use mail::Mail;
+pub use mail::{Body, Mail};
 pub use secret::SecretSource;
+pub use smtp::{Address, AddressError, Login, Safety, Server, Smtp, Way};
 pub use sql::{Database, ExpectedRows, Script, Sql, SqliteAccess, SqliteFile};
 pub use standing::{Limits, Standing, StopSignal};
 pub use statements::{Class, Dialect, Statement, split};
 pub use steps::{Needs, Step, StepName, Steps};
 pub use task::Task;
+pub use template::{Medium, SEEN, Template, TemplateError, environment};
 pub use work::{Act, CommandLine, OutputPattern, Surroundings, Work};
 
 use crate::schedule::{Jitter, Schedule, Timetable};

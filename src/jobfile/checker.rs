@@ -9,6 +9,7 @@ use super::diagnostic::{Diagnostics, nearest};
 use super::known::Known;
 use super::policies::Policies;
 use super::section::At;
+use super::smtp::Outlet;
 use super::{Site, Zone};
 
 /// Makes checked jobs of raw ones.
@@ -17,6 +18,8 @@ pub struct Checker<'c> {
     pub folder: PathBuf,
     pub calendars: Calendars,
     pub pools: &'c BTreeMap<String, usize>,
+    /// How mail leaves.
+    pub outlet: Outlet,
     pub known: Known,
     pub defaults: &'c Policies,
     pub said: &'c mut Diagnostics,

@@ -17,6 +17,7 @@ mod policies;
 mod raw;
 mod secret;
 mod section;
+mod smtp;
 mod sql;
 mod standing;
 mod steps;
@@ -45,6 +46,7 @@ pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
 use section::{At, describe, dotted};
+use smtp::{Outlet, read_smtp};
 pub use timing::timing_from;
 
 use crate::job::{Job, JobName};
@@ -73,7 +75,7 @@ pub trait Site: Zones {
     fn text(&self, path: &Path) -> Result<String, String>;
 }
 
-const TOP_LEVEL: [&str; 5] = ["daemon", "defaults", "calendars", "pools", "jobs"];
+const TOP_LEVEL: [&str; 6] = ["daemon", "smtp", "defaults", "calendars", "pools", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
@@ -81,6 +83,7 @@ pub struct Draft {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -137,6 +140,7 @@ impl Draft {
             defaults: draft.defaults,
             calendars: draft.calendars,
             pools: draft.pools,
+            outlet: draft.outlet,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
@@ -153,9 +157,10 @@ impl Draft {
     pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
         let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
+        let outlet = self.outlet.within(&folder);
         let (defaults, said) = (&self.defaults, &mut self.said);
-        let mut checker =
-            Checker { site, folder, defaults, calendars, pools: &self.pools, known: Known::default(), said };
+        let (pools, known) = (&self.pools, Known::default());
+        let mut checker = Checker { site, folder, calendars, pools, outlet, known, defaults, said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
@@ -183,6 +188,7 @@ struct Parts {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
@@ -202,8 +208,9 @@ impl Parts {
                 ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
                 ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
                 ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
+                ("smtp", DeValue::Table(table)) => parts.outlet = read_smtp(table, &key.span(), said),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
+                ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
                     name,
                     value.span(),
                     format!("`{name}` is a table, not {}", describe(other)),
@@ -221,7 +228,7 @@ fn top_level_help(name: &str) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             format!(
-                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [defaults], [calendars] and [pools]"
+                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [smtp], [defaults], [calendars] and [pools]"
             )
         }
     }

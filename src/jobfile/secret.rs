@@ -6,19 +6,34 @@ use crate::job::SecretSource;
 const KEYS: [&str; 3] = ["env", "file", "credential"];
 
 impl Section<'_, '_> {
-    /// A place with a secret; the path of a file is as it was written.
+    /// A place with a secret; the path of a file is as it was written. A secret that itself stands in the file is wrong
+    /// there, and not shown with what is said about it.
     pub fn secret(&mut self, key: &str) -> Option<At<SecretSource>> {
         let span = self.span(key)?;
-        let mut table = self.table(key, &KEYS)?;
-        let places = table.stands(&KEYS).len();
-        let env = table.clean_text("env").map(|text| SecretSource::Env(text.value));
-        let file = table.clean_text("file").map(|text| SecretSource::File(text.value.into()));
-        let credential = table.clean_text("credential").map(|text| SecretSource::Credential(text.value));
-        if places != 1 {
-            let help = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }".to_owned();
-            self.error(key, span, format!("`{key}` names one place with a secret"), Some(help));
+        let help =
+            || format!("write {key} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ credential = \"NAME\" }}");
+        if self.get(key).is_some_and(|value| value.get_ref().as_table().is_none()) {
+            self.said().hide(span.clone());
+            let message = format!("`{key}` does not stand in this file, but where it is read from when it is needed");
+            self.error(key, span, message, Some(help()));
             return None;
         }
-        env.or(file).or(credential).map(|value| At { value, span })
+        let mut table = self.table(key, &KEYS)?;
+        let [(place, _)] = table.stands(&KEYS)[..] else {
+            let message = format!("`{key}` names one place: {}", KEYS.join(", "));
+            self.error(key, span, message, Some(help()));
+            return None;
+        };
+        let text = table.clean_text(place)?;
+        if text.value.is_empty() {
+            table.error(place, text.span, format!("`{place}` is empty"), None);
+            return None;
+        }
+        let value = match place {
+            "env" => SecretSource::Env(text.value),
+            "file" => SecretSource::File(text.value.into()),
+            _ => SecretSource::Credential(text.value),
+        };
+        Some(At { value, span })
     }
 }

@@ -76,34 +76,23 @@ impl Checker<'_> {
             Script::File(path) => Script::File(self.folder.join(path)),
             statements @ Script::Statements(_) => statements,
         };
-        let password = password.map(|source| match source {
-            SecretSource::File(path) => SecretSource::File(self.folder.join(path)),
-            other @ (SecretSource::Env(_) | SecretSource::Credential(_)) => other,
-        });
+        let password = password.map(|source| source.within(&self.folder));
         Sql { database, script, single_transaction, max_parallel, expect_rows, password }
     }
 }
 
 /// A password that stands in the file is wrong there; it must not be shown with what is said about it.
 fn hide_password(table: &mut Section) {
-    for key in ["database", "password"] {
-        let shows = table.get(key).and_then(|value| value.get_ref().as_str()).is_some_and(|text| {
-            let user = text.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
-            key == "password" || user.contains(':') || text.contains("password=")
-        });
-        if let Some(span) = table.span(key).filter(|_| shows) {
-            table.said().hide(span);
-        }
+    let shows = table.get("database").and_then(|value| value.get_ref().as_str()).is_some_and(|text| {
+        let user = text.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+        user.contains(':') || text.contains("password=")
+    });
+    if let Some(span) = table.span("database").filter(|_| shows) {
+        table.said().hide(span);
     }
 }
 
 fn password(table: &mut Section, database: Option<&Database>) -> Option<SecretSource> {
-    if table.is_text("password") {
-        let span = table.span("password")?;
-        let help = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }".to_owned();
-        table.error("password", span, "a password does not stand in this file", Some(help));
-        return None;
-    }
     let password = table.secret("password")?;
     if matches!(database, Some(Database::Sqlite { .. })) {
         let help = Some("leave it out".to_owned());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::cgroup::Cgroups;
+use super::facts::Facts;
 use crate::job::Job;
 use crate::plan::Launch;
 use crate::run::{Cause, Ended, ProcessId, Reason, RunId, StepNote};
@@ -43,6 +44,8 @@ pub struct Surroundings {
     pub database: PathBuf,
     /// Where runs get cgroups of their own.
     pub cgroups: Cgroups,
+    /// What the ledger knows, for work that tells people about it.
+    pub facts: Arc<dyn Facts>,
 }
 
 /// What happened behind the door.

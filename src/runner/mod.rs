@@ -12,6 +12,7 @@ mod cgroup;
 mod course;
 mod door;
 mod errand;
+mod facts;
 mod family;
 mod heritage;
 mod life;
@@ -34,6 +35,7 @@ mod work;
 
 pub use cgroup::{Cgroups, LEAF, controllers_of};
 pub use door::{Door, Event, Order, Surroundings};
+pub use facts::{Facts, NoLedger, Told};
 pub use family::adopt_orphans;
 pub use heritage::drop_heritage;
 pub use limits::Controllers;

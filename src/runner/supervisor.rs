@@ -34,7 +34,7 @@ impl Runner {
         let (door, messages) = Door::new();
         let (events, events_out) = mpsc::channel(MESSAGES);
         let database = surroundings.database.as_path().into();
-        let environment = surroundings.environment.clone();
+        let (environment, facts) = (surroundings.environment.clone(), surroundings.facts.clone());
         let spawner = Spawner::new(&clock, &Arc::new(surroundings))?;
         let runner = Self {
             messages,
@@ -46,6 +46,7 @@ impl Runner {
                 pieces,
                 events,
                 environment,
+                facts,
             }),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),

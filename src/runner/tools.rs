@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::census::Census;
 use super::door::Event;
+use super::facts::Facts;
 use super::part::Part;
 use super::spawner::Spawner;
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ pub struct Tools {
     pub events: mpsc::Sender<Event>,
     /// The daemon's own variables, in which secrets may stand.
     pub environment: BTreeMap<String, String>,
+    /// What the ledger knows.
+    pub facts: Arc<dyn Facts>,
 }
 
 impl Tools {

@@ -81,6 +81,16 @@ impl Reader {
         Ok(row.as_ref().and_then(entry))
     }
 
+    /// The newest runs of a job that have ended, newest first; what did not become a run is not among them.
+    pub async fn last_runs(&self, job: &str, most: u32) -> Result<Vec<Entry>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
+        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job);
+        query.push(") AND runs.state = 3 AND runs.outcome < 7 ORDER BY runs.due DESC, runs.run DESC LIMIT ");
+        query.push_bind(most);
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().filter_map(entry).collect())
+    }
+
     /// The job's newest entry that has ended.
     pub async fn last_ended(&self, job: &str) -> Result<Option<Entry>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);

@@ -2,4 +2,6 @@
 
 pub mod http;
 pub mod mail;
+mod seen;
 pub mod sql;
+mod words;
