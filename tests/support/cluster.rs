@@ -35,9 +35,9 @@ impl Cluster {
         static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
         static SAID: Once = Once::new();
         let Some(programs) = programs() else {
-            // Past the test runner, which shows nothing of what succeeds.
+            // Past the test runner, which shows nothing of what succeeds, and on a line of its own.
             SAID.call_once(|| {
-                let _ = std::io::stderr().write_all(b"not tested: there is no PostgreSQL on this machine\n");
+                let _ = std::io::stderr().write_all(b"\nnot tested: there is no PostgreSQL on this machine\n");
             });
             return None;
         };
