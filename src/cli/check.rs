@@ -130,12 +130,10 @@ pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
 
 fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
     let checked = &configuration.checked;
+    let source = checked.source.without(&checked.said.hidden);
     let errors = checked.said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
     let warnings = checked.said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
-    errors
-        .chain(warnings)
-        .map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &checked.source)))
-        .collect()
+    errors.chain(warnings).map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &source))).collect()
 }
 
 fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) -> Vec<Group<'d>> {

@@ -26,11 +26,18 @@ pub struct Diagnostic {
 pub struct Diagnostics {
     pub errors: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
+    /// Where secrets stand in the text, which are not shown with it.
+    pub hidden: Vec<Range<usize>>,
 }
 
 impl Diagnostics {
     pub(super) fn error(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
         self.errors.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
+    }
+
+    /// Says that a secret stands in the text.
+    pub(super) fn hide(&mut self, span: Range<usize>) {
+        self.hidden.push(span);
     }
 
     /// Says that something is a trap, though it is allowed.
@@ -53,6 +60,18 @@ pub struct Position {
 }
 
 impl Source {
+    /// The same with stars in place of what is hidden; everything else stays where it is.
+    pub fn without(&self, hidden: &[Range<usize>]) -> Self {
+        let is_hidden = |at: usize| hidden.iter().any(|span| span.contains(&at));
+        let stars = |(at, c): (usize, char)| match c {
+            '\n' => "\n".to_owned(),
+            c if is_hidden(at) => "*".repeat(c.len_utf8()),
+            c => c.to_string(),
+        };
+        let text = if hidden.is_empty() { self.text.clone() } else { self.text.char_indices().map(stars).collect() };
+        Self { path: self.path.clone(), text }
+    }
+
     /// Line and column of a byte of the text.
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
@@ -95,6 +114,13 @@ mod tests {
         assert_eq!(source.position(equals), Position { line: 2, column: 4 });
         assert_eq!(source.position(9999), Position { line: 3, column: 1 });
         assert_eq!(source.end_column(&(3..8)), 3);
+    }
+
+    #[test]
+    fn what_is_hidden_leaves_the_rest_in_its_place() {
+        let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
+        assert_eq!(source.without(std::slice::from_ref(&(4..12))).text, "a = ****\n*** # b");
+        assert_eq!(source.without(&[]).text, source.text);
     }
 
     #[test]

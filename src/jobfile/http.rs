@@ -151,6 +151,9 @@ fn urls(table: &mut Section, span: &Range<usize>) -> Vec<Url> {
     let mut known = HashSet::new();
     let mut urls = Vec::with_capacity(texts.value.len());
     for At { value: text, span } in texts.value {
+        if text.contains('@') {
+            table.said().hide(span.clone());
+        }
         match url(&text) {
             Ok(url) if !known.insert(url.clone()) => {
                 let help = "write it once; repeat = 2 asks each address twice".to_owned();
@@ -217,22 +220,20 @@ fn header(section: &mut Section, name: &str) -> Option<HeaderText> {
     if !section.is_text(name) {
         return section.secret(name).map(|at| HeaderText::Secret(at.value));
     }
-    let text = section.text(name)?;
-    if !text.value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-        let help = "a header is one line of ASCII".to_owned();
-        section.error(name, text.span, format!("the header {name} cannot hold this"), Some(help));
-        return None;
-    }
-    let value = HeaderText::of_text(name, text.value);
+    let At { value: text, span } = section.text(name)?;
+    let is_line = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    let value = HeaderText::of_text(name, text);
     if let HeaderText::Private(_) = value {
         let key = section.path_of(name);
         let help = format!("write {name} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ credential = \"NAME\" }}");
-        section.said().warn(
-            &key,
-            text.span,
-            format!("the header {name} is a secret, and stands in the file"),
-            Some(help),
-        );
+        let message = format!("the header {name} is a secret, and stands in the file");
+        section.said().hide(span.clone());
+        section.said().warn(&key, span.clone(), message, Some(help));
+    }
+    if !is_line {
+        let help = "a header is one line of ASCII".to_owned();
+        section.error(name, span, format!("the header {name} cannot hold this"), Some(help));
+        return None;
     }
     Some(value)
 }
