@@ -61,6 +61,7 @@ pub struct Position {
 
 impl Source {
     /// The same with stars in place of what is hidden; everything else stays where it is.
+    #[must_use]
     pub fn without(&self, hidden: &[Range<usize>]) -> Self {
         let is_hidden = |at: usize| hidden.iter().any(|span| span.contains(&at));
         let stars = |(at, c): (usize, char)| match c {

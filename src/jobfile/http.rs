@@ -95,20 +95,16 @@ impl RawHttp {
             let help = "write https, or put the address into a job of its own".to_owned();
             table.error("expect_certificate", at.span.clone(), message, Some(help));
         }
-        let requests = self.urls.len().saturating_mul(self.repeat());
+        let requests = self.urls.len().saturating_mul(number(self.repeat.as_ref(), 1));
         if let (Some(at), true) = (&self.repeat, requests > MOST_REQUESTS) {
             let message = format!("{requests} requests are too many for one run: {MOST_REQUESTS} at most");
             table.error("repeat", at.span.clone(), message, None);
         }
     }
-
-    fn repeat(&self) -> usize {
-        self.repeat.as_ref().and_then(|at| usize::try_from(at.value).ok()).unwrap_or(1)
-    }
 }
 
 impl Checker<'_> {
-    pub fn http(&mut self, raw: &RawHttp) -> Option<Http> {
+    pub fn http(&self, raw: &RawHttp) -> Http {
         let otherwise = if raw.body.is_some() { Method::Post } else { Method::Get };
         let header = |header: &Header| match &header.value {
             HeaderText::Secret(SecretSource::File(path)) => Header {
@@ -117,13 +113,13 @@ impl Checker<'_> {
             },
             HeaderText::Open(_) | HeaderText::Private(_) | HeaderText::Secret(_) => header.clone(),
         };
-        Some(Http {
+        Http {
             url: raw.urls.clone(),
             method: raw.method.as_ref().map_or(otherwise, |at| at.value),
             headers: raw.headers.iter().map(header).collect(),
             body: raw.body.as_ref().map(|at| at.value.clone()),
-            max_parallel: (raw.max_parallel.as_ref()).map_or(DEFAULT_PARALLEL, |at| at.value.unsigned_abs() as usize),
-            repeat: raw.repeat(),
+            max_parallel: number(raw.max_parallel.as_ref(), DEFAULT_PARALLEL),
+            repeat: number(raw.repeat.as_ref(), 1),
             request_timeout: raw.request_timeout.as_ref().map_or(DEFAULT_REQUEST_TIMEOUT, |at| at.value),
             body_limit: raw.body_limit.as_ref().map_or(DEFAULT_BODY_LIMIT, |at| at.value),
             ca_file: raw.ca_file.as_ref().map(|at| self.folder.join(&at.value)),
@@ -131,8 +127,12 @@ impl Checker<'_> {
             fail_above: raw.fail_above.clone(),
             save: raw.save.as_ref().map(|at| self.folder.join(&at.value)),
             on_change: raw.on_change.as_ref().map(|at| at.value),
-        })
+        }
     }
+}
+
+fn number(at: Option<&At<i64>>, otherwise: usize) -> usize {
+    at.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(otherwise)
 }
 
 /// What can be asked, and a complaint about each address that cannot.

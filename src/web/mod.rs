@@ -12,7 +12,7 @@ use std::sync::{Once, OnceLock};
 
 pub use hyper::body::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::tls::{Certificate, TlsInfo};
 use reqwest::{Body, Client, Request, Response, StatusCode};
@@ -29,6 +29,8 @@ pub use trouble::Trouble;
 const MOST_REDIRECTS: usize = 10;
 /// Connections that wait to be used again: more are not worth the open files.
 const MOST_IDLE: usize = 256;
+/// A connection takes some 26 KiB, nearly all of it hyper's: together 150 MiB.
+const MOST_PLACES: usize = 6000;
 const USER_AGENT: &str = concat!("punctual/", env!("CARGO_PKG_VERSION"));
 
 /// What a client can be told.
@@ -97,18 +99,13 @@ impl Web {
 
     /// Asks, follows redirects, and answers when the head of the last answer is there.
     pub async fn ask(&self, ask: &Ask, url: &Url) -> Result<Answer, Trouble> {
-        let mut request = Request::new(ask.method.clone(), url.clone());
-        request.headers_mut().clone_from(&ask.headers);
-        *request.body_mut() = ask.body.clone().map(Body::from);
+        let mut turn = Turn::first(ask, url);
         for _ in 0..=MOST_REDIRECTS {
-            // A body that is at hand can always be cloned.
-            let next = request.try_clone();
-            let response = self.client.execute(request).await.map_err(Trouble::of)?;
-            let location = redirect(&response).filter(|_| ask.follow_redirects);
-            let (Some(location), Some(next)) = (location, next) else {
-                return Ok(Answer { response, left: ask.body_limit, limit: ask.body_limit });
-            };
-            request = follow(next, response.status(), &location?)?;
+            let response = self.client.execute(turn.request(ask)).await.map_err(Trouble::of)?;
+            match redirect(&response).filter(|_| ask.follow_redirects) {
+                Some(location) => turn.follow(response.status(), location?)?,
+                None => return Ok(Answer { response, left: ask.body_limit, limit: ask.body_limit }),
+            }
         }
         Err(Trouble::Redirects(MOST_REDIRECTS))
     }
@@ -133,32 +130,55 @@ fn redirect(response: &Response) -> Option<Result<Url, Trouble>> {
     Some(location.ok_or(Trouble::Location))
 }
 
-/// The request that a redirect asks for.
-fn follow(mut request: Request, status: StatusCode, location: &Url) -> Result<Request, Trouble> {
-    if location.scheme() != request.url().scheme() {
-        let shown = trouble::without_query(location);
-        return Err(Trouble::Scheme { from: request.url().scheme().to_owned(), location: shown });
+/// What redirects make of what was asked. Thousands of requests wait at once, so it holds nothing that can be had again.
+#[derive(Debug)]
+struct Turn {
+    url: Url,
+    method: Method,
+    has_body: bool,
+    /// Whether it is another origin than the one that was meant.
+    is_away: bool,
+}
+
+impl Turn {
+    fn first(ask: &Ask, url: &Url) -> Self {
+        Self { url: url.clone(), method: ask.method.clone(), has_body: ask.body.is_some(), is_away: false }
     }
-    let is_post = *request.method() == Method::POST;
-    let becomes_get = match status {
-        StatusCode::SEE_OTHER => *request.method() != Method::HEAD,
-        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => is_post,
-        _ => false,
-    };
-    if becomes_get {
-        *request.method_mut() = Method::GET;
-        *request.body_mut() = None;
-        for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING] {
-            request.headers_mut().remove(name);
+
+    fn request(&self, ask: &Ask) -> Request {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        let of_body = |name: &HeaderName| [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH].contains(name);
+        for (name, value) in &ask.headers {
+            let is_left_out =
+                self.is_away && value.is_sensitive() || ask.body.is_some() && !self.has_body && of_body(name);
+            if !is_left_out {
+                request.headers_mut().insert(name, value.clone());
+            }
         }
+        *request.body_mut() = ask.body.clone().filter(|_| self.has_body).map(Body::from);
+        request
     }
-    if location.origin() != request.url().origin() {
-        let kept = request.headers().iter().filter(|(_, value)| !value.is_sensitive());
-        let kept: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        *request.headers_mut() = kept;
+
+    fn follow(&mut self, status: StatusCode, location: Url) -> Result<(), Trouble> {
+        if location.scheme() != self.url.scheme() {
+            let location = trouble::without_query(&location);
+            return Err(Trouble::Scheme { from: self.url.scheme().to_owned(), location });
+        }
+        // As RFC 9110 has it for 303, and as every browser does for 301 and 302.
+        let becomes_get = match status.as_u16() {
+            303 => self.method != Method::HEAD,
+            301 | 302 => self.method == Method::POST,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.has_body = false;
+        }
+        // Who was sent away once is not trusted to be back.
+        self.is_away |= location.origin() != self.url.origin();
+        self.url = location;
+        Ok(())
     }
-    request.url_mut().clone_from(location);
-    Ok(request)
 }
 
 /// An answer whose body is still to come.
@@ -190,23 +210,29 @@ impl Answer {
     }
 }
 
-/// A connection that may be opened, and is counted over all clients until this is dropped.
+/// Room for a connection, counted over all clients until this is dropped.
 pub type Place = SemaphorePermit<'static>;
 
-/// Waits until another connection may be opened: half of the files that may be open are for everything else.
-pub async fn place() -> Option<Place> {
-    places_left().acquire().await.ok()
-}
-
-/// How many connections there can be at once.
-pub fn most_places() -> usize {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(files / 2).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
-}
-
-fn places_left() -> &'static Semaphore {
+/// Waits until there is room for another connection.
+pub async fn place(url: &Url) -> Option<Place> {
     static PLACES: OnceLock<Semaphore> = OnceLock::new();
-    PLACES.get_or_init(|| Semaphore::new(most_places()))
+    PLACES.get_or_init(|| Semaphore::new(places())).acquire_many(weight(url)).await.ok()
+}
+
+/// How many connections to such an address there can be at once.
+pub fn most_at_once(url: &Url) -> usize {
+    (places() / weight(url) as usize).max(1)
+}
+
+/// What memory allows, and half of the files that may be open: the others are for everything else.
+fn places() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files / 2).unwrap_or(MOST_PLACES).clamp(2, MOST_PLACES)
+}
+
+/// TLS takes as much memory again.
+fn weight(url: &Url) -> u32 {
+    if url.scheme() == "https" { 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -215,28 +241,37 @@ mod tests {
 
     use super::*;
 
-    fn request(method: Method, url: &str) -> Request {
-        let mut request = Request::new(method, url.parse().unwrap());
+    fn ask(method: Method) -> Ask {
         let mut secret = HeaderValue::from_static("canary");
         secret.set_sensitive(true);
-        request.headers_mut().insert("x-own", secret.clone());
-        request.headers_mut().insert(AUTHORIZATION, secret);
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        *request.body_mut() = Some("body".into());
-        request
+        let mut headers = HeaderMap::new();
+        headers.insert("x-own", secret.clone());
+        headers.insert(AUTHORIZATION, secret);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        Ask { method, headers, body: Some("body".into()), follow_redirects: true, body_limit: 1 }
+    }
+
+    /// The request that is asked after these redirects.
+    fn redirected(method: Method, url: &str, status: u16, locations: &[&str]) -> Result<Request, Trouble> {
+        let ask = ask(method);
+        let mut turn = Turn::first(&ask, &url.parse().unwrap());
+        for location in locations {
+            turn.follow(StatusCode::from_u16(status).unwrap(), location.parse().unwrap())?;
+        }
+        Ok(turn.request(&ask))
     }
 
     #[test]
     fn what_is_sensitive_stays_with_its_origin() {
-        for (location, expect) in [
-            ("https://a.example/other", 3),
-            ("https://a.example:443/", 3),
-            ("https://a.example:444/", 1),
-            ("https://b.example/", 1),
+        for (locations, expect) in [
+            (&["https://a.example/other"][..], 3),
+            (&["https://a.example:443/"], 3),
+            (&["https://a.example:444/"], 1),
+            (&["https://b.example/"], 1),
+            (&["https://b.example/", "https://a.example/"], 1),
         ] {
-            let request = request(Method::PUT, "https://a.example/");
-            let next = follow(request, StatusCode::TEMPORARY_REDIRECT, &location.parse().unwrap()).unwrap();
-            assert_eq!(next.headers().len(), expect, "{location}");
+            let next = redirected(Method::PUT, "https://a.example/", 307, locations).unwrap();
+            assert_eq!(next.headers().len(), expect, "{locations:?}");
             assert!(next.body().is_some());
         }
     }
@@ -244,7 +279,7 @@ mod tests {
     #[test]
     fn the_scheme_stays() {
         for (from, to) in [("https://a.example/", "http://a.example/"), ("http://a.example/", "https://a.example/")] {
-            let next = follow(request(Method::GET, from), StatusCode::FOUND, &to.parse().unwrap());
+            let next = redirected(Method::GET, from, 302, &[to]);
             assert!(matches!(next, Err(Trouble::Scheme { .. })), "{from}");
         }
     }
@@ -259,11 +294,14 @@ mod tests {
             (307, Method::POST, Method::POST),
             (308, Method::POST, Method::POST),
         ] {
-            let request = request(method, "https://a.example/");
-            let status = StatusCode::from_u16(status).unwrap();
-            let next = follow(request, status, &"https://a.example/".parse().unwrap()).unwrap();
+            let next = redirected(method, "https://a.example/", status, &["https://a.example/"]).unwrap();
             assert_eq!(*next.method(), expect, "{status}");
-            assert_eq!(next.body().is_none(), *next.method() == Method::GET, "{status}");
+            let is_get = *next.method() == Method::GET;
+            assert_eq!(
+                (next.body().is_none(), next.headers().contains_key(CONTENT_TYPE)),
+                (is_get, !is_get),
+                "{status}"
+            );
         }
     }
 }

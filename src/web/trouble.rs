@@ -107,7 +107,9 @@ fn certificate_in_words(error: &CertificateError) -> String {
             format!("the certificate is not valid before {}", day(*not_before))
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names = if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") };
+            // They come as `DnsName("a.example")`.
+            let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             format!("the certificate is for {names}, not for {}", expected.to_str())
         }
         CertificateError::NotValidForName => "the certificate is for another name".to_owned(),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -24,6 +25,8 @@ pub struct Seen {
     /// Requests to `/slow` that wait for an answer.
     pub waiting: AtomicUsize,
     pub page: Mutex<String>,
+    /// Whether `/slow` answers.
+    pub released: watch::Sender<bool>,
 }
 
 /// A server; it ends with the test.
@@ -94,12 +97,16 @@ impl Server {
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Seen) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if stream.read_line(&mut head).await? == 0 {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_until(b'\n', &mut head).await? == 0 {
                 return Ok(());
             }
+            if !head.is_ascii() {
+                return stream.get_mut().write_all(whole("400 Bad Request", "", "what?").as_bytes()).await;
+            }
         }
+        let head = String::from_utf8(head).unwrap();
         let length = head
             .to_ascii_lowercase()
             .split("content-length: ")
@@ -129,7 +136,7 @@ async fn answer(
     request: &str,
     seen: &Seen,
 ) -> std::io::Result<bool> {
-    const PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
+    static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let text = match path {
         "/json" => whole("200 OK", "", r#"{"status": "ok", "depth": [1, 2.5], "queue": {"length": 0}}"#),
@@ -143,9 +150,16 @@ async fn answer(
         "/silent" => String::new(),
         "/slow" => {
             seen.waiting.fetch_add(1, Ordering::SeqCst);
-            let left = stream.read_u8().await;
+            let mut released = seen.released.subscribe();
+            let is_released = tokio::select! {
+                released = released.wait_for(|released| *released) => released.is_ok(),
+                _ = stream.read_u8() => false,
+            };
             seen.waiting.fetch_sub(1, Ordering::SeqCst);
-            return left.map(|_| false);
+            if !is_released {
+                return Ok(false);
+            }
+            whole("200 OK", "", "at last")
         }
         "/stall" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun").await?;
@@ -190,7 +204,11 @@ pub struct Issuer {
 
 impl Issuer {
     pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let mut parameters = rcgen::CertificateParams::default();
+        // Each its own name, so that one is not taken for another.
+        let name = format!("issuer {}", COUNT.fetch_add(1, Ordering::SeqCst));
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let pem = parameters.self_signed(&key).unwrap().pem();

@@ -40,7 +40,8 @@ pub struct Body {
     /// Nothing, unless it is to be looked into.
     pub held: Vec<u8>,
     draft: Option<Draft>,
-    _turn: Option<SemaphorePermit<'static>>,
+    /// Held with it, if it is large.
+    turn: Option<SemaphorePermit<'static>>,
 }
 
 impl Body {
@@ -52,7 +53,7 @@ impl Body {
         size: &mut u64,
     ) -> Result<Self, BodyError> {
         let is_held = http.expected.body.is_some() || !http.expected.json.is_empty();
-        let mut body = Self { held: Vec::new(), draft: None, _turn: None };
+        let mut body = Self { held: Vec::new(), draft: None, turn: None };
         if let Some(Shelf { folder, url, writer }) = shelf {
             body.draft = Some(Draft::begin(folder, url, writer).await?);
         }
@@ -62,8 +63,8 @@ impl Body {
                 draft.write(&chunk).await?;
             }
             if is_held {
-                if body._turn.is_none() && body.held.len() + chunk.len() > SMALL {
-                    body._turn = HELD.acquire_many(mebibytes(http.body_limit)).await.ok();
+                if body.turn.is_none() && body.held.len() + chunk.len() > SMALL {
+                    body.turn = HELD.acquire_many(mebibytes(http.body_limit)).await.ok();
                 }
                 body.held.extend_from_slice(&chunk);
             }

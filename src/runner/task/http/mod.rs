@@ -15,7 +15,7 @@ use super::super::native::{Console, Failure, Native};
 use crate::clock::instant;
 use crate::job::Http;
 use crate::run::Reason;
-use crate::web::most_places;
+use crate::web::most_at_once;
 use latency::{Latencies, in_words};
 use requests::{Asked, Requests};
 
@@ -23,11 +23,12 @@ pub async fn carry(http: Arc<Http>, native: Native) -> Result<(), Failure> {
     let requests = Arc::new(Requests::prepare(http.clone(), &native)?);
     let most = http.url.len() * http.repeat;
     let at_once = http.max_parallel.min(most);
-    if at_once > most_places() {
-        let places = most_places();
-        let words =
-            format!("at most {places} requests at once, not {at_once}: half of the files that the daemon may open");
-        native.console.complain(format!("{words} (LimitNOFILE= of its service)")).await;
+    let room = http.url.iter().map(most_at_once).max().unwrap_or(at_once);
+    if at_once > room {
+        let words = format!(
+            "at most {room} of {at_once} requests are on their way at once, and the others wait for one to end"
+        );
+        native.console.complain(words).await;
     }
     let began = instant();
     let mut tally = Tally { most, ..Tally::default() };
@@ -49,7 +50,7 @@ pub async fn carry(http: Arc<Http>, native: Native) -> Result<(), Failure> {
             asked = under_way.join_next() => match asked {
                 Some(Ok(asked)) => {
                     tell(&asked, &requests, &native.console).await;
-                    tally.count(asked, &requests);
+                    tally.count(&asked, &requests);
                 }
                 Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Some(Err(_)) => {}
@@ -97,7 +98,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, asked: Asked, requests: &Requests) {
+    fn count(&mut self, asked: &Asked, requests: &Requests) {
         self.done += 1;
         if asked.head.is_some() {
             self.latencies.push(asked.total);

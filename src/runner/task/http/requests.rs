@@ -17,7 +17,7 @@ use crate::job::{HeaderText, Http, Method, OnChange};
 use crate::run::Reason;
 use crate::secret::resolve;
 use crate::web::header::{HeaderMap, HeaderName, HeaderValue};
-use crate::web::{self, Ask, Bytes, Manners, Web};
+use crate::web::{self, Answer, Ask, Bytes, Manners, Web};
 
 /// Shorter words are no secrets, and occur everywhere.
 const SHORTEST_SECRET: usize = 6;
@@ -84,7 +84,7 @@ impl Requests {
     /// Asks, and looks at the answer, within the time that a request may take.
     pub async fn ask(self: Arc<Self>, at: usize) -> Asked {
         let mut asked = Asked { at, ..Asked::default() };
-        let _place = web::place().await;
+        let _place = web::place(self.url(at)).await;
         let began = instant();
         let limit = self.http.request_timeout;
         let result = timeout(limit, self.carry(&mut asked, began)).await;
@@ -107,11 +107,16 @@ impl Requests {
     }
 
     async fn carry(&self, asked: &mut Asked, began: Instant) -> Result<(), String> {
-        let (url, expected) = (self.url(asked.at), &self.http.expected);
-        let mut answer = self.web.ask(&self.ask, url).await.map_err(|error| error.to_string())?;
+        let url = self.url(asked.at);
+        let answer = self.web.ask(&self.ask, url).await.map_err(|error| error.to_string())?;
         asked.status = Some(answer.status());
         asked.head = Some(began.elapsed());
-        asked.wrong = expectation::of_head(expected, &answer, self.clock.now());
+        asked.wrong = expectation::of_head(&self.http.expected, &answer, self.clock.now());
+        // In a box, so that requests which wait for an answer, of which there may be thousands, take less.
+        Box::pin(self.look_at(answer, asked, url)).await
+    }
+
+    async fn look_at(&self, mut answer: Answer, asked: &mut Asked, url: &Url) -> Result<(), String> {
         let is_right = asked.wrong.is_empty();
         let shelf = self.http.save.as_deref().filter(|_| is_right);
         let shelf = shelf.map(|folder| Shelf { folder, url, writer: &self.writer });
@@ -119,7 +124,7 @@ impl Requests {
         let body = body.map_err(|error| error.to_string())?;
         // What came with another status was not meant by who wrote these.
         if is_right {
-            asked.wrong = expectation::of_body(expected, &body.held);
+            asked.wrong = expectation::of_body(&self.http.expected, &body.held);
         }
         if asked.wrong.is_empty() {
             let change = body.keep().await.map_err(|error| format!("cannot save it: {error}"))?;
