@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use punctual::clock::Clock;
 use punctual::job::{Job, Steps, Task};
 use punctual::plan::{Action, Decision, Lapse, Planner};
-use punctual::runner::{Cgroups, Door, Event, Order, Runner, Surroundings};
+use punctual::runner::{Cgroups, Door, Event, NoLedger, Order, Runner, Surroundings};
 use punctual::store::{Answer, HistoryFilter, Store, Writer};
 use support::{Bundled, read};
 use tokio::sync::mpsc;
@@ -54,6 +54,7 @@ async fn round_of_runs() -> Duration {
         state: folder.path().to_owned(),
         database: folder.path().join("punctual.db"),
         cgroups: Cgroups::of_this_process(),
+        facts: Arc::new(NoLedger),
     };
     let (door, runner, events) = Runner::new(clock, surroundings, writer.pieces.clone()).unwrap();
     let (writing, running) = (tokio::spawn(writer_end.run()), tokio::spawn(runner.run()));

@@ -14,6 +14,7 @@
 //! | 5 | [`files`] | what do the files say now? |
 //! | 5 | [`settings`] | what was this daemon told? |
 //! | 6 | [`secret`] | where does a password come from? |
+//! | 6 | [`web`] | how is an address asked? the one HTTP client and its rules |
 //! | 6 | [`clock`] | what time is it, and how do we wait for a time? |
 //! | 6 | [`configuration`] | what do the file, the environment and the flags make together? |
 //! | 7 | [`mail`] | how does a message leave? |
@@ -46,3 +47,4 @@ pub mod schedule;
 pub mod secret;
 pub mod settings;
 pub mod store;
+pub mod web;

@@ -136,9 +136,9 @@ pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
 
 fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
     let checked = &configuration.checked;
+    let source = checked.source.without(&checked.said.hidden);
     let errors = checked.said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
     let warnings = checked.said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
-    let source = Source { text: checked.said.without_hidden(&checked.source.text), ..(*checked.source).clone() };
     errors.chain(warnings).map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &source))).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::report::Entry;
 use crate::run::RunId;
 use crate::runner::{Facts, Told};
-use crate::store::{OutputLine, Reader};
+use crate::store::{OutputLine, OutputPart, Reader};
 
 /// The ledger as the runner asks it.
 #[derive(Debug)]
@@ -27,10 +27,22 @@ impl Facts for Ledger {
     fn output<'f>(&'f self, entry: &'f Entry) -> Told<'f, Vec<u8>> {
         Box::pin(async move {
             let total = u64::try_from(entry.output_bytes).unwrap_or(0);
-            let lines = self.0.output(entry.run, total).await.map_err(|error| unreadable(&error))?;
-            Ok(lines.into_iter().fold(Vec::new(), joined))
+            let parts = self.0.output(entry.run, total).await.map_err(|error| unreadable(&error))?;
+            Ok(parts.into_iter().fold(Vec::new(), joined_parts))
         })
     }
+}
+
+/// Each step's output under its name.
+fn joined_parts(mut text: Vec<u8>, part: OutputPart) -> Vec<u8> {
+    if let Some(step) = part.step {
+        text.extend(format!("── {} ──\n", step.name).into_bytes());
+    }
+    let mut text = part.lines.into_iter().fold(text, joined);
+    if text.last().is_some_and(|byte| *byte != b'\n') {
+        text.push(b'\n');
+    }
+    text
 }
 
 fn joined(mut text: Vec<u8>, line: OutputLine) -> Vec<u8> {

@@ -16,7 +16,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use http::Http;
+pub use http::{
+    BodyPattern, Ceiling, Expected, Header, HeaderText, Http, Method, OnChange, Percentile, Private, StatusRange,
+};
 pub use mail::{Body, Mail};
 pub use secret::SecretSource;
 pub use smtp::{Address, AddressError, Login, Safety, Server, Smtp, Way};

@@ -26,8 +26,8 @@ pub struct Diagnostic {
 pub struct Diagnostics {
     pub errors: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
-    /// Values that hold what nobody is to see, right or wrong.
-    hidden: Vec<Range<usize>>,
+    /// Where secrets stand in the text, which are not shown with it.
+    pub hidden: Vec<Range<usize>>,
 }
 
 impl Diagnostics {
@@ -35,42 +35,20 @@ impl Diagnostics {
         self.errors.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
     }
 
-    /// Says that something is a trap, though it is allowed.
-    pub fn warn(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        self.warnings.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
-    }
-
-    /// Keeps a value from being shown with what is said about its line.
+    /// Says that a secret stands in the text.
     pub(super) fn hide(&mut self, span: Range<usize>) {
         self.hidden.push(span);
     }
 
-    /// The text with stars for all that is hidden, so that every place in it stays where it is.
-    pub fn without_hidden(&self, text: &str) -> String {
-        let mut shown = text.to_owned();
-        for span in &self.hidden {
-            if let Some(value) = text.get(span.clone()) {
-                let stars: String = value.chars().flat_map(|c| starred(c).chars()).collect();
-                shown.replace_range(span.clone(), &stars);
-            }
-        }
-        shown
+    /// Says that something is a trap, though it is allowed.
+    pub fn warn(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+        self.warnings.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
     }
 
     /// In the order of the text.
     pub(super) fn sort(&mut self) {
         self.errors.sort_by_key(|diagnostic| diagnostic.span.start);
         self.warnings.sort_by_key(|diagnostic| diagnostic.span.start);
-    }
-}
-
-/// As many bytes as the character has; quotes and ends of lines stay.
-fn starred(character: char) -> &'static str {
-    match character {
-        '"' => "\"",
-        '\'' => "'",
-        '\n' => "\n",
-        other => &"****"[..other.len_utf8()],
     }
 }
 
@@ -82,6 +60,19 @@ pub struct Position {
 }
 
 impl Source {
+    /// The same with stars in place of what is hidden; everything else stays where it is.
+    #[must_use]
+    pub fn without(&self, hidden: &[Range<usize>]) -> Self {
+        let is_hidden = |at: usize| hidden.iter().any(|span| span.contains(&at));
+        let stars = |(at, c): (usize, char)| match c {
+            '\n' => "\n".to_owned(),
+            c if is_hidden(at) => "*".repeat(c.len_utf8()),
+            c => c.to_string(),
+        };
+        let text = if hidden.is_empty() { self.text.clone() } else { self.text.char_indices().map(stars).collect() };
+        Self { path: self.path.clone(), text }
+    }
+
     /// Line and column of a byte of the text.
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
@@ -127,14 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_leaves_everything_in_its_place() {
-        let text = "a = 'größe'\nb = \"x\"\n";
-        let mut said = Diagnostics::default();
-        assert_eq!(said.without_hidden(text), text);
-        said.hide(4..13);
-        let shown = said.without_hidden(text);
-        assert_eq!(shown, "a = '*******'\nb = \"x\"\n");
-        assert_eq!(shown.len(), text.len());
+    fn what_is_hidden_leaves_the_rest_in_its_place() {
+        let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
+        assert_eq!(source.without(std::slice::from_ref(&(4..12))).text, "a = ****\n*** # b");
+        assert_eq!(source.without(&[]).text, source.text);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod calendars;
 mod check;
 mod checker;
 mod diagnostic;
+mod expect;
 mod http;
 mod known;
 mod mail;

@@ -36,7 +36,7 @@ impl Checker<'_> {
     /// What is wrong was complained about where it stands.
     fn act(&mut self, raw: &RawWork, own: &Policies) -> Option<Act> {
         if let Some(http) = &raw.http {
-            return self.http(&http.value).map(|http| Act::Http(Arc::new(http)));
+            return Some(Act::Http(Arc::new(self.http(&http.value))));
         }
         if let Some(sql) = &raw.sql {
             return Some(Act::Sql(Arc::new(self.sql(&sql.value))));
