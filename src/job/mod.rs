@@ -2,6 +2,7 @@
 
 mod http;
 mod mail;
+mod pattern;
 mod secret;
 mod sql;
 mod standing;
@@ -17,12 +18,13 @@ pub use http::{
     BodyPattern, Ceiling, Expected, Header, HeaderText, Http, Method, OnChange, Percentile, Private, StatusRange,
 };
 pub use mail::Mail;
+pub use pattern::OutputPattern;
 pub use secret::SecretSource;
 pub use sql::Sql;
 pub use standing::{Limits, Standing, StopSignal};
 pub use steps::{Needs, Step, StepName, Steps};
 pub use task::Task;
-pub use work::{Act, CommandLine, OutputPattern, Surroundings, Work};
+pub use work::{Act, CommandLine, Surroundings, Work};
 
 use crate::schedule::{Jitter, Schedule, Timetable};
 
