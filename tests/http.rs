@@ -305,12 +305,12 @@ fn what_is_stopped_gives_up_at_once_and_leaves_nothing() {
         place.path("pages").is_dir().then(|| contents(&place.path("pages"))).filter(|all| !all.is_empty())
     });
     let entry = place.ended("stall");
-    daemon.stop();
     assert_eq!((&entry["outcome"], &entry["reason"]), (&"timed-out".into(), &"timeout".into()), "{entry}");
     assert!(entry["duration"].as_f64().unwrap() < 20.0, "{entry}");
     assert_eq!(contents(&place.path("pages")), []);
-    assert_eq!(place.text(&["logs", "stall"]), "given up with 0 of 1 requests done\n");
     wait("the connection's end", || (server.seen.waiting.load(Ordering::SeqCst) == 0).then_some(()));
+    daemon.stop();
+    assert_eq!(place.text(&["logs", "stall"]), "given up with 0 of 1 requests done\n");
 }
 
 /// Waiting is cheap: ten thousand requests take no thread each, and little memory.

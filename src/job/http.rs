@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use url::Url;
 
+use super::pattern::OutputPattern;
 use super::secret::SecretSource;
-use super::work::OutputPattern;
 
 /// Requests, many at once, and what is expected of their answers.
 #[derive(Debug, Clone, Serialize)]

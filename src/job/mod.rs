@@ -2,6 +2,7 @@
 
 mod http;
 mod mail;
+mod pattern;
 mod secret;
 mod smtp;
 mod sql;
@@ -20,6 +21,7 @@ pub use http::{
     BodyPattern, Ceiling, Expected, Header, HeaderText, Http, Method, OnChange, Percentile, Private, StatusRange,
 };
 pub use mail::{Body, Mail};
+pub use pattern::OutputPattern;
 pub use secret::SecretSource;
 pub use smtp::{Address, AddressError, Login, Safety, Server, Smtp, Way};
 pub use sql::{Database, ExpectedRows, Script, Sql, SqliteAccess, SqliteFile};
@@ -28,7 +30,7 @@ pub use statements::{Class, Dialect, Statement, split};
 pub use steps::{Needs, Step, StepName, Steps};
 pub use task::Task;
 pub use template::{Medium, SEEN, Template, TemplateError, environment};
-pub use work::{Act, CommandLine, OutputPattern, Surroundings, Work};
+pub use work::{Act, CommandLine, Surroundings, Work};
 
 use crate::schedule::{Jitter, Schedule, Timetable};
 

@@ -125,7 +125,8 @@ impl Tally {
         let ended = if self.failed == 0 { "all as expected".to_owned() } else { format!("{} failed", self.failed) };
         #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
         let pace = self.most as f64 / took.as_secs_f64().max(f64::EPSILON);
-        console.line(format!("{requests} in {}, {pace:.1} a second: {ended}", in_words(took))).await;
+        let pace = if self.most == 1 { String::new() } else { format!(", {pace:.1} a second") };
+        console.line(format!("{requests} in {}{pace}: {ended}", in_words(took))).await;
         let others = match self.failed {
             0 | 1 => String::new(),
             failed => format!("{failed} of {requests} failed; the first: "),

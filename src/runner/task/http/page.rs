@@ -99,13 +99,16 @@ async fn compare(new: &Path, old: &Path) -> io::Result<Change> {
 pub fn file_name(url: &Url) -> String {
     let whole = url.as_str();
     let address = whole.split_once("://").map_or(whole, |(_, rest)| rest);
+    // The slash that every address of a host alone ends in.
+    let address = if url.path() == "/" { address.strip_suffix('/').unwrap_or(address) } else { address };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let readable: String = address.chars().take(LONGEST_NAME).map(|c| if is_plain(c) { c } else { '_' }).collect();
     let readable = readable.trim_matches(['.', '_']);
-    let is_whole = url.scheme() == "https" && address.chars().all(|c| is_plain(c) || c == '/');
-    // One slash at the end is that of every host without a path, and of nothing else.
-    let is_whole = is_whole && (readable.len() == address.len() || url.path() == "/");
-    if is_whole { readable.to_owned() } else { format!("{readable}-{}", fingerprint(whole.as_bytes())) }
+    let is_whole = readable.len() == address.len() && address.chars().all(|c| is_plain(c) || c == '/');
+    if is_whole && url.scheme() == "https" {
+        return readable.to_owned();
+    }
+    format!("{readable}-{}", fingerprint(whole.as_bytes()))
 }
 
 #[cfg(test)]
