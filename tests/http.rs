@@ -375,7 +375,10 @@ fn what_is_wrong_is_said_where_it_stands() {
         ("url = 'http://a/', headers = { 'a b' = 'c' }", "`a b` is no name of a header"),
         ("url = 'http://a/', headers = { a = 'c', A = 'd' }", "the header A stands here twice"),
         ("url = 'http://a/', headers = { a = \"b\\nc\" }", "the header a cannot hold this"),
-        ("url = 'http://a/', headers = { a = { env = 'B', file = 'c' } }", "`a` names one place with a secret"),
+        (
+            "url = 'http://a/', headers = { a = { env = 'B', file = 'c' } }",
+            "`a` names one place: env, file, credential",
+        ),
         ("url = 'http://a/', expect_status = [200, 99]", "this is no status, and no range of them"),
         ("url = 'http://a/', expect_status = '299-200'", "this is no status, and no range of them"),
         ("url = 'http://a/', expect_body = '/(/'", "regex parse error"),

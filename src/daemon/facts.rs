@@ -35,9 +35,10 @@ impl Facts for Ledger {
 
 /// Each step's output under its name.
 fn joined_parts(mut text: Vec<u8>, part: OutputPart) -> Vec<u8> {
-    if let Some(step) = part.step {
-        text.extend(format!("── {} ──\n", step.name).into_bytes());
-    }
+    let Some(step) = part.step else {
+        return part.lines.into_iter().fold(text, joined);
+    };
+    text.extend(format!("── {} ──\n", step.name).into_bytes());
     let mut text = part.lines.into_iter().fold(text, joined);
     if text.last().is_some_and(|byte| *byte != b'\n') {
         text.push(b'\n');

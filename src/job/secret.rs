@@ -15,6 +15,7 @@ pub enum SecretSource {
 
 impl SecretSource {
     /// The same, where a relative path is taken from this folder.
+    #[must_use]
     pub fn within(&self, folder: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(folder.join(path)),

@@ -14,7 +14,7 @@ impl Section<'_, '_> {
             || format!("write {key} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ credential = \"NAME\" }}");
         if self.get(key).is_some_and(|value| value.get_ref().as_table().is_none()) {
             self.said().hide(span.clone());
-            let message = format!("`{key}` does not stand in this file, but where it is read from when it is needed");
+            let message = format!("`{key}` does not stand in the file: it is read from elsewhere when it is needed");
             self.error(key, span, message, Some(help()));
             return None;
         }
