@@ -11,6 +11,7 @@
 //! | 3 | [`report`] | what is said about punctual, in JSON? |
 //! | 4 | [`plan`] | what is to be done now, and when must we look again? |
 //! | 5 | [`readiness`] | when can this descriptor be read? |
+//! | 5 | [`family`] | which children are ours to wait for? |
 //! | 5 | [`files`] | what do the files say now? |
 //! | 5 | [`settings`] | what was this daemon told? |
 //! | 6 | [`secret`] | where does a password come from? |
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod daemon;
+pub mod family;
 pub mod files;
 pub mod job;
 pub mod jobfile;

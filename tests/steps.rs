@@ -284,6 +284,14 @@ fn what_is_wrong_with_steps_is_said_where_it_stands() {
     check("command = 'x'\nmatrix = { 'x y' = [1] }", "'x y'", "`x y` is no name for a variable");
     let group = "regex parse error:\n    (\n    ^\nerror: unclosed group";
     check("command = 'x'\nfail_on_output = '('", "'('", group);
+    let sql = "sql = { database = 'x.db', statements = 'SELECT 1' }\n";
+    check(&format!("{sql}matrix = {{ x = [1] }}"), "{ x", "`matrix` makes steps of a command");
+    check(&format!("{sql}user = 'nobody'"), "'nobody'", "`user` says nothing of `sql`, which has no process");
+    let command = "command = 'x'\n";
+    check(&format!("{command}matrix = {{ x = [1, 2, 1] }}"), "[1,", "`1` stands here twice");
+    check(&format!("{command}matrix = {{ x = [1], X = [2] }}"), "X", "`x` and `X` are one variable");
+    let message = "a value is part of a step's name: a line of at most 200 bytes";
+    check(&format!("{command}matrix = {{ x = [\"a\\n\"] }}"), "[\"a", message);
     let hundred: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let list = hundred.join(", ");
     check(

@@ -10,7 +10,7 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::job::Act;
+use crate::job::{Act, StepName};
 use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -67,29 +67,30 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     let checked = &configuration.checked;
     let mut warnings = Vec::new();
     for (job, places) in checked.jobs_with_places() {
-        let mut warn = |key: &str, message: String| {
+        let mut warn = |step: Option<&StepName>, key: &str, message: String| {
             let span = match (key, places.origin(key)) {
                 ("env_file", _) => places.env_files.first().cloned(),
                 (_, Origin::Job(span) | Origin::Defaults(span)) => Some(span.clone()),
                 (_, Origin::BuiltIn) => None,
             };
-            let message = format!("if it were due now, `{}` {message}", job.name);
+            let of = step.map_or_else(|| format!("`{}`", job.name), |step| format!("step {step} of `{}`", job.name));
+            let message = format!("if it were due now, {of} {message}");
             warnings.push((format!("jobs.{}.{key}", job.name), span.unwrap_or(places.name.clone()), message));
         };
-        for work in job.task.works() {
+        for (step, work) in job.task.works() {
             let Some(line) = work.act.command() else {
                 if let Act::Mail(mail) = &work.act {
                     for missing in mail.files().filter(|path| !path.exists()) {
-                        warn("mail", format!("could not begin: there is no file {}", missing.display()));
+                        warn(step, "mail", format!("could not begin: there is no file {}", missing.display()));
                     }
                 }
                 continue;
             };
             if let Some(trouble) = preflight(work, line, starter) {
-                warn(trouble.key, format!("could not begin: {}", trouble.detail));
+                warn(step, trouble.key, format!("could not begin: {}", trouble.detail));
             }
             if let Some(lacking) = goes_without(work, starter) {
-                warn("limits", format!("would run without limits: {lacking}"));
+                warn(step, "limits", format!("would run without limits: {lacking}"));
             }
         }
     }

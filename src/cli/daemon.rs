@@ -13,7 +13,8 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
-use crate::runner::{adopt_orphans, drop_heritage};
+use crate::family::adopt_orphans;
+use crate::runner::drop_heritage;
 use crate::settings::Flags;
 
 /// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.

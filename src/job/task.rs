@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::steps::Steps;
+use super::steps::{StepName, Steps};
 use super::work::Work;
 
 /// What a job does when it is due.
@@ -22,12 +22,13 @@ impl Task {
         }
     }
 
-    /// All that is carried out, one after another or at once.
-    pub fn works(&self) -> impl Iterator<Item = &Work> {
+    /// All that is carried out, one after another or at once, each with the name of its step if it is one.
+    pub fn works(&self) -> impl Iterator<Item = (Option<&StepName>, &Work)> {
         let (work, steps) = match self {
             Self::Work(work) => (Some(work), None),
             Self::Steps(steps) => (None, Some(steps)),
         };
-        work.into_iter().chain(steps.into_iter().flat_map(|steps| &steps.list).map(|step| &step.work))
+        let steps = steps.into_iter().flat_map(|steps| &steps.list).map(|step| (Some(&step.name), &step.work));
+        work.into_iter().map(|work| (None, work)).chain(steps)
     }
 }

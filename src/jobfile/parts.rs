@@ -122,6 +122,13 @@ impl Checker<'_> {
 
     fn matrix(&mut self, path: &str, name: &At<JobName>, raw: &RawJob, matrix: &RawMatrix) -> Option<Vec<Step>> {
         let work = self.work(path, &name.span, &raw.work, &raw.policies)?;
+        if work.act.command().is_none() {
+            let span = raw.stands.iter().find(|(key, _)| *key == "matrix").map(|(_, span)| span.clone());
+            let help = "its values are variables, which only commands have; write several steps".to_owned();
+            let message = "`matrix` makes steps of a command";
+            self.said.error(&dotted(path, "matrix"), span.unwrap_or(name.span.clone()), message, Some(help));
+            return None;
+        }
         let step = |combination: Vec<(&str, &str)>| {
             let words: Vec<String> = combination.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let variables = combination
@@ -161,6 +168,8 @@ fn over(step: &RawStep, job: &Policies) -> Policies {
         timeout: own.timeout.clone().or_else(nothing),
         success_codes: own.success_codes.clone().or_else(|| job.success_codes.clone()),
         fail_on_output: own.fail_on_output.clone().or_else(|| job.fail_on_output.clone()),
+        // What the job says is of all its steps, some of which may have no use for it.
+        stands: own.stands.clone(),
         ..job.clone()
     }
 }

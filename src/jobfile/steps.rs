@@ -27,6 +27,9 @@ const STEP_KEYS: [&str; 13] = [
 /// More steps than anybody reads in `show`; each has rows of its own in the ledger.
 const MOST_STEPS: usize = 1000;
 
+/// Bytes of a value of a matrix, which is part of the names of its steps.
+const LONGEST_VALUE: usize = 200;
+
 /// Steps as they were written.
 #[derive(Debug, Clone)]
 pub struct RawSteps {
@@ -196,6 +199,13 @@ impl RawMatrix {
         let said = section.said();
         let errors = said.errors.len();
         let axes: Vec<_> = table.iter().filter_map(|(name, list)| axis(&path, name, list, said)).collect();
+        for (at, (name, _)) in table.iter().enumerate() {
+            let other = table.keys().take(at).find(|other| other.get_ref().eq_ignore_ascii_case(name.get_ref()));
+            if let Some(other) = other {
+                let message = format!("`{}` and `{}` are one variable", other.get_ref(), name.get_ref());
+                said.error(&dotted(&path, name.get_ref()), name.span(), message, None);
+            }
+        }
         if said.errors.len() > errors {
             return None;
         }
@@ -245,10 +255,18 @@ fn axis(
     let values = list.get_ref().as_array().filter(|values| !values.is_empty());
     let values: Option<Vec<String>> =
         values.and_then(|values| values.iter().map(|value| scalar(value.get_ref())).collect());
-    let values = values.filter(|values| values.iter().all(|value| !value.contains('\0')));
-    if values.is_none() {
+    let Some(values) = values else {
         let message = format!("`{}` is a list of texts, numbers or booleans, with one at least", name.get_ref());
         said.error(&key, list.span(), message, None);
-    }
-    Some((name.get_ref().to_string(), values?))
+        return None;
+    };
+    let is_fit = |value: &String| value.len() <= LONGEST_VALUE && !value.chars().any(char::is_control);
+    let twice = values.iter().enumerate().find(|(at, value)| values[..*at].contains(value));
+    let message = match (values.iter().all(is_fit), twice) {
+        (true, None) => return Some((name.get_ref().to_string(), values)),
+        (false, _) => format!("a value is part of a step's name: a line of at most {LONGEST_VALUE} bytes"),
+        (true, Some((_, value))) => format!("`{value}` stands here twice"),
+    };
+    said.error(&key, list.span(), message, None);
+    None
 }

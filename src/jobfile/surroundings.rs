@@ -14,6 +14,21 @@ use crate::job::{Act, CommandLine, Limits, Standing, StopSignal, Surroundings, W
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
 const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
 const DEFAULT_OUTPUT_LIMIT: u64 = 1 << 20;
+/// Keys that say how a process runs.
+const OF_PROCESSES: [&str; 12] = [
+    "shell",
+    "user",
+    "group",
+    "cwd",
+    "env",
+    "env_file",
+    "umask",
+    "nice",
+    "limits",
+    "stop_signal",
+    "success_codes",
+    "no_retry_codes",
+];
 
 impl Checker<'_> {
     /// The work of a job or a step at `path`; `own` are its keys, over which nothing is laid but `[defaults]` under them.
@@ -29,8 +44,22 @@ impl Checker<'_> {
             self.said.error(path, span.clone(), format!("`{path}` has no task"), Some(help));
         }
         let act = self.act(raw, own)?;
+        if act.command().is_none() {
+            self.warn_of_keys_of_processes(path, raw, own);
+        }
         let surroundings = self.surroundings(raw, own);
         Some(Work { act, surroundings: self.known.surroundings(surroundings) })
+    }
+
+    /// Who writes a user beside requests to a server believes that it protects something.
+    fn warn_of_keys_of_processes(&mut self, path: &str, raw: &RawWork, own: &Policies) {
+        let stdin = raw.stdin.as_ref().map(|at| ("stdin", at.span.clone()));
+        let keys = own.stands.iter().filter(|(key, _)| OF_PROCESSES.contains(key)).cloned();
+        let task = raw.tasks.first().map_or("", |(task, _)| task);
+        for (key, span) in keys.chain(stdin) {
+            let message = format!("`{key}` says nothing of `{task}`, which has no process");
+            self.said.warn(&dotted(path, key), span, message, None);
+        }
     }
 
     /// What is wrong was complained about where it stands.

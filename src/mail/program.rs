@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::letter::Composed;
 use super::{SendError, Stage};
+use crate::family::born;
 
 /// `EX_TEMPFAIL` of sysexits.h: try again later.
 const FOR_NOW: i32 = 75;
@@ -39,7 +40,12 @@ pub async fn hand_over(
         .stderr(Stdio::piped())
         // Whoever gives the message up does not leave it behind.
         .kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| trouble(format!("cannot be started: {error}"), false))?;
+    let started = born(|| {
+        let child = command.spawn()?;
+        Ok((child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0), child))
+    });
+    // Until the end of this function nobody else reaps it.
+    let (_kin, mut child) = started.map_err(|error| trouble(format!("cannot be started: {error}"), false))?;
     let ended = timeout_at(until, converse(&mut child, &composed.bytes)).await;
     let server = path.display().to_string();
     let (status, complaint) = ended

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use super::family::{born, buried};
 use super::program::Prepared;
 use super::tree::start_ticks;
+use crate::family::{Kin, born};
 use crate::run::{ProcessId, Status};
 
 /// A process that has begun and was not reaped.
@@ -18,7 +18,8 @@ use crate::run::{ProcessId, Status};
 pub struct Process {
     pub id: ProcessId,
     pub pid: Pid,
-    reaped: bool,
+    /// Until it is reaped.
+    kin: Option<Kin>,
 }
 
 /// The ends of a process that are watched.
@@ -57,7 +58,7 @@ pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)>
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    let mut child = born(|| {
+    let (kin, mut child) = born(|| {
         let child = command.spawn()?;
         Ok((Pid::from_child(&child).as_raw_nonzero().get(), child))
     })?;
@@ -65,7 +66,7 @@ pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)>
     let number = pid.as_raw_nonzero().get();
     // From here on it is ended with this value, whatever goes wrong.
     let id = ProcessId { pid: number, start_ticks: start_ticks(number).unwrap_or(0) };
-    let process = Process { id, pid, reaped: false };
+    let process = Process { id, pid, kin: Some(kin) };
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
     // The process cannot be reaped by anybody else, so its number is its own until we do.
@@ -87,8 +88,9 @@ impl Process {
 
     /// Takes what an ended process left. Must come last: afterwards its number may be somebody else's.
     pub fn reap(mut self) -> io::Result<Remains> {
-        self.reaped = true;
-        let (status, usage) = buried(self.id.pid, || wait4(self.pid, Patience::UntilItEnds))?;
+        let pid = self.pid;
+        let reap = || wait4(pid, Patience::UntilItEnds);
+        let (status, usage) = self.kin.take().map_or_else(reap, |kin| kin.buried(reap))?;
         let micros = |time: libc::timeval| {
             Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
         };
@@ -110,9 +112,10 @@ impl Process {
 impl Drop for Process {
     /// Whoever loses it, by a panic or because the daemon gives up, does not leave it behind.
     fn drop(&mut self) {
-        if !self.reaped {
+        if let Some(kin) = self.kin.take() {
             self.signal_group(Signal::KILL);
-            let _ = buried(self.id.pid, || wait4(self.pid, Patience::None));
+            // If it takes longer to end, it is reaped as an orphan.
+            let _ = kin.buried(|| wait4(self.pid, Patience::None));
         }
     }
 }

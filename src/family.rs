@@ -2,43 +2,64 @@
 //!
 //! The children of a process are one set, whoever in it starts them; so this is one, too.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
-use super::tree::stat;
-
 /// Held to read while a child comes or goes, and to write while strangers are looked for: in between it would not be known
 /// whose a number is.
 static GATE: RwLock<()> = RwLock::new(());
-static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// Children by number; one whose number was given out again before it was forgotten counts twice.
+static OWN: Mutex<BTreeMap<i32, u32>> = Mutex::new(BTreeMap::new());
 
 /// Ends of children come in swarms; orphans can wait for so long.
 const AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
-/// Starts a child that somebody of us will wait for.
-pub fn born<T>(start: impl FnOnce() -> io::Result<(i32, T)>) -> io::Result<T> {
+/// A child for which somebody waits, until this is dropped.
+#[derive(Debug)]
+pub struct Kin(i32);
+
+/// Starts a child that somebody will wait for; `start` says its number.
+pub fn born<T>(start: impl FnOnce() -> io::Result<(i32, T)>) -> io::Result<(Kin, T)> {
     let _gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
     let (pid, child) = start()?;
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
-    Ok(child)
+    *own().entry(pid).or_default() += 1;
+    Ok((Kin(pid), child))
 }
 
-/// Reaps a child of our own; its number may be another's as soon as `reap` has.
-pub fn buried<T>(pid: i32, reap: impl FnOnce() -> T) -> T {
-    let _gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
-    reap()
+impl Kin {
+    /// Reaps the child by `reap`; its number may be another's as soon as that has.
+    pub fn buried<T>(self, reap: impl FnOnce() -> T) -> T {
+        let _gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
+        drop(self);
+        reap()
+    }
+}
+
+impl Drop for Kin {
+    fn drop(&mut self) {
+        let mut own = own();
+        if let Some(count) = own.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                own.remove(&self.0);
+            }
+        }
+    }
+}
+
+fn own() -> MutexGuard<'static, BTreeMap<i32, u32>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has what jobs leave behind come to this process, and reaps it when it ends: there is nobody else where the daemon is the
-/// first process of a container. Never comes back by itself.
+/// first process of a container. Comes back only if it cannot.
 pub async fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut ends = signal(SignalKind::child())?;
@@ -51,15 +72,19 @@ pub async fn adopt_orphans() -> io::Result<()> {
 }
 
 fn reap_orphans() {
-    let is_zombie = |pid: &i32| stat(*pid).is_some_and(|stat| stat.state == 'Z');
-    let candidates: Vec<i32> = children().into_iter().filter(is_zombie).collect();
-    if candidates.is_empty() {
+    let children = children();
+    let has_strangers = || {
+        let own = own();
+        children.iter().any(|pid| !own.contains_key(pid))
+    };
+    if !has_strangers() {
         return;
     }
     let _gate = GATE.write().unwrap_or_else(PoisonError::into_inner);
-    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    for pid in candidates.into_iter().filter(|pid| !own.contains(pid)) {
-        if let Some(pid) = Pid::from_raw(pid) {
+    let own = own();
+    for pid in children.iter().filter(|pid| !own.contains_key(pid)) {
+        if let Some(pid) = Pid::from_raw(*pid) {
+            // One that lives is left alone.
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
     }
