@@ -251,12 +251,23 @@ pub struct Ended {
     pub output_bytes: u64,
     /// The first line of its output that `fail_on_output` fits, shortened.
     pub matched: Option<String>,
+    /// Limits that it did without, in words.
+    pub lacking: Option<String>,
 }
 
 impl Ended {
     /// An end of which nothing was measured.
     pub fn unmeasured(exit: Exit, at: Timestamp) -> Self {
-        Self { exit, at, duration: Duration::ZERO, cpu: None, max_rss: None, output_bytes: 0, matched: None }
+        Self {
+            exit,
+            at,
+            duration: Duration::ZERO,
+            cpu: None,
+            max_rss: None,
+            output_bytes: 0,
+            matched: None,
+            lacking: None,
+        }
     }
 }
 

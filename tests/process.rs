@@ -216,6 +216,8 @@ fn a_limit_that_is_not_required_is_left_out_and_said() {
     let warnings = place.json(&["check"])["warnings"].clone();
     assert!(warnings[0]["message"].as_str().unwrap().contains("would run without limits: cpu"), "{warnings}");
     assert_eq!(outputs(&place, &["job"])["job"], "50\n");
+    let detail = place.ended("job")["detail"].clone();
+    assert!(detail.as_str().unwrap().starts_with("without limits: cpu = \"50%\" needs a cgroup"), "{detail}");
     assert!(place.log().contains("of job goes on without limits: cpu = \"50%\" needs a cgroup"), "{}", place.log());
 }
 

@@ -62,7 +62,8 @@ fn describe(entry: &Entry, screen: &mut Screen) {
         let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
         fields.push(("reason", format!("{reason}{detail}")));
     } else if let Some(detail) = &entry.detail {
-        fields.push(("now", visible(detail)));
+        let name = if entry.outcome.is_some() { "note" } else { "now" };
+        fields.push((name, visible(detail)));
     }
     fields.push(("cause", entry.cause.word().to_owned()));
     fields.push((if entry.due.is_some() { "due" } else { "asked" }, screen.time(Time(entry.at))));

@@ -18,12 +18,18 @@ pub fn verdict_of_work(work: &Work, ended: &Ended) -> Verdict {
         Act::Http(_) | Act::Sql(_) | Act::Mail(_) => &[],
     };
     let verdict = judge(codes, ended);
-    match &ended.matched {
+    let verdict = match &ended.matched {
         Some(line) if verdict.is_success() => {
             Verdict::new(Outcome::Failed, Reason::OutputMatched, format!("its output has the line: {line}"))
         }
         Some(_) | None => verdict,
-    }
+    };
+    let Some(lacking) = &ended.lacking else {
+        return verdict;
+    };
+    let lacking = format!("without limits: {lacking}");
+    let detail = verdict.detail.map_or_else(|| lacking.clone(), |detail| format!("{detail}; {lacking}"));
+    Verdict { detail: Some(detail), ..verdict }
 }
 
 fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {

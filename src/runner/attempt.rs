@@ -54,7 +54,7 @@ impl Attempt<'_> {
     }
 
     async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
-        let Begun { process, ends, at, since, group, .. } = begun;
+        let Begun { process, ends, at, since, group, lacking, .. } = begun;
         let tree = Tree::new(process.pid, self.part, &self.tools.database);
         let mut life = match Life::new(tree, self.tools.census.clone(), group, ends, since, stops, &self.part.work) {
             Ok(life) => life,
@@ -101,7 +101,8 @@ impl Attempt<'_> {
             None => Used::default(),
         };
         let at = ended_at.unwrap_or_else(|| self.tools.clock.now());
-        Ended { at, duration, output_bytes: capture.total(), ..self.judge(ending, remains, used) }
+        let lacking = (!lacking.is_empty()).then(|| lacking.join("; "));
+        Ended { at, duration, output_bytes: capture.total(), lacking, ..self.judge(ending, remains, used) }
     }
 
     /// How it ended and what it used; the figures of a cgroup are of all that it started.

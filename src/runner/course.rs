@@ -56,7 +56,7 @@ pub async fn carry_steps(
     }
     let Walk { course, used, .. } = walk;
     let exit = ending.unwrap_or_else(|| Exit::Steps(course.into_failed()));
-    Ended { exit, at: tools.clock.now(), duration: since.elapsed(), matched: None, ..used }
+    Ended { exit, at: tools.clock.now(), duration: since.elapsed(), matched: None, lacking: None, ..used }
 }
 
 /// The steps of one attempt while they are carried out.
