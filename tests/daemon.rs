@@ -691,3 +691,14 @@ fn a_job_runs_after_others_and_names_their_runs() {
     });
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn a_character_is_whole_wherever_a_piece_ends() {
+    // The first piece in the ledger ends within the character.
+    let place = Place::new(&once("'head -c 65535 /dev/zero | tr \"\\0\" x; printf \"\\303\\251\\n\"'"));
+    let daemon = place.start();
+    assert_eq!(place.ended("job")["output_bytes"], 65538);
+    assert_eq!(daemon.stop(), Some(0));
+    let output = place.text(&["logs", "job"]);
+    assert!(output.ends_with("xé\n"), "{}", &output[output.len() - 20..]);
+}

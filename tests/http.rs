@@ -89,6 +89,7 @@ fn answers_are_judged() {
         ("redirect", url("/to?/ok"), ""),
         ("kept", format!("{}, expect_status = 307", url("/to?/ok")), ""),
         ("loop", url("/loop"), "redirected more than 10 times"),
+        ("away", url("/to?http://127.0.0.1:1/x"), "redirected to http://127.0.0.1:1/x: the connection was refused"),
         ("scheme", url("/to?https://127.0.0.1:1/x"), "redirected from http to https://127.0.0.1:1/x"),
         ("huge", url("/huge"), "the body is larger than 16777216 bytes"),
         ("endless", format!("{}, body_limit = '1MiB'", url("/endless")), "the body is larger than 1048576 bytes"),

@@ -288,6 +288,7 @@ fn what_is_wrong_with_steps_is_said_where_it_stands() {
     check(&format!("{sql}matrix = {{ x = [1] }}"), "{ x", "`matrix` makes steps of a command");
     check(&format!("{sql}user = 'nobody'"), "'nobody'", "`user` says nothing of `sql`, which has no process");
     let command = "command = 'x'\n";
+    check(&format!("{command}matrix = {{}}"), "{}", "there is no list in `matrix`");
     check(&format!("{command}matrix = {{ x = [1, 2, 1] }}"), "[1,", "`1` stands here twice");
     check(&format!("{command}matrix = {{ x = [1], X = [2] }}"), "X", "`x` and `X` are one variable");
     let message = "a value is part of a step's name: a line of at most 200 bytes";

@@ -94,12 +94,12 @@ fn news(printed: &[OutputPart], output: &[OutputPart]) -> Vec<OutputPart> {
     };
     let mut news = Vec::new();
     for part in output {
-        let before = printed.iter().find(|before| before.step == part.step);
+        let before = printed.iter().find(|before| (before.attempt, &before.step) == (part.attempt, &part.step));
         let last = before.and_then(|before| before.lines.iter().filter_map(offset).max());
         let is_new = |line: &&OutputLine| offset(line).is_some_and(|offset| last.is_none_or(|last| offset > last));
         let lines: Vec<OutputLine> = part.lines.iter().filter(is_new).cloned().collect();
         if !lines.is_empty() {
-            news.push(OutputPart { step: part.step.clone(), lines });
+            news.push(OutputPart { attempt: part.attempt, step: part.step.clone(), lines });
         }
     }
     news
@@ -108,8 +108,11 @@ fn news(printed: &[OutputPart], output: &[OutputPart]) -> Vec<OutputPart> {
 #[derive(Serialize)]
 struct PieceReport<'o> {
     run: RunId,
+    attempt: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'o str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_attempt: Option<i64>,
     stream: Stream,
     at: Time,
     text: String,
@@ -126,14 +129,56 @@ struct CutReport<'o> {
 fn print_json(run: RunId, output: &[OutputPart], screen: &mut Screen) {
     for part in output {
         let step = part.step.as_ref().map(|step| step.name.as_str());
+        let step_attempt = part.step.as_ref().map(|step| step.attempt);
         for line in &part.lines {
             match line {
                 OutputLine::Piece { stream, at, data, .. } => {
                     let text = visible_bytes(data);
-                    screen.value(&PieceReport { run, step, stream: *stream, at: Time(*at), text });
+                    screen.value(&PieceReport {
+                        run,
+                        attempt: part.attempt,
+                        step,
+                        step_attempt,
+                        stream: *stream,
+                        at: Time(*at),
+                        text,
+                    });
                 }
                 OutputLine::Cut { bytes } => screen.value(&CutReport { run, step, cut: *bytes }),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StepOutput;
+
+    /// Pieces of five bytes, at these offsets.
+    fn part(attempt: i64, step: Option<&str>, offsets: &[u64]) -> OutputPart {
+        let piece = |offset: &u64| OutputLine::Piece {
+            offset: *offset,
+            stream: Stream::Stdout,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            data: b"text\n".to_vec(),
+        };
+        let step = step.map(|name| StepOutput { number: 1, name: name.to_owned(), attempt: 1 });
+        OutputPart { attempt, step, lines: offsets.iter().map(piece).collect() }
+    }
+
+    #[test]
+    fn only_what_was_not_there_is_news() {
+        let check = |printed: OutputPart, output: OutputPart, expect: &[u64]| {
+            let (attempt, step) = (output.attempt, output.step.as_ref().map(|step| step.name.clone()));
+            let expect = if expect.is_empty() { vec![] } else { vec![part(attempt, step.as_deref(), expect)] };
+            assert_eq!(news(&[printed], &[output]), expect);
+        };
+        check(part(1, None, &[0, 5]), part(1, None, &[0, 5, 10]), &[10]);
+        check(part(1, None, &[0, 5]), part(1, None, &[0, 5]), &[]);
+        check(part(1, Some("a"), &[0, 5]), part(1, Some("b"), &[0]), &[0]);
+        // Another attempt begins anew.
+        check(part(1, None, &[0, 5]), part(2, None, &[0, 5, 10]), &[0, 5, 10]);
+        check(part(1, Some("a"), &[0, 5]), part(2, Some("a"), &[0]), &[0]);
     }
 }

@@ -19,8 +19,9 @@ pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, scre
             text.extend_from_slice(screen.dim(&format!("── {} ──", title(step))).as_bytes());
             text.push(b'\n');
         }
-        for line in &part.lines {
-            append(&mut text, line, raw, screen);
+        // Pieces end anywhere, also within a character.
+        for lines in part.lines.chunk_by(|one, other| is_piece(one) == is_piece(other)) {
+            append(&mut text, lines, raw, screen);
         }
         if !raw && text.last().is_some_and(|byte| *byte != b'\n') {
             text.push(b'\n');
@@ -35,18 +36,33 @@ fn title(step: &StepOutput) -> String {
     format!("{}{again}", visible(&step.name))
 }
 
-fn append(text: &mut Vec<u8>, line: &OutputLine, raw: bool, screen: &Screen) {
+fn is_piece(line: &OutputLine) -> bool {
     match line {
-        OutputLine::Piece { data, .. } if raw => text.extend_from_slice(data),
-        OutputLine::Piece { data, .. } => text.extend_from_slice(visible_bytes(data).as_bytes()),
-        OutputLine::Cut { .. } if raw => {}
-        OutputLine::Cut { bytes: cut } => {
-            if text.last().is_some_and(|byte| *byte != b'\n') {
-                text.push(b'\n');
+        OutputLine::Piece { .. } => true,
+        OutputLine::Cut { .. } => false,
+    }
+}
+
+/// Appends pieces that follow each other, or a cut.
+fn append(text: &mut Vec<u8>, lines: &[OutputLine], raw: bool, screen: &Screen) {
+    let mut written = Vec::new();
+    for line in lines {
+        match line {
+            OutputLine::Piece { data, .. } => written.extend_from_slice(data),
+            OutputLine::Cut { .. } if raw => {}
+            OutputLine::Cut { bytes: cut } => {
+                if text.last().is_some_and(|byte| *byte != b'\n') {
+                    text.push(b'\n');
+                }
+                let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
+                text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
             }
-            let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
-            text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
         }
+    }
+    if raw {
+        text.extend(written);
+    } else {
+        text.extend_from_slice(visible_bytes(&written).as_bytes());
     }
 }
 

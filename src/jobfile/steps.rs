@@ -79,7 +79,8 @@ impl RawSteps {
             _ => false,
         };
         if is_empty {
-            section.error("steps", value.span(), "there is no step in `steps`", None);
+            let help = "write steps.NAME = { command = \"…\" }, or steps = [\"./first\", \"./second\"]".to_owned();
+            section.error("steps", value.span(), "there is no step in `steps`", Some(help));
             return None;
         }
         Some(Self { list, in_turn: matches!(value.get_ref(), DeValue::Array(_)) })
@@ -168,9 +169,12 @@ impl RawStep {
                 Some(place) => needed.push(place),
                 None => {
                     let names = steps.list.iter().map(|step| step.name.value.as_str());
-                    let help = nearest(&need.value, names).map(|near| format!("did you mean \"{near}\"?"));
+                    let help = match nearest(&need.value, names.clone()) {
+                        Some(near) => format!("did you mean \"{near}\"?"),
+                        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+                    };
                     let message = format!("there is no step `{}`", need.value);
-                    said.error(&dotted(path, "needs"), need.span.clone(), message, help);
+                    said.error(&dotted(path, "needs"), need.span.clone(), message, Some(help));
                 }
             }
         }
@@ -196,6 +200,11 @@ impl RawMatrix {
             section.error("matrix", value.span(), message, Some("write matrix = { rate = [0.1, 0.01] }".to_owned()));
             return None;
         };
+        if table.is_empty() {
+            let help = "write matrix = { rate = [0.1, 0.01] }".to_owned();
+            section.error("matrix", value.span(), "there is no list in `matrix`", Some(help));
+            return None;
+        }
         let said = section.said();
         let errors = said.errors.len();
         let axes: Vec<_> = table.iter().filter_map(|(name, list)| axis(&path, name, list, said)).collect();
@@ -217,7 +226,7 @@ impl RawMatrix {
             section.error("matrix", value.span(), message, Some(help));
             return None;
         }
-        Some(Self { axes }).filter(|matrix| !matrix.axes.is_empty())
+        Some(Self { axes })
     }
 
     /// Every combination: the last name changes first.

@@ -32,6 +32,17 @@ pub fn verdict_of_work(work: &Work, ended: &Ended) -> Verdict {
     Verdict { detail: Some(detail), ..verdict }
 }
 
+/// Characters of a detail: it is a line on the screen and in the log, and what it is about may be of any length.
+const LONGEST_DETAIL: usize = 1000;
+
+/// The same on one line that somebody reads.
+fn shortened(detail: &str) -> String {
+    match detail.char_indices().nth(LONGEST_DETAIL) {
+        Some((end, _)) => format!("{}…", &detail[..end]),
+        None => detail.to_owned(),
+    }
+}
+
 fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {
     let (outcome, reason, detail) = match &ended.exit {
         Exit::Done | Exit::Steps(None) => return Verdict::SUCCESS,
@@ -55,7 +66,7 @@ fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {
             return Verdict { outcome: verdict.outcome, reason: verdict.reason, detail };
         }
     };
-    Verdict::new(outcome, reason, detail)
+    Verdict::new(outcome, reason, shortened(&detail))
 }
 
 fn left(status: Status) -> String {
@@ -64,5 +75,17 @@ fn left(status: Status) -> String {
         Status::Signal(signal) => format!("ended by {}", signal_name(signal)),
         Status::Unknown => "its end could not be learned".to_owned(),
         Status::Cancelled => "what was under way was dropped".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_is_no_longer_than_anybody_reads() {
+        assert_eq!(shortened("exit status 1"), "exit status 1");
+        let long = shortened(&"ü".repeat(5_000_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_DETAIL + 1, true));
     }
 }

@@ -29,7 +29,7 @@ pub const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// background that keeps the pipes open, and that does not hold the run.
 const LINGER: Duration = Duration::from_millis(200);
 /// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
-const MOST_PENDING: usize = 4;
+pub const MOST_PENDING: usize = 4;
 /// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
 const LAST_READS: usize = 16;
 /// Looks in a row that must find nobody.
@@ -317,6 +317,11 @@ impl Life {
             Some(survivor) => {
                 self.found_nobody = 0;
                 self.survivor = Some(survivor);
+            }
+            // They have ended since they were seen, and may have forked before.
+            None if !members.is_empty() => {
+                self.found_nobody = 0;
+                self.look();
             }
             None => {
                 self.found_nobody += 1;

@@ -1,6 +1,7 @@
 //! How is work without a process carried out? On the runtime itself, within the same bounds as a command: its time, its
 //! output, a stop.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -9,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::Capture;
 use super::door::Stop;
-use super::life::FLUSH_AFTER;
+use super::life::{FLUSH_AFTER, MOST_PENDING};
 use super::part::Part;
 use super::tools::Tools;
 use crate::clock::instant;
-use crate::run::{Ended, Exit, Reason, Status, Stream};
+use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
 
 /// Lines that wait to be kept; who writes more waits.
 const LINES: usize = 256;
@@ -82,6 +83,7 @@ where
     let mut ending: Option<Exit> = None;
     let mut time_is_up = part.work.timeout.map(|timeout| since + timeout);
     let mut flush_at: Option<Instant> = None;
+    let mut outbox: VecDeque<OutputPiece> = VecDeque::new();
     let result = loop {
         tokio::select! {
             biased;
@@ -102,18 +104,25 @@ where
                 cancelled.cancel();
                 time_is_up = Some(instant() + part.work.kill_after);
             }
-            Some((stream, line)) = lines_out.recv() => {
+            Ok(room) = tools.pieces.reserve(), if !outbox.is_empty() => {
+                if let Some(piece) = outbox.pop_front() {
+                    room.send(piece);
+                }
+            }
+            // Where the ledger takes nothing, the work waits; its time goes on.
+            Some((stream, line)) = lines_out.recv(), if outbox.len() < MOST_PENDING => {
                 capture.push(stream, tools.clock.now(), &line);
-                tools.hand_on(capture.take_ready()).await;
+                outbox.extend(capture.take_ready());
                 flush_at = flush_at.or_else(|| Some(instant() + FLUSH_AFTER));
             }
-            () = until(flush_at) => {
+            () = until(flush_at), if outbox.len() < MOST_PENDING => {
                 flush_at = None;
-                tools.hand_on(capture.flush()).await;
+                outbox.extend(capture.flush());
             }
             result = &mut work => break Some(result),
         }
     };
+    tools.hand_on(outbox).await;
     while let Ok((stream, line)) = lines_out.try_recv() {
         capture.push(stream, tools.clock.now(), &line);
     }

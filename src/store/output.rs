@@ -8,7 +8,7 @@ use super::open::Reader;
 use crate::run::{RunId, Stream};
 
 const PIECES: &str = "
-SELECT step, step_attempt, \"offset\", stream, at, data FROM output
+SELECT attempt, step, step_attempt, \"offset\", stream, at, data FROM output
 WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)
 ORDER BY step, step_attempt, \"offset\"";
 
@@ -20,6 +20,8 @@ WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)";
 /// What one part of a run wrote: all of it, or an attempt of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputPart {
+    /// Of the run.
+    pub attempt: i64,
     /// None: the run has no steps.
     pub step: Option<StepOutput>,
     pub lines: Vec<OutputLine>,
@@ -64,11 +66,12 @@ impl Reader {
             let name = known.and_then(|row| row.get::<Option<String>, _>("name"));
             let name = name.unwrap_or_else(|| key.0.to_string());
             let step = (key.0 > 0).then_some(StepOutput { number: key.0, name, attempt: key.1 });
-            Some(OutputPart { step, lines: lines(rows, written.or(whole)) })
+            Some(OutputPart { attempt: rows.first()?.get("attempt"), step, lines: lines(rows, written.or(whole)) })
         };
         let parts: Vec<OutputPart> = rows.chunk_by(|one, other| part(one) == part(other)).filter_map(of_part).collect();
         if parts.is_empty() && total > 0 {
-            return Ok(vec![OutputPart { step: None, lines: vec![OutputLine::Cut { bytes: total }] }]);
+            let lines = vec![OutputLine::Cut { bytes: total }];
+            return Ok(vec![OutputPart { attempt: 1, step: None, lines }]);
         }
         Ok(parts)
     }

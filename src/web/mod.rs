@@ -101,7 +101,8 @@ impl Web {
     pub async fn ask(&self, ask: &Ask, url: &Url) -> Result<Answer, Trouble> {
         let mut turn = Turn::first(ask, url);
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.client.execute(turn.request(ask)).await.map_err(Trouble::of)?;
+            let response = self.client.execute(turn.request(ask)).await;
+            let response = response.map_err(|error| turn.trouble(error, url))?;
             match redirect(&response).filter(|_| ask.follow_redirects) {
                 Some(location) => turn.follow(response.status(), location?)?,
                 None => return Ok(Answer { response, left: ask.body_limit, limit: ask.body_limit }),
@@ -143,6 +144,12 @@ struct Turn {
 impl Turn {
     fn first(ask: &Ask, url: &Url) -> Self {
         Self { url: url.clone(), method: ask.method.clone(), has_body: ask.body.is_some(), is_away: false }
+    }
+
+    /// Why there is no answer, and from where there is none.
+    fn trouble(&self, error: reqwest::Error, asked: &Url) -> Trouble {
+        let why = Trouble::of(error);
+        if self.url == *asked { why } else { Trouble::Away { to: self.url.to_string(), why: Box::new(why) } }
     }
 
     fn request(&self, ask: &Ask) -> Request {

@@ -29,6 +29,8 @@ pub enum Trouble {
     Redirects(usize),
     #[error("redirected from {from} to {location}, which is not followed to another scheme: write that address")]
     Scheme { from: String, location: String },
+    #[error("redirected to {to}: {why}")]
+    Away { to: String, why: Box<Self> },
     #[error("redirected to something that is no address")]
     Location,
     #[error("the body is larger than {0} bytes: body_limit says how much is read")]
