@@ -359,7 +359,8 @@ impl Core {
             }
             let running = self.planner.running();
             if running > 0 {
-                tracing::warn!("{running} runs are being ended");
+                let are = if running == 1 { "run is" } else { "runs are" };
+                tracing::warn!("{running} {are} being ended");
             }
         }
         let decision = self.planner.handle_drain(drain);
