@@ -9,14 +9,16 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use punctual::clock::Clock;
 use punctual::job::{Job, Steps, Task};
+use punctual::keeper::{connect, keep_in_this_process};
 use punctual::plan::{Action, Decision, Lapse, Planner};
-use punctual::runner::{Cgroups, Door, Event, NoLedger, Order, Runner, Surroundings};
+use punctual::runner::{Cgroups, Door, Event, Ledgered, NoLedger, Order, Runner, Surroundings, Takeover};
 use punctual::store::{Answer, HistoryFilter, Store, Writer};
 use support::{Bundled, read};
 use tokio::sync::mpsc;
@@ -45,7 +47,7 @@ async fn round_of_runs() -> Duration {
     let clock = Clock::System;
     let (jobs, due) = jobs(clock.now());
     let store = Store::prepare(&folder.path().join("punctual.db")).unwrap().open("bench", "boot").await.unwrap();
-    let (writer, writer_end, answers) = Writer::new(&store, PLACES);
+    let (writer, writer_end, answers, recorded) = Writer::new(&store, PLACES);
     let memory = store.memory(due - SignedDuration::from_secs(1), &Bundled).await.unwrap();
     let (planner, first) = Planner::restore(&jobs, PLACES, memory, due - SignedDuration::from_secs(1));
     let surroundings = Surroundings {
@@ -56,7 +58,14 @@ async fn round_of_runs() -> Duration {
         cgroups: Cgroups::of_this_process(),
         facts: Arc::new(NoLedger),
     };
-    let (door, runner, events) = Runner::new(clock, surroundings, writer.pieces.clone()).unwrap();
+    let (line, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let kept = clock.clone();
+    std::thread::spawn(move || keep_in_this_process(kept, Path::new("/proc/self/exe"), theirs).unwrap());
+    let (keeper, switchboard, _) = connect(line).await.unwrap();
+    let speaking = tokio::spawn(switchboard.run());
+    let ledgered = Ledgered { pieces: writer.pieces.clone(), recorded };
+    let takeover = Takeover { keeper, estates: BTreeMap::new() };
+    let (door, runner, events) = Runner::new(clock, surroundings, ledgered, takeover).unwrap();
     let (writing, running) = (tokio::spawn(writer_end.run()), tokio::spawn(runner.run()));
     let mut bench = Loop { planner, writer, answers, door, events, uncommitted: 0, ended: 0, due };
     bench.commit(first).await;
@@ -72,6 +81,7 @@ async fn round_of_runs() -> Duration {
     let took = begin.elapsed();
     drop(bench);
     running.await.unwrap();
+    speaking.await.unwrap().unwrap();
     writing.await.unwrap();
     let filter = HistoryFilter { limit: u32::MAX, ..HistoryFilter::default() };
     let entries = store.reader.history(&filter).await.unwrap();

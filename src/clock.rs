@@ -73,6 +73,13 @@ pub fn instant() -> Instant {
     Instant::now()
 }
 
+/// Time since the machine booted, suspend not included: what is measured from one program to the one that takes its place.
+pub fn uptime() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 fn whole_microseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }

@@ -6,20 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
 
 /// Held to read while a child comes or goes, and to write while strangers are looked for: in between it would not be known
 /// whose a number is.
 static GATE: RwLock<()> = RwLock::new(());
 /// Children by number; one whose number was given out again before it was forgotten counts twice.
 static OWN: Mutex<BTreeMap<i32, u32>> = Mutex::new(BTreeMap::new());
-
-/// Ends of children come in swarms; orphans can wait for so long.
-const AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
 /// A child for which somebody waits, until this is dropped.
 #[derive(Debug)]
@@ -29,11 +23,16 @@ pub struct Kin(i32);
 pub fn born<T>(start: impl FnOnce() -> io::Result<(i32, T)>) -> io::Result<(Kin, T)> {
     let _gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
     let (pid, child) = start()?;
-    *own().entry(pid).or_default() += 1;
-    Ok((Kin(pid), child))
+    Ok((Kin::of(pid), child))
 }
 
 impl Kin {
+    /// A child that is there already.
+    pub fn of(pid: i32) -> Self {
+        *own().entry(pid).or_default() += 1;
+        Self(pid)
+    }
+
     /// Reaps the child by `reap`; its number may be another's as soon as that has.
     pub fn buried<T>(self, reap: impl FnOnce() -> T) -> T {
         let _gate = GATE.read().unwrap_or_else(PoisonError::into_inner);
@@ -58,20 +57,14 @@ fn own() -> MutexGuard<'static, BTreeMap<i32, u32>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has what jobs leave behind come to this process, and reaps it when it ends: there is nobody else where the daemon is the
-/// first process of a container. Comes back only if it cannot.
-pub async fn adopt_orphans() -> io::Result<()> {
-    set_child_subreaper(Some(rustix::process::getpid()))?;
-    let mut ends = signal(SignalKind::child())?;
-    while ends.recv().await.is_some() {
-        sleep(AT_MOST_EVERY).await;
-        // What it does takes no longer than a read of some small files.
-        reap_orphans();
-    }
-    Ok(())
+/// Has what jobs leave behind come to this process when its own parent ends: there is nobody else where it is the first
+/// process of a container.
+pub fn take_in_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-fn reap_orphans() {
+/// Reaps children that have ended and for which nobody waits. It takes no longer than a read of some small files.
+pub fn reap_orphans() {
     let children = children();
     let has_strangers = || {
         let own = own();

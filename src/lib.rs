@@ -18,6 +18,7 @@
 //! | 6 | [`web`] | how is an address asked? the one HTTP client and its rules |
 //! | 6 | [`clock`] | what time is it, and how do we wait for a time? |
 //! | 6 | [`configuration`] | what do the file, the environment and the flags make together? |
+//! | 7 | [`keeper`] | who starts commands, and keeps what they leave until it is in the ledger? |
 //! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
@@ -39,6 +40,7 @@ pub mod family;
 pub mod files;
 pub mod job;
 pub mod jobfile;
+pub mod keeper;
 pub mod mail;
 pub mod plan;
 pub mod readiness;

@@ -7,5 +7,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|verb| verb == punctual::runner::SHIM) {
         return punctual::runner::shim();
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == punctual::keeper::PROTOCOL_QUESTION) {
+        println!("{}", punctual::keeper::PROTOCOL);
+        return ExitCode::SUCCESS;
+    }
     punctual::cli::run(std::env::args_os())
 }

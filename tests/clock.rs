@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use punctual::clock::{Clock, ManualClock};
 use punctual::daemon::{Demand, Setup, run};
 use punctual::settings::Flags;
-use support::{Place, wait};
+use support::{Place, own_keeper, wait};
 use tokio::sync::mpsc;
 
 /// A daemon in this process, on a clock of its own.
@@ -36,6 +36,7 @@ impl<'p> Simulated<'p> {
             environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
             clock: Clock::Manual(clock.clone()),
             complain: |_| {},
+            keeper: own_keeper(&Clock::Manual(clock.clone())),
         };
         let daemon = std::thread::Builder::new().spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -408,6 +408,9 @@ impl Ledger {
             due: row.due,
             state: row.state,
             tried: row.tried.clone().filter(|_| row.state == State::Waiting),
+            attempts: row.attempts,
+            started: None,
+            goes_on: false,
         });
         Memory {
             highest: self.rows.keys().last().map_or(0, |run| run.0),
@@ -439,6 +442,8 @@ enum Op {
         file: usize,
         down: Duration,
         boot: bool,
+        /// Whether what runs goes on, because the keeper is still there.
+        kept: bool,
     },
     Reload(usize),
     /// Another daemon takes the next instant of a job, a moment before this one.
@@ -456,7 +461,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         5 => (0usize..8).prop_map(Op::End),
         2 => Just(Op::Commit),
         2 => any::<bool>().prop_map(Op::Delay),
-        2 => (0usize..4, long, any::<bool>()).prop_map(|(file, down, boot)| Op::Crash { file, down, boot }),
+        2 => (0usize..4, long, any::<bool>(), any::<bool>())
+            .prop_map(|(file, down, boot, kept)| Op::Crash { file, down, boot, kept }),
         2 => (0usize..4).prop_map(Op::Reload),
         1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
@@ -578,6 +584,10 @@ impl Driver {
                 let decision = self.planner.handle_started(launch.run, self.now, None);
                 self.take(decision);
             }
+            Action::GoOn(launch) => {
+                assert!(self.running.contains(&launch.run), "{} went on without being there", launch.run);
+                self.going.insert(launch.run, launch.job);
+            }
             Action::Stop { run, .. } | Action::Kill { run, .. } => {
                 let at = self.running.iter().position(|r| *r == run);
                 if let Some(at) = at {
@@ -667,12 +677,12 @@ impl Driver {
                     self.commit();
                 }
             }
-            Op::Crash { file, down, boot } => {
+            Op::Crash { file, down, boot, kept } => {
                 self.now += down;
                 if boot {
                     self.ledger.boots = 0;
                 }
-                self.restart(file);
+                self.restart(file, kept && !boot);
             }
             Op::Reload(file) if !self.drained => {
                 self.file = file;
@@ -690,15 +700,23 @@ impl Driver {
         }
     }
 
-    fn restart(&mut self, file: usize) {
+    fn restart(&mut self, file: usize, kept: bool) {
         // What was decided but not committed never was.
         self.pending.clear();
-        self.running.clear();
+        if !kept {
+            self.running.clear();
+        }
         self.going.clear();
         self.delays = false;
         self.drained = false;
         self.file = file;
-        let memory = self.ledger.memory(self.now);
+        let mut memory = self.ledger.memory(self.now);
+        for run in &mut memory.open {
+            run.goes_on = self.running.contains(&run.run);
+            assert!(!run.goes_on || run.state == State::Running, "what runs is in the ledger as running");
+        }
+        // What ended without being recorded is recorded when it is asked for again.
+        self.running.retain(|run| memory.open.iter().any(|open| open.run == *run));
         let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
         self.ledger.boots += 1;
         self.planner = planner;
@@ -741,7 +759,7 @@ impl Driver {
 
     /// Every instant of every definition is in the ledger exactly once.
     fn balance(&mut self) {
-        self.restart(self.file);
+        self.restart(self.file, false);
         self.commit();
         let mut rows: BTreeMap<&JobName, Vec<(RunId, &Row)>> = BTreeMap::new();
         for (run, row) in &self.ledger.rows {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use punctual::clock::Clock;
 use punctual::configuration::Configuration;
+use punctual::keeper::connect;
 use punctual::run::{Cause, Exit, Reason, RunId, Stream};
-use punctual::runner::{Cgroups, Event, NoLedger, Order, Runner, Surroundings};
+use punctual::runner::{Cgroups, Event, Ledgered, NoLedger, Order, Runner, Surroundings, Takeover};
 use punctual::settings::Flags;
 use serde_json::Value;
-use support::{Place, is_alive, pids, wait};
+use support::{Place, is_alive, own_keeper, pids, wait};
 use tokio::sync::mpsc;
 
 /// A job that is due at the daemon's start and never again.
@@ -351,11 +352,17 @@ async fn carry(place: &Place, cgroups: Cgroups) -> (punctual::run::Ended, String
         facts: Arc::new(NoLedger),
     };
     let (pieces, mut pieces_out) = mpsc::channel(100);
-    let (door, runner, mut events) = Runner::new(clock, surroundings, pieces).unwrap();
+    let (_recorded, recorded_out) = mpsc::channel(1);
+    let (keeper, switchboard, _) = connect(own_keeper(&clock)).await.unwrap();
+    let ledgered = Ledgered { pieces, recorded: recorded_out };
+    let takeover = Takeover { keeper, estates: BTreeMap::new() };
+    let (door, runner, mut events) = Runner::new(clock, surroundings, ledgered, takeover).unwrap();
+    let speaking = tokio::spawn(switchboard.run());
     let job = configuration.checked.jobs[0].clone();
     door.start(Order { run: RunId(5), attempt: 1, cause: Cause::Manual, due: now, job }).await;
     drop(door);
     runner.run().await;
+    speaking.await.unwrap().unwrap();
     let mut output = Vec::new();
     while let Ok(piece) = pieces_out.try_recv() {
         assert_eq!(piece.stream, Stream::Stdout, "{}", String::from_utf8_lossy(&piece.data));
@@ -376,7 +383,8 @@ fn living_in(folder: &Path) -> Vec<(i32, String)> {
     let here = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
     let shown =
         |pid: i32| (pid, fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " "));
-    numbers.filter(here).map(shown).collect()
+    // The scheduler is there to stay.
+    numbers.filter(here).map(shown).filter(|(_, line)| !line.contains("--kept")).collect()
 }
 
 /// Children of a process that nobody has reaped.

@@ -74,6 +74,9 @@ pub struct DaemonArguments {
     /// For how long a stopping daemon lets runs finish [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub stop_grace: Option<String>,
+    /// It is the scheduler, whose keeper is at the other end of its standard input
+    #[arg(long, hide = true)]
+    pub kept: bool,
 }
 
 #[derive(Debug, Args)]

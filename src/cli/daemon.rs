@@ -1,6 +1,12 @@
 //! `punctual daemon`: runs in the foreground until it is told to stop.
 
+use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::stdio::{dup2_stdin, stdin};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -13,8 +19,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
-use crate::family::adopt_orphans;
-use crate::runner::drop_heritage;
+use crate::keeper::drop_heritage;
 use crate::settings::Flags;
 
 /// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.
@@ -22,9 +27,16 @@ const WORKERS: usize = 2;
 /// Signals that wait to be looked at.
 const DEMANDS: usize = 8;
 
-pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
+/// Becomes the keeper, whose scheduler is started with the same arguments and this one; the answer is its exit code.
+pub fn keep() -> std::io::Result<u8> {
     // Before there is any thread.
-    drop_heritage().map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
+    drop_heritage()?;
+    crate::keeper::keep(std::env::args_os().collect(), "--kept")
+}
+
+/// Runs the scheduler.
+pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
+    let keeper = take_line().map_err(|error| Refusal::chain(Done::Misused, &error))?;
     init_log(screen.colors_errors());
     let state = state_folder(global)?;
     refuse_what_is_no_text(&state)?;
@@ -40,6 +52,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         environment: environment(),
         clock: Clock::System,
         complain: complain_in_the_log,
+        keeper,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -52,7 +65,6 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         tokio::select! {
             result = run_daemon(setup, demands_out) => result,
             error = listening => Err(StartError::Io(error)),
-            Err(error) = adopt_orphans() => Err(StartError::Io(error)),
         }
     });
     match result {
@@ -65,6 +77,19 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         Err(error @ StartError::Configuration(_)) => Err(Refusal::chain(Done::Failed, &error)),
         Err(error) => Err(Refusal::chain(Done::Unreachable, &error)),
     }
+}
+
+/// The line to the keeper, which is at the other end of standard input. Nobody else is to have it; and without a keeper there
+/// is nothing left to do.
+fn take_line() -> std::io::Result<UnixStream> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It was started by a path that says nothing.
+    rustix::thread::set_name(c"punctual")?;
+    let line = fcntl_dupfd_cloexec(stdin(), 3)?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    // What is no socket is told from one by its first question.
+    rustix::net::sockopt::socket_type(&line)?;
+    Ok(line.into())
 }
 
 /// What is not UTF-8 would be left out silently, or stand wrongly in a job's environment.

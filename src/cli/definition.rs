@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::screen::{bytes, span, visible};
 use crate::job::{
-    Act, Address, Body, CommandLine, Job, JobName, Limits, Mail, Needs, OutputPattern, Overlap, Standing, Step, Steps,
+    Act, Address, Body, CommandLine, Job, JobName, Limits, Mail, Needs, OnLost, OutputPattern, Overlap, Standing, Step, Steps,
     Task, Timing, Work,
 };
 use crate::report::Seconds;
@@ -34,6 +34,7 @@ pub fn definition(job: &Job) -> Value {
         "dst_fold": timing.and_then(|timing| timing.timetable.place.fold).and_then(Fold::word),
         "overlap": job.rules.overlap.word(),
         "queue_limit": queue_limit(job),
+        "on_lost": job.rules.on_lost.word(),
         "pool": job.rules.pools,
         "after": job.rules.after,
         "retries": job.rules.retries.most,
@@ -194,6 +195,9 @@ pub fn fields(job: &Job) -> Vec<(&'static str, String)> {
     fields.extend(task_fields(&job.task));
     fields.push(("overlap", job.rules.overlap.word().to_owned()));
     fields.extend(queue_limit(job).map(|limit| ("queue_limit", limit.to_string())));
+    if job.rules.on_lost != OnLost::Kill {
+        fields.push(("on_lost", job.rules.on_lost.word().to_owned()));
+    }
     if !job.rules.pools.is_empty() {
         fields.push(("pool", visible(&job.rules.pools.join(", "))));
     }

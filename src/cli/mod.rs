@@ -92,6 +92,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return done.into();
         }
     };
+    if let Some(Verb::Daemon(verb)) = &arguments.verb
+        && !verb.kept
+    {
+        return daemon::keep().map_or_else(
+            |error| {
+                Screen::new(arguments.color, arguments.json).complain(&format!("the daemon cannot begin: {error}"));
+                Done::Unreachable.into()
+            },
+            ExitCode::from,
+        );
+    }
     let mut screen = Screen::new(arguments.color, arguments.json);
     let answer = dispatch(&arguments, &mut screen);
     let done = answer.unwrap_or_else(|refusal| {

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::journal;
 use super::reread::{Reread, Rereading};
-use super::service::{self, StatusLine, is_service, watchdog_interval};
+use super::service::{Overseer, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
-use crate::run::Reason;
+use crate::run::{AttemptId, Reason, RunId};
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Writer};
 
@@ -62,7 +62,7 @@ pub struct Core {
     pub head: watch::Sender<Option<Timestamp>>,
     /// How often the clock was set.
     pub clock_sets: watch::Sender<u64>,
-    pub status_line: StatusLine,
+    pub overseer: Overseer,
     pub state: LoopState,
 }
 
@@ -158,10 +158,10 @@ impl Core {
                 // The loop's own condition looks at the time.
                 Turn::GivesUp => {}
                 Turn::Alive => {
-                    service::alive();
+                    self.overseer.alive().await;
                     alive_at = watchdog.map(|every| instant() + every);
                 }
-                Turn::ShowStatus => self.show_status(),
+                Turn::ShowStatus => self.show_status().await,
             }
         }
         let unclosed = self.state.uncommitted + self.planner.running();
@@ -271,6 +271,7 @@ impl Core {
         }
         for record in &decision.records {
             journal::record(record);
+            self.let_go(record).await;
         }
         if !refused.is_empty() {
             let refused: Vec<_> = refused.into_iter().collect();
@@ -284,14 +285,35 @@ impl Core {
             Action::Start(launch) => {
                 let run = launch.run;
                 self.door.start(Order::from(launch)).await;
-                // It was decided on before the end was demanded, which did not reach it.
-                match self.state.drain {
-                    None | Some(Drain::Finish) => {}
-                    Some(drain) => self.door.stop(run, Reason::Shutdown, drain == Drain::Kill).await,
-                }
+                self.stop_if_ending(run).await;
+            }
+            Action::GoOn(launch) => {
+                let run = launch.run;
+                self.door.go_on(Order::from(launch)).await;
+                self.stop_if_ending(run).await;
             }
             Action::Stop { run, reason } => self.door.stop(run, reason, false).await,
             Action::Kill { run, reason } => self.door.stop(run, reason, true).await,
+        }
+    }
+
+    /// A run may have been decided on before the end was demanded, which did not reach it.
+    async fn stop_if_ending(&self, run: RunId) {
+        match self.state.drain {
+            None | Some(Drain::Finish) => {}
+            Some(drain) => self.door.stop(run, Reason::Shutdown, drain == Drain::Kill).await,
+        }
+    }
+
+    /// What the ledger has, nobody needs to hold for it any more.
+    async fn let_go(&self, record: &Record) {
+        match record {
+            Record::Closed(closing) => self.door.run_recorded(closing.run).await,
+            Record::Attempted(attempted) => {
+                self.door.recorded(AttemptId::whole(attempted.run, attempted.attempt)).await;
+            }
+            Record::Step(note) if note.end.is_some() => self.door.recorded(note.id).await,
+            _ => {}
         }
     }
 
@@ -334,7 +356,7 @@ impl Core {
             return self.drain(Drain::Kill).await;
         }
         let grace = self.configuration.settings.stop_grace;
-        service::stopping(grace + self.longest_kill() + GIVE_UP_AFTER);
+        self.overseer.stopping(grace + self.longest_kill() + GIVE_UP_AFTER).await;
         self.state.grace_ends = Some(instant() + grace);
         let running = self.planner.running();
         if running > 0 {
@@ -367,7 +389,7 @@ impl Core {
         self.commit(decision).await;
     }
 
-    fn show_status(&mut self) {
+    async fn show_status(&mut self) {
         let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
         let status = format!(
             "{} jobs, {} running, {} waiting, {next}",
@@ -375,7 +397,7 @@ impl Core {
             self.planner.running(),
             self.planner.waiting()
         );
-        self.status_line.show(status);
+        self.overseer.show(status).await;
         self.state.status_at = instant() + STATUS_EVERY;
     }
 }

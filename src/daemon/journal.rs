@@ -46,7 +46,7 @@ pub fn record(record: &Record) {
                 "{job} {outcome} {which}: {why}"
             );
         }
-        Record::Closed(closing) if closing.outcome == Outcome::Lost => {
+        Record::Closed(closing) if closing.outcome == Outcome::Lost && closing.ended.is_none() => {
             tracing::warn!(
                 run = closing.run.0,
                 outcome = "lost",

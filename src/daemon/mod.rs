@@ -9,9 +9,11 @@ mod lock;
 mod log;
 mod reread;
 mod service;
+mod takeover;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,9 +23,10 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::keeper::{Client, Kept, Switchboard, connect};
 use crate::plan::{Decision, Planner, Record};
-use crate::run::{EventKind, EventNote};
-use crate::runner::{Cgroups, Runner, Surroundings, boot_id, end_survivors};
+use crate::run::{EventKind, EventNote, RunId};
+use crate::runner::{Cgroups, Estate, Ledgered, Runner, Surroundings, Takeover, boot_id};
 use crate::settings::Flags;
 use crate::store::{OpenError, Store, Writer};
 
@@ -36,7 +39,7 @@ use lock::Lock;
 pub use lock::{Holder, LockError, holder};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
-use service::StatusLine;
+use service::Overseer;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -47,6 +50,8 @@ pub struct Setup {
     pub clock: Clock,
     /// What tells people that a file that was read again is wrong.
     pub complain: fn(&Configuration),
+    /// The line to the keeper.
+    pub keeper: UnixStream,
 }
 
 /// Why a daemon cannot start.
@@ -89,10 +94,16 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         return Err(StartError::WrongFile(Box::new(configuration)));
     }
     configuration.checked.put_into_force();
-    service::move_into_leaf();
+    let line = connect(setup.keeper.try_clone()?).await?;
     let database = configuration.settings.database_in(&setup.state);
     let is_new = !database.exists();
-    let opened = open_ledger(&database, &configuration.path, started).await;
+    let holder = Holder {
+        pid: line.0.keeper(),
+        since: started,
+        config: configuration.path.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let opened = open_ledger(&database, &holder).await;
     if is_new
         && let Err(error) = &opened
         && !matches!(error, StartError::Lock(LockError::Held(_) | LockError::HeldBySomebody))
@@ -100,21 +111,15 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         take_back(&database);
     }
     let (store, _lock) = opened?;
-    let result = serve(setup, configuration, store.clone(), demands).await;
+    let result = serve(setup, configuration, store.clone(), demands, line).await;
     store.close().await;
     result
 }
 
 /// Locks the ledger and opens it for writing.
-async fn open_ledger(database: &Path, config: &Path, since: Timestamp) -> Result<(Arc<Store>, Lock), StartError> {
+async fn open_ledger(database: &Path, holder: &Holder) -> Result<(Arc<Store>, Lock), StartError> {
     let store = Store::prepare(database)?;
-    let holder = Holder {
-        pid: i32::try_from(std::process::id()).unwrap_or(0),
-        since,
-        config: config.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let lock = Lock::acquire(database, &holder)?;
+    let lock = Lock::acquire(database, holder)?;
     let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Arc::new(store.open(&host, &boot_id()?).await?), lock))
 }
@@ -133,13 +138,14 @@ async fn serve(
     configuration: Configuration,
     store: Arc<Store>,
     demands: mpsc::Receiver<Demand>,
+    (keeper, switchboard, kept): (Client, Switchboard, Vec<Kept>),
 ) -> Result<(), StartError> {
-    end_what_was_lost(&store).await?;
     let cgroups = Cgroups::of_this_process();
-    cgroups.sweep();
+    cgroups.sweep(&kept.iter().map(|kept| kept.id).collect::<Vec<_>>());
+    let estates = takeover::estates(&store, &configuration.checked.jobs, kept).await?;
     let clock = setup.clock.clone();
-    let (planner, first) = plan(&configuration, &store, &clock).await?;
-    let (writer, writer_end, answers) = Writer::new(&store, configuration.settings.max_running);
+    let (planner, first) = plan(&configuration, &store, &estates, &clock).await?;
+    let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: setup.environment.clone(),
         program: std::env::current_exe().unwrap_or_default(),
@@ -148,7 +154,9 @@ async fn serve(
         cgroups,
         facts: Arc::new(Ledger(store.reader.clone())),
     };
-    let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
+    let ledgered = Ledgered { pieces: writer.pieces.clone(), recorded };
+    let takeover = Takeover { keeper: keeper.clone(), estates };
+    let (door, runner, events) = Runner::new(clock.clone(), surroundings, ledgered, takeover)?;
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let refresh = Arc::new(Notify::new());
@@ -156,6 +164,8 @@ async fn serve(
         Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out, refresh.clone())
             .await?;
     greet(&configuration, &store);
+    let overseer = Overseer::new(keeper);
+    overseer.ready().await;
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -172,12 +182,13 @@ async fn serve(
         refresh,
         head,
         clock_sets,
-        status_line: StatusLine::default(),
+        overseer,
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(writer_end.run());
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
+    tasks.spawn(speak(switchboard));
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
         // Each of them ends only after the core has.
@@ -196,7 +207,6 @@ fn greet(configuration: &Configuration, store: &Store) {
     let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
     let (file, ledger) = (configuration.path.display(), store.path.display());
     tracing::info!("punctual {version} runs {jobs} of {file}, ledger {ledger}");
-    service::ready();
 }
 
 /// How the file, or what it depends on, is read anew while the daemon runs.
@@ -234,22 +244,15 @@ async fn wait_for_all(tasks: &mut JoinSet<()>) {
     }
 }
 
-/// What still lives of runs of a daemon that died is ended before they are closed as lost.
-async fn end_what_was_lost(store: &Store) -> Result<(), StartError> {
-    let boot = boot_id()?;
-    let survivors = store.reader.survivors().await?;
-    let of_this_boot = survivors.into_iter().filter(|run| run.boot_id.as_deref().is_none_or(|id| id == boot));
-    let runs: Vec<_> = of_this_boot.map(|run| (run.run, run.process)).collect();
-    let ended = end_survivors(&runs, &store.path);
-    if ended > 0 {
-        tracing::warn!("{ended} processes of runs that were lost have been ended");
-    }
-    Ok(())
-}
-
-async fn plan(configuration: &Configuration, store: &Store, clock: &Clock) -> Result<(Planner, Decision), StartError> {
+async fn plan(
+    configuration: &Configuration,
+    store: &Store,
+    estates: &BTreeMap<RunId, Estate>,
+    clock: &Clock,
+) -> Result<(Planner, Decision), StartError> {
     let now = clock.now();
-    let memory = store.memory(now, &configuration.machine).await?;
+    let mut memory = store.memory(now, &configuration.machine).await?;
+    takeover::remember(estates, &mut memory);
     let capacities = configuration.capacities();
     let (planner, mut first) = Planner::restore(&configuration.checked.jobs, capacities, memory, now);
     let detail = format!("punctual {} started", env!("CARGO_PKG_VERSION"));
@@ -277,6 +280,13 @@ fn right_one(
             tracing::error!("{error}; the jobs stay as they were");
             None
         }
+    }
+}
+
+/// Speaks with the keeper until nobody has anything to say.
+async fn speak(switchboard: Switchboard) {
+    if let Err(error) = switchboard.run().await {
+        tracing::error!("{error}");
     }
 }
 

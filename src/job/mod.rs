@@ -109,6 +109,7 @@ pub struct Rules {
     pub catch_up: CatchUp,
     pub catch_up_within: Option<Duration>,
     pub retries: Retries,
+    pub on_lost: OnLost,
     /// It runs each time when all of these have succeeded since its own last run.
     pub after: Vec<JobName>,
 }
@@ -125,6 +126,29 @@ pub struct Retries {
 }
 
 impl Job {
+    /// One of which only the name is left: the file no longer has it, while something of it still runs.
+    pub fn gone(name: JobName) -> Self {
+        let surroundings = Surroundings { success_codes: vec![0], ..Surroundings::default() };
+        let act = Act::Command(CommandLine::Program(Vec::new()));
+        Self {
+            name,
+            description: None,
+            enabled: false,
+            timing: None,
+            jitter: None,
+            task: Task::Work(Work { act, surroundings: Arc::new(surroundings) }),
+            rules: Arc::new(Rules {
+                overlap: Overlap::Skip,
+                pools: [].into(),
+                catch_up: CatchUp::None,
+                catch_up_within: None,
+                retries: Retries { most: 0, delay: Duration::ZERO, max_delay: Duration::ZERO, no_codes: Vec::new() },
+                on_lost: OnLost::Kill,
+                after: Vec::new(),
+            }),
+        }
+    }
+
     /// When it is due, if it is due at all: a disabled job's instants are not accounted for.
     pub fn active_timing(&self) -> Option<&Arc<Timing>> {
         self.timing.as_ref().filter(|_| self.enabled)
@@ -179,6 +203,27 @@ pub struct WrittenTiming {
 pub struct WrittenCalendar {
     pub name: String,
     pub version: String,
+}
+
+/// What becomes of a run whose keeper has ended, of which something lives when the daemon starts again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum OnLost {
+    /// It is ended.
+    #[default]
+    Kill,
+    /// It is left to its end, and the job is still running until then.
+    Leave,
+}
+
+impl OnLost {
+    pub const WORDS: [(&'static str, Self); 2] = [("kill", Self::Kill), ("leave", Self::Leave)];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 /// What happens when a job is due while a run of it is still going or waiting.

@@ -29,6 +29,19 @@ impl OutputPattern {
     }
 }
 
+impl serde::Serialize for OutputPattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for OutputPattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<str>>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 impl PartialEq for OutputPattern {
     fn eq(&self, other: &Self) -> bool {
         self.text() == other.text()

@@ -22,6 +22,11 @@ impl Task {
         }
     }
 
+    /// Whether any of it is a command.
+    pub fn has_command(&self) -> bool {
+        self.works().any(|(_, work)| work.act.command().is_some())
+    }
+
     /// All that is carried out, one after another or at once, each with the name of its step if it is one.
     pub fn works(&self) -> impl Iterator<Item = (Option<&StepName>, &Work)> {
         let (work, steps) = match self {

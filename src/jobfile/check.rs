@@ -56,6 +56,7 @@ impl Checker<'_> {
                 None => self.retries(&raw.policies),
                 Some(_) => Retries { most: 0, ..self.retries(&raw.policies) },
             },
+            on_lost: pick(own.on_lost.as_ref(), inherited.on_lost.as_ref()).unwrap_or_default(),
             // Names that are none were complained about with the order of jobs.
             after: raw.after.iter().flat_map(|at| &at.value).filter_map(|at| JobName::new(&at.value).ok()).collect(),
         };

@@ -8,11 +8,11 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostics;
 use super::section::{At, Section, Settable};
 use super::standing::{self, RawLimits};
-use crate::job::{CatchUp, OutputPattern, Overlap, StopSignal};
+use crate::job::{CatchUp, OnLost, OutputPattern, Overlap, StopSignal};
 use crate::schedule::{Fold, Gap, Then};
 
 /// Keys that `[defaults]` and a job have in common.
-pub const POLICY_KEYS: [&str; 30] = [
+pub const POLICY_KEYS: [&str; 31] = [
     "timezone",
     "not_on",
     "not_on_then",
@@ -34,6 +34,7 @@ pub const POLICY_KEYS: [&str; 30] = [
     "output_limit",
     "overlap",
     "queue_limit",
+    "on_lost",
     "pool",
     "catch_up",
     "catch_up_within",
@@ -74,6 +75,7 @@ pub struct Policies {
     pub output_limit: Settable<u64>,
     pub overlap: Option<At<Overlap>>,
     pub queue_limit: Option<At<i64>>,
+    pub on_lost: Option<At<OnLost>>,
     pub pool: Settable<Vec<At<String>>>,
     pub catch_up: Option<At<CatchUp>>,
     pub catch_up_within: Settable<Duration>,
@@ -111,6 +113,7 @@ impl Policies {
             output_limit: section.settable("output_limit", Section::size),
             overlap: section.choice("overlap", &Overlap::WORDS),
             queue_limit: section.integer("queue_limit", 1, MOST_QUEUED),
+            on_lost: section.choice("on_lost", &OnLost::WORDS),
             pool: section.settable("pool", Section::texts),
             catch_up: section.choice("catch_up", &CatchUp::WORDS),
             catch_up_within: section.settable("catch_up_within", Section::duration),

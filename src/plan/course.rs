@@ -45,6 +45,16 @@ impl Course {
         Self { steps, stages, halted: None, failed: None }
     }
 
+    /// The step was begun before, for another scheduler.
+    pub fn resume(&mut self, at: usize) {
+        self.stages[at] = Stage::Running;
+    }
+
+    /// The step was skipped before.
+    pub fn skip(&mut self, at: usize) {
+        self.stages[at] = Stage::Over { well: false };
+    }
+
     /// What follows now. Whoever asks carries it out: what is to begin is taken as running from then on.
     pub fn moves(&mut self) -> Vec<Move> {
         let mut moves = Vec::new();

@@ -185,6 +185,8 @@ pub struct Closing {
 #[derive(Debug, Clone)]
 pub enum Action {
     Start(Launch),
+    /// It was started for a planner before this one, and is to be carried to its end.
+    GoOn(Launch),
     /// End the run with its stop signal, then with KILL.
     Stop {
         run: RunId,
@@ -200,7 +202,7 @@ pub enum Action {
 impl Action {
     pub fn run(&self) -> RunId {
         match self {
-            Self::Start(launch) => launch.run,
+            Self::Start(launch) | Self::GoOn(launch) => launch.run,
             Self::Stop { run, .. } | Self::Kill { run, .. } => *run,
         }
     }

@@ -101,7 +101,7 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Act, CatchUp, CommandLine, Overlap, Retries, Rules, Task, Work};
+    use crate::job::{Act, CatchUp, CommandLine, OnLost, Overlap, Retries, Rules, Task, Work};
     use std::time::Duration;
 
     fn name(text: &str) -> JobName {
@@ -116,6 +116,7 @@ mod tests {
             catch_up: CatchUp::Latest,
             catch_up_within: None,
             retries,
+            on_lost: OnLost::Kill,
             after: after.iter().map(|upstream| name(upstream)).collect(),
         };
         let act = Act::Command(CommandLine::Program(vec!["x".to_owned()]));

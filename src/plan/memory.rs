@@ -54,6 +54,11 @@ pub struct RememberedRun {
     pub state: State,
     /// What was tried, if it waits for another attempt.
     pub tried: Option<Tried>,
+    /// How many attempts have begun.
+    pub attempts: u32,
+    pub started: Option<Timestamp>,
+    /// Whether it is still carried out, though by nobody who decides anything.
+    pub goes_on: bool,
 }
 
 /// Attempts that a waiting run has behind it.

@@ -74,11 +74,16 @@ impl Queue {
         }
         let key = found?;
         let pools = self.waiting.remove(&key)?;
+        self.occupy(&pools);
+        Some(key.1)
+    }
+
+    /// A run has its places already, whether there are as many or not.
+    pub fn occupy(&mut self, pools: &[String]) {
         self.taken += 1;
-        for pool in pools.iter() {
+        for pool in pools {
             *self.taken_of.entry(pool.clone()).or_default() += 1;
         }
-        Some(key.1)
     }
 
     /// A pool that the file no longer has holds nobody up.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Account, GapKind};
 use super::change::{Change, Changes};
-use super::decision::{Closing, Decision, Draft, Record};
+use super::decision::{Action, Closing, Decision, Draft, Launch, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 use super::owed::{Lapse, Owed};
 use super::planner::{OpenRun, Phase, Planner, Slot};
@@ -139,6 +139,10 @@ impl Planner {
         let mut open = open;
         open.sort_by_key(|run| (run.due, run.run));
         for run in open {
+            if run.goes_on {
+                self.go_on(&run, draft);
+                continue;
+            }
             match self.fate(&run) {
                 Some(Verdict { outcome, reason, detail }) => {
                     draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
@@ -147,6 +151,30 @@ impl Planner {
                 None => self.wait_on(&run),
             }
         }
+    }
+
+    /// A run that is still carried out keeps its places, by the rules that the file has now.
+    fn go_on(&mut self, run: &RememberedRun, draft: &mut Draft) {
+        let job = self.slots.get_mut(&run.job).map(|slot| {
+            slot.open.insert(run.run);
+            slot.job.clone()
+        });
+        let job = job.unwrap_or_else(|| Arc::new(Job::gone(run.job.clone())));
+        self.queue.occupy(&job.rules.pools);
+        let attempt = run.attempts.max(1);
+        let launch = Launch { run: run.run, attempt, job: job.clone(), cause: run.cause, due: run.due };
+        let open = OpenRun {
+            job,
+            cause: run.cause,
+            due: run.due,
+            ready: run.due,
+            phase: Phase::Running,
+            attempts: attempt,
+            started: run.started,
+            last: None,
+        };
+        self.runs.insert(run.run, open);
+        draft.act(Action::GoOn(launch));
     }
 
     /// What becomes of a run that was open when the daemon ended; `None` if it goes on waiting.

@@ -59,6 +59,7 @@ fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {
         Exit::Stopped { reason, status } => (Outcome::Stopped, *reason, left(*status)),
         Exit::NotStarted { reason, detail } => (Outcome::NotStarted, *reason, detail.clone()),
         Exit::Failed { reason, detail } => (Outcome::Failed, *reason, detail.clone()),
+        Exit::Lost { detail } => (Outcome::Lost, Reason::DaemonDown, detail.clone()),
         Exit::Panicked { detail } => (Outcome::Failed, Reason::Panic, detail.clone()),
         Exit::Steps(Some(FailedStep { name, verdict, .. })) => {
             let detail = verdict.detail.as_deref().unwrap_or(verdict.outcome.word());

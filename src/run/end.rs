@@ -94,6 +94,10 @@ pub enum Exit {
     },
     /// All its steps are over; one that failed speaks for them, if there is one.
     Steps(Option<FailedStep>),
+    /// It has ended, and how could not be learned.
+    Lost {
+        detail: String,
+    },
     /// The code that carried it panicked.
     Panicked {
         detail: String,
@@ -117,15 +121,18 @@ impl Exit {
             Self::Signal { signal, .. } => (None, Some(*signal)),
             Self::TimedOut { status, .. } | Self::Stopped { status, .. } => (status.code(), status.signal()),
             Self::Steps(Some(failed)) => (failed.code, failed.signal),
-            Self::Steps(None) | Self::Done | Self::Failed { .. } | Self::NotStarted { .. } | Self::Panicked { .. } => {
-                (None, None)
-            }
+            Self::Steps(None)
+            | Self::Done
+            | Self::Failed { .. }
+            | Self::NotStarted { .. }
+            | Self::Lost { .. }
+            | Self::Panicked { .. } => (None, None),
         }
     }
 }
 
 /// What a process left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Status {
     Code(i32),
     Signal(i32),

@@ -3,6 +3,7 @@
 //! The words here are those of the ledger: each has a number in the database and a spelling on the screen, and both
 //! are part of the file format.
 
+pub mod base64_text;
 mod end;
 
 use std::fmt;
@@ -43,6 +44,13 @@ macro_rules! words {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(self.word())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = <std::borrow::Cow<str>>::deserialize(deserializer)?;
+                Self::from_word(&word).ok_or_else(|| serde::de::Error::custom(format!("`{word}` is no word of it")))
             }
         }
 
@@ -154,7 +162,7 @@ impl Outcome {
 }
 
 /// The number of an entry in the ledger, given by the planner, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub i64);
 
@@ -176,7 +184,7 @@ pub struct GapEntry {
 }
 
 /// What identifies a process beyond its id, which the system gives out again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ProcessId {
     pub pid: i32,
     /// Clock ticks between the machine's boot and the process's start.
@@ -184,7 +192,7 @@ pub struct ProcessId {
 }
 
 /// Which attempt: of a run, or of a step within one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AttemptId {
     pub run: RunId,
     /// Of the run, from 1.
@@ -220,13 +228,14 @@ pub struct StepEnd {
 }
 
 /// A piece of an attempt's output on its way to the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OutputPiece {
     pub id: AttemptId,
     /// Bytes that the attempt wrote before this piece, kept or not; a step between pieces is what was cut.
     pub offset: u64,
     pub stream: Stream,
     pub at: Timestamp,
+    #[serde(with = "base64_text")]
     pub data: Vec<u8>,
     /// Pieces of this attempt in `[from, to)` have left the ring of the tail and go.
     pub expired: Option<(u64, u64)>,

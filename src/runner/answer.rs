@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -10,9 +11,8 @@ use tokio::time::timeout;
 
 use super::door::Stop;
 use super::errand::answer;
-use super::process::{Ends, Process};
 use super::trouble::Trouble;
-use crate::readiness::Readiness;
+use crate::keeper::{Kept, News};
 use crate::run::Reason;
 
 /// Setting up takes milliseconds, unless users are looked up on another machine that does not answer.
@@ -44,12 +44,15 @@ pub async fn set_up(
     answer(&text)
 }
 
-/// Reaps a process that is not to go on.
-pub async fn end(process: Process, ends: Ends) {
-    process.kill();
-    if let Ok(exit) = Readiness::new(ends.pidfd)
-        && timeout(UNTIL_DEAD, exit.readable()).await.is_ok()
-    {
-        let _ = process.reap();
-    }
+/// Ends a process that is not to go on, and waits until it has; it is reaped when it is dropped.
+pub async fn end(kept: &mut Kept) {
+    kept.signal_group(Signal::KILL);
+    let has_exited = async {
+        while let Some(news) = kept.next().await {
+            if matches!(news, News::Exited { .. }) {
+                return;
+            }
+        }
+    };
+    let _ = timeout(UNTIL_DEAD, has_exited).await;
 }

@@ -1,86 +1,105 @@
-//! One attempt of a command, from its order to its end: started, read, bounded in time, ended with all it left, reaped.
+//! One attempt of a command, from its order to its end: started, watched, bounded in time, ended with all it left, reaped.
 
-use std::io;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::answer;
-use super::capture::Capture;
-use super::cgroup::Used;
+use super::cgroup::{RunGroup, Used};
 use super::door::Stop;
 use super::life::{Cause, Life, Moment};
 use super::part::Part;
-use super::process::Remains;
-use super::spawner::Begun;
 use super::tools::Tools;
 use super::tree::Tree;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, exec_trouble};
 use crate::job::CommandLine;
-use crate::run::{Ended, Exit, Reason, Status};
+use crate::keeper::{End, Kept, News};
+use crate::run::{Ended, Exit, Status};
 
 pub struct Attempt<'a> {
     pub part: &'a Part,
-    pub line: &'a CommandLine,
     pub tools: &'a Tools,
 }
 
+/// What has begun, and what goes with it.
+struct Begun {
+    kept: Kept,
+    group: Option<RunGroup>,
+    lacking: Vec<String>,
+}
+
+/// How a process came to its end, before it was reaped.
+struct LastOfIt {
+    ending: Option<Cause>,
+    at: Timestamp,
+    duration: Duration,
+    group: Option<RunGroup>,
+    lacking: Vec<String>,
+}
+
 impl Attempt<'_> {
-    pub async fn carry(self, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
-        let begun = match self.tools.spawner.spawn(self.part.clone(), self.line.argv()).await {
-            Ok(begun) => self.set_up(begun, &stops).await,
-            Err(trouble) => Err(trouble),
-        };
-        match begun {
-            Ok(begun) => self.watch(begun, stops, capture).await,
-            Err(trouble) => self.not_started(trouble.reason, trouble.detail),
+    pub async fn carry(self, line: &CommandLine, mut stops: watch::Receiver<Option<Stop>>) -> Ended {
+        match self.begin(line, &mut stops).await {
+            Ok(begun) => self.watch(begun, stops).await,
+            Err(Trouble { reason, detail, .. }) => self.without_figures(Exit::NotStarted { reason, detail }),
         }
     }
 
-    /// Waits until the program itself runs, where something has to be set up before it.
-    async fn set_up(&self, mut begun: Begun, stops: &watch::Receiver<Option<Stop>>) -> Result<Begun, Trouble> {
-        if let Some(reports) = begun.reports.take() {
+    /// Goes on with what was started for another scheduler.
+    pub async fn carry_on(self, kept: Kept, stops: watch::Receiver<Option<Stop>>) -> Ended {
+        let group = self.tools.cgroups.find(self.part.id);
+        self.watch(Begun { kept, group, lacking: Vec::new() }, stops).await
+    }
+
+    /// Starts it, and waits until the program itself runs, where something has to be set up before it.
+    async fn begin(&self, line: &CommandLine, stops: &mut watch::Receiver<Option<Stop>>) -> Result<Begun, Trouble> {
+        let ready = self.tools.preparing.prepare(self.part.clone(), line.argv()).await?;
+        let program = ready.program();
+        let started = self.tools.keeper.start(ready.start, ready.input).await;
+        let mut kept = started.map_err(|error| exec_trouble(&error, &program))?;
+        let mut lacking = ready.lacking;
+        if let Some(reports) = ready.reports {
             match answer::set_up(reports, stops.clone()).await {
-                Ok(lacking) => begun.lacking.extend(lacking),
+                Ok(more) => lacking.extend(more),
                 Err(trouble) => {
-                    answer::end(begun.process, begun.ends).await;
+                    answer::end(&mut kept).await;
                     return Err(trouble);
                 }
             }
         }
-        if !begun.lacking.is_empty() {
-            tracing::warn!("{} goes on without limits: {}", self.part.shown(), begun.lacking.join("; "));
+        if !lacking.is_empty() {
+            tracing::warn!("{} goes on without limits: {}", self.part.shown(), lacking.join("; "));
         }
-        Ok(begun)
+        Ok(Begun { kept, group: ready.group, lacking })
     }
 
-    async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>, capture: &mut Capture) -> Ended {
-        let Begun { process, ends, at, since, group, lacking, .. } = begun;
-        let tree = Tree::new(process.pid, self.part, &self.tools.database);
-        let mut life = match Life::new(tree, self.tools.census.clone(), group, ends, since, stops, &self.part.work) {
-            Ok(life) => life,
-            // It happens when there are too many descriptors; it must not run on unwatched.
-            Err(error) => return self.not_started(Reason::Limit, format!("it cannot be watched: {error}")),
+    async fn watch(&self, begun: Begun, stops: watch::Receiver<Option<Stop>>) -> Ended {
+        let Begun { kept, group, lacking } = begun;
+        let Some(leader) = kept.pid() else {
+            return self.without_figures(Exit::Panicked { detail: "its process has no number".to_owned() });
         };
-        self.tools.began(self.part, at, Some(process.id.clone())).await;
+        let tree = Tree::new(leader, self.part, &self.tools.database);
+        let (at, process) = (kept.begun.at, kept.begun.process.clone());
+        let mut life = Life::new(tree, self.tools.census.clone(), group, kept, stops, &self.part.work);
+        self.tools.began(self.part, at, Some(process)).await;
         while !life.is_over() {
-            match life.next(capture, &self.tools.pieces).await {
-                Moment::Output(stream, pipe_end) => {
-                    let open = pipe_end.is_ok_and(|()| true);
-                    life.read(stream, open, &self.tools.clock, capture);
-                    life.outbox.extend(capture.take_ready());
-                }
-                Moment::Flush => {
-                    life.flush_at = None;
-                    life.outbox.extend(capture.flush());
+            match life.next(&self.tools.pieces).await {
+                Moment::News(Some(News::Output(piece))) => life.outbox.push_back(piece),
+                Moment::News(Some(News::Exited { at, duration })) => life.exited(at, duration),
+                Moment::News(Some(News::Silent)) => life.is_silent = true,
+                Moment::News(Some(News::Started(_) | News::NotStarted(_) | News::Closed(_))) => {}
+                Moment::News(None) => {
+                    return self.without_figures(Exit::Panicked { detail: "the keeper is gone".to_owned() });
                 }
                 Moment::Room(room) => {
                     if let Some(piece) = life.outbox.pop_front() {
                         room.send(piece);
                     }
                 }
-                Moment::Exited => life.exited(self.tools.clock.now()),
                 Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
-                Moment::Stop(stop) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
+                Moment::Stop(None) => {}
+                Moment::Stop(Some(stop)) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
                 Moment::KillNow => life.kill(),
                 Moment::SurvivorEnded => life.look(),
                 Moment::Found(members) => life.found(&members, self.tools.clock.now()),
@@ -91,24 +110,42 @@ impl Attempt<'_> {
                 Moment::LingeredEnough => {}
             }
         }
-        life.read_the_rest(&self.tools.clock, capture);
-        self.tools.hand_on(life.outbox.drain(..)).await;
-        let ending = life.ending;
-        let (ended_at, duration) = (life.ended_at, life.duration);
-        let remains = process.reap();
-        let used = match life.group {
+        let now = self.tools.clock.now();
+        let Life { kept, outbox, group, ending, ended_at, duration, .. } = life;
+        self.tools.hand_on(outbox).await;
+        let last = LastOfIt { ending, at: ended_at.unwrap_or(now), duration, group, lacking };
+        self.close(kept, last).await
+    }
+
+    /// Has it reaped, and hands on what it wrote last.
+    async fn close(&self, mut kept: Kept, last: LastOfIt) -> Ended {
+        kept.close().await;
+        let mut end = None;
+        while let Some(news) = kept.next().await {
+            match news {
+                News::Output(piece) => self.tools.hand_on([piece]).await,
+                News::Closed(closed) => {
+                    end = Some(closed);
+                    kept.is_over();
+                    break;
+                }
+                News::Started(_) | News::NotStarted(_) | News::Exited { .. } | News::Silent => {}
+            }
+        }
+        let used = match last.group {
             Some(group) => group.close().await,
             None => Used::default(),
         };
-        let at = ended_at.unwrap_or_else(|| self.tools.clock.now());
-        let lacking = (!lacking.is_empty()).then(|| lacking.join("; "));
-        Ended { at, duration, output_bytes: capture.total(), lacking, ..self.judge(ending, remains, used) }
+        let lacking = (!last.lacking.is_empty()).then(|| last.lacking.join("; "));
+        let judged = self.judge(last.ending, end, used);
+        Ended { at: last.at, duration: last.duration, lacking, ..judged }
     }
 
     /// How it ended and what it used; the figures of a cgroup are of all that it started.
-    fn judge(&self, ending: Option<Cause>, remains: io::Result<Remains>, used: Used) -> Ended {
-        let status = remains.as_ref().map_or(Status::Unknown, |remains| remains.status);
-        let core_dumped = remains.as_ref().is_ok_and(|remains| remains.core_dumped);
+    fn judge(&self, ending: Option<Cause>, end: Option<End>, used: Used) -> Ended {
+        let remains = end.as_ref().and_then(|end| end.remains);
+        let status = remains.map_or(Status::Unknown, |remains| remains.status);
+        let core_dumped = remains.is_some_and(|remains| remains.core_dumped);
         let exit = match (ending, status) {
             (Some(Cause::TimedOut), status) => {
                 Exit::TimedOut { after: self.part.work.timeout.unwrap_or_default(), status }
@@ -121,14 +158,12 @@ impl Attempt<'_> {
             }
         };
         Ended {
-            cpu: used.cpu.or(remains.as_ref().ok().map(|remains| remains.cpu)),
-            max_rss: used.memory.or(remains.ok().and_then(|remains| remains.max_rss)),
+            cpu: used.cpu.or(remains.map(|remains| remains.cpu)),
+            max_rss: used.memory.or(remains.and_then(|remains| remains.max_rss)),
+            output_bytes: end.as_ref().map_or(0, |end| end.output_bytes),
+            matched: end.and_then(|end| end.matched),
             ..self.without_figures(exit)
         }
-    }
-
-    fn not_started(&self, reason: Reason, detail: String) -> Ended {
-        self.without_figures(Exit::NotStarted { reason, detail })
     }
 
     fn without_figures(&self, exit: Exit) -> Ended {

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::limits::Controllers;
+use crate::keeper::LEAF;
 use crate::run::AttemptId;
 
-/// The child of the delegated cgroup in which the daemon itself lives; the runs' are beside it.
-pub const LEAF: &str = "daemon";
 const ROOT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "run-";
 /// How often, and how long apart, the removal is tried while killed processes are still ending.
@@ -46,9 +45,7 @@ impl Cgroups {
 
     /// A cgroup for a run or a step, with these values in its files.
     pub fn make(&self, id: AttemptId, files: &[(&'static str, String)]) -> io::Result<RunGroup> {
-        let AttemptId { run, step, step_attempt, .. } = id;
-        let name = if step == 0 { format!("{PREFIX}{run}") } else { format!("{PREFIX}{run}-{step}-{step_attempt}") };
-        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?.join(name);
+        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?.join(name(id));
         fs::create_dir(&folder)?;
         let group = RunGroup { folder };
         for (file, value) in files {
@@ -57,13 +54,26 @@ impl Cgroups {
         Ok(group)
     }
 
-    /// Ends and removes what runs of a daemon that died have left.
-    pub fn sweep(&self) {
+    /// The one that was made for a run or a step before, if it has one.
+    pub fn find(&self, id: AttemptId) -> Option<RunGroup> {
+        let folder = self.folder.as_ref()?.join(name(id));
+        folder.exists().then_some(RunGroup { folder })
+    }
+
+    /// Ends and removes what runs of a daemon that died have left, but for those that go on.
+    pub fn sweep(&self, kept: &[AttemptId]) {
+        let kept: Vec<String> = kept.iter().map(|id| name(*id)).collect();
         let entries = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let is_left = |name: &str| name.starts_with(PREFIX) && !kept.iter().any(|kept| kept == name);
+        for entry in entries.filter(|entry| is_left(&entry.file_name().to_string_lossy())) {
             drop(RunGroup { folder: entry.path() });
         }
     }
+}
+
+fn name(id: AttemptId) -> String {
+    let AttemptId { run, step, step_attempt, .. } = id;
+    if step == 0 { format!("{PREFIX}{run}") } else { format!("{PREFIX}{run}-{step}-{step_attempt}") }
 }
 
 /// What can be controlled in the cgroups that the daemon with this number gives to its runs, or, where none runs, what this
@@ -203,7 +213,7 @@ mod tests {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
         assert!(used.cpu.is_some() && !path.exists());
         cgroups.make(whole(2), &[]).map(std::mem::forget).unwrap();
-        cgroups.sweep();
+        cgroups.sweep(&[]);
         assert!(!folder.join("run-2").exists());
         fs::remove_dir(folder).unwrap();
     }

@@ -9,29 +9,54 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::door::{Order, Stop, demand};
+use super::door::{Event, Order, Stop, demand};
 use super::part::Part;
 use super::tools::Tools;
 use super::trouble::panic_text;
-use super::work::carry_work;
+use super::work::{carry_on, carry_work};
 use crate::clock::instant;
 use crate::job::{Step, Steps};
+use crate::keeper::Kept;
 use crate::plan::{Course, Move, pause, verdict_of_work};
-use crate::run::{AttemptId, Ended, Exit, Outcome, Reason, Status, Verdict};
+use crate::run::{AttemptId, Ended, Exit, Outcome, Reason, Status, StepEnd, StepNote, Verdict};
 
 /// Carries all steps out, and says how the whole ended.
 pub async fn carry_steps(
     order: &Arc<Order>,
     steps: Arc<Steps>,
     tools: &Arc<Tools>,
-    mut stops: watch::Receiver<Option<Stop>>,
+    stops: watch::Receiver<Option<Stop>>,
 ) -> Ended {
     let (at, since) = (tools.clock.now(), instant());
-    let _ = tools.events.send(super::door::Event::Started { run: order.run, at, process: None }).await;
-    let time_is_up = steps.timeout.map(|timeout| since + timeout);
-    let mut walk = Walk::new(order.clone(), steps.clone(), tools.clone());
+    let _ = tools.events.send(Event::Started { run: order.run, at, process: None }).await;
+    let mut walk = Walk::new(order.clone(), steps, tools.clone());
     let first = walk.course.moves();
     walk.take(first).await;
+    carry_all(walk, since, stops).await
+}
+
+/// Goes on where another scheduler has ended: with the processes that are kept, and what the ledger knows of the steps.
+pub async fn resume_steps(
+    order: &Arc<Order>,
+    steps: Arc<Steps>,
+    (parts, started, past): (Vec<Kept>, Option<Timestamp>, Vec<StepNote>),
+    tools: &Arc<Tools>,
+    stops: watch::Receiver<Option<Stop>>,
+) -> Ended {
+    let now = tools.clock.now();
+    let at = started.unwrap_or(now).min(now);
+    let gone = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    let since = instant().checked_sub(gone).unwrap_or_else(instant);
+    let _ = tools.events.send(Event::Started { run: order.run, at, process: None }).await;
+    let mut walk = Walk::new(order.clone(), steps, tools.clone());
+    let first = walk.resume(parts, past).await;
+    walk.take(first).await;
+    carry_all(walk, since, stops).await
+}
+
+async fn carry_all(mut walk: Walk, since: Instant, mut stops: watch::Receiver<Option<Stop>>) -> Ended {
+    let (steps, tools) = (walk.steps.clone(), walk.tools.clone());
+    let time_is_up = steps.timeout.map(|timeout| since + timeout);
     let mut ending: Option<Exit> = None;
     while !walk.course.is_over() {
         let soonest = walk.deadlines.values().copied().min();
@@ -114,16 +139,77 @@ impl Walk {
     }
 
     fn begin(&mut self, at: usize, attempt: u32, after: Duration) {
-        let step = self.steps.list[at].clone();
-        let id = self.id(at, attempt);
-        let part = Part { order: self.order.clone(), work: step.work.clone(), id, step: Some(step.name.clone()) };
-        let (stop, stops) = watch::channel(None);
-        self.stops.insert(at, stop);
+        let (part, stops) = self.part(at, self.id(at, attempt));
         if self.stopped.is_some() {
-            self.deadlines.insert(at, instant() + patience(&step));
+            self.deadlines.insert(at, instant() + patience(&self.steps.list[at]));
         }
         let task = self.tasks.spawn(walk(part, self.tools.clone(), stops, after));
         self.going.insert(task.id(), (at, attempt));
+    }
+
+    fn part(&mut self, at: usize, id: AttemptId) -> (Part, watch::Receiver<Option<Stop>>) {
+        let step = &self.steps.list[at];
+        let (work, name) = (step.work.clone(), step.name.clone());
+        let (stop, stops) = watch::channel(None);
+        self.stops.insert(at, stop);
+        (Part { order: self.order.clone(), work, id, step: Some(name) }, stops)
+    }
+
+    /// Takes up what is kept and what is known, and says what follows from it. Steps go by their names: the file may have
+    /// another order by now, and what it no longer has is ended.
+    async fn resume(&mut self, parts: Vec<Kept>, past: Vec<StepNote>) -> Vec<Move> {
+        let place = |name: &str| self.steps.list.iter().position(|step| step.name.as_str() == name);
+        let mut kept: BTreeMap<usize, Kept> = BTreeMap::new();
+        for part in parts {
+            if let Some(at) = place(&part.label) {
+                // Of an attempt that was followed by another the end is in the ledger.
+                let is_newer = kept.get(&at).is_none_or(|other| other.id < part.id);
+                if is_newer {
+                    kept.insert(at, part);
+                }
+            }
+        }
+        let mut known: Vec<(usize, StepNote)> =
+            past.into_iter().filter_map(|note| Some((place(note.name.as_str())?, note))).collect();
+        known.retain(|(at, note)| kept.get(at).is_none_or(|kept| kept.id.step_attempt < note.id.step_attempt));
+        // The first that failed speaks for the whole.
+        known.sort_by_key(|(_, note)| note.end.as_ref().and_then(|end| end.ended.as_ref()).map(|ended| ended.at));
+        for at in kept.keys().chain(known.iter().map(|(at, _)| at)) {
+            self.course.resume(*at);
+        }
+        for (at, kept) in kept {
+            let (id, (part, stops)) = (kept.id, self.part(at, kept.id));
+            let task = self.tasks.spawn(walk_on(part, kept, self.tools.clone(), stops));
+            self.going.insert(task.id(), (at, id.step_attempt));
+        }
+        let mut moves = Vec::new();
+        for (at, note) in known {
+            moves.extend(self.known(at, note).await);
+        }
+        moves.extend(self.course.moves());
+        moves
+    }
+
+    /// A step that nobody carries out any more: it is over, or its end will never be learned.
+    async fn known(&mut self, at: usize, note: StepNote) -> Vec<Move> {
+        let StepNote { id, name, started, end } = note;
+        match end {
+            Some(StepEnd { verdict, .. }) if verdict.outcome == Outcome::Skipped => {
+                self.course.skip(at);
+                Vec::new()
+            }
+            Some(StepEnd { verdict, ended }) => {
+                let ended = ended.unwrap_or_else(|| Ended::unmeasured(Exit::Done, self.tools.clock.now()));
+                self.over(at, id.step_attempt, &verdict, &ended)
+            }
+            None => {
+                let detail = "the scheduler ended while it ran; its end could not be learned".to_owned();
+                let ended = Ended::unmeasured(Exit::Lost { detail }, self.tools.clock.now());
+                let verdict = verdict_of_work(&self.steps.list[at].work, &ended);
+                self.tools.step_ended(id, name, started, verdict.clone(), Some(ended.clone())).await;
+                self.over(at, id.step_attempt, &verdict, &ended)
+            }
+        }
     }
 
     fn demand(&self, at: usize, stop: Stop) {
@@ -172,16 +258,21 @@ impl Walk {
             Ok(walked) => walked,
             Err(error) => self.panicked(at, attempt, error).await,
         };
-        self.add(&ended);
+        self.over(at, attempt, &verdict, &ended)
+    }
+
+    /// An attempt of a step is over: what follows from it?
+    fn over(&mut self, at: usize, attempt: u32, verdict: &Verdict, ended: &Ended) -> Vec<Move> {
+        self.add(ended);
         self.deadlines.remove(&at);
         let step = &self.steps.list[at];
-        let again = pause(&step.retries, self.order.run, attempt, &verdict, &ended);
+        let again = pause(&step.retries, self.order.run, attempt, verdict, ended);
         if let Some(again) = again.filter(|_| self.stopped.is_none() && self.course.may_retry(at)) {
             self.begin(at, attempt + 1, again);
             return Vec::new();
         }
         self.stops.remove(&at);
-        self.course.handle_ended(at, &verdict, ended.exit.code_and_signal())
+        self.course.handle_ended(at, verdict, ended.exit.code_and_signal())
     }
 
     /// A panic in the task of a step is how the step ended.
@@ -223,6 +314,14 @@ async fn walk(part: Part, tools: Arc<Tools>, mut stops: watch::Receiver<Option<S
         }
     }
     let ended = carry_work(&part, &tools, stops).await;
+    let verdict = verdict_of_work(&part.work, &ended);
+    let started = began_at(&ended);
+    report(&part, &tools, started, verdict, ended).await
+}
+
+/// Goes on with an attempt of a step that was begun for another scheduler.
+async fn walk_on(part: Part, kept: Kept, tools: Arc<Tools>, stops: watch::Receiver<Option<Stop>>) -> Walked {
+    let ended = carry_on(&part, kept, &tools, stops).await;
     let verdict = verdict_of_work(&part.work, &ended);
     let started = began_at(&ended);
     report(&part, &tools, started, verdict, ended).await

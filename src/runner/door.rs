@@ -11,7 +11,7 @@ use super::cgroup::Cgroups;
 use super::facts::Facts;
 use crate::job::Job;
 use crate::plan::Launch;
-use crate::run::{Cause, Ended, ProcessId, Reason, RunId, StepNote};
+use crate::run::{AttemptId, Cause, Ended, ProcessId, Reason, RunId, StepNote};
 
 /// Orders that wait to be read; the door answers each without waiting for anything but a spawning thread.
 pub(super) const MESSAGES: usize = 1024;
@@ -79,6 +79,12 @@ pub(super) fn demand(stops: &watch::Sender<Option<Stop>>, stop: Stop) {
 #[derive(Debug)]
 pub(super) enum Message {
     Start(Order),
+    /// It was started for another scheduler, and goes on.
+    GoOn(Order),
+    /// The end of an attempt is in the ledger.
+    Recorded(AttemptId),
+    /// The end of a run is in the ledger.
+    RunRecorded(RunId),
     Stop { run: RunId, stop: Stop },
 }
 
@@ -97,6 +103,21 @@ impl Door {
 
     pub async fn start(&self, order: Order) {
         let _ = self.messages.send(Message::Start(order)).await;
+    }
+
+    /// Goes on with a run that was begun for another scheduler.
+    pub async fn go_on(&self, order: Order) {
+        let _ = self.messages.send(Message::GoOn(order)).await;
+    }
+
+    /// The end of an attempt, or of one of a step, is in the ledger.
+    pub async fn recorded(&self, id: AttemptId) {
+        let _ = self.messages.send(Message::Recorded(id)).await;
+    }
+
+    /// The end of a run is in the ledger.
+    pub async fn run_recorded(&self, run: RunId) {
+        let _ = self.messages.send(Message::RunRecorded(run)).await;
     }
 
     /// Ends a run: by its own signal and later KILL, or by KILL at once.

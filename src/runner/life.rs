@@ -1,45 +1,32 @@
 //! What happens to a process while it is watched: it writes, it ends, its time is up, somebody wants it to end.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::capture::Capture;
 use super::census::{Census, Member};
 use super::cgroup::RunGroup;
 use super::door::Stop;
-use super::process::Ends;
 use super::tree::{self, Tree};
-use crate::clock::{Clock, instant};
+use crate::clock::{instant, uptime};
 use crate::job::{StopSignal, Surroundings};
+use crate::keeper::{Kept, News};
 use crate::readiness::Readiness;
-use crate::run::{OutputPiece, Reason, Stream};
+use crate::run::{OutputPiece, Reason};
 
-/// What a process wrote reaches the ledger after at most this long.
-pub const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// For how long what others still write is read once the process has ended: it may have left something in the
 /// background that keeps the pipes open, and that does not hold the run.
 const LINGER: Duration = Duration::from_millis(200);
-/// Pieces that wait for the ledger before no more is read; a flush may add a whole tail to them.
-pub const MOST_PENDING: usize = 4;
-/// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
-const LAST_READS: usize = 16;
 /// Looks in a row that must find nobody.
 const LOOKS: u32 = 2;
 /// For how long a process is waited for that has got KILL: it ends at once unless the kernel itself waits for something, a
 /// disk or a server that is gone.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
-/// Bytes of one read, the size of a pipe.
-const READ: usize = 64 << 10;
-
 /// Why an attempt is being ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -49,13 +36,12 @@ pub enum Cause {
 
 /// What an attempt waits for, and what came.
 pub enum Moment<'c> {
-    Output(Stream, io::Result<()>),
+    /// What the keeper tells of it; none when the keeper is gone.
+    News(Option<News>),
     /// The ledger takes a piece of output.
     Room(mpsc::Permit<'c, OutputPiece>),
-    Flush,
-    Exited,
     TimeIsUp,
-    Stop(Stop),
+    Stop(Option<Stop>),
     KillNow,
     SurvivorEnded,
     /// Those who were looked for.
@@ -70,16 +56,15 @@ type Looking = Pin<Box<dyn Future<Output = Vec<Member>> + Send>>;
 pub struct Life {
     tree: Arc<Tree>,
     census: Arc<Census>,
+    pub kept: Kept,
     pub group: Option<RunGroup>,
+    /// When it began.
     since: Instant,
-    exit: Readiness,
-    pipes: [(Stream, Option<pipe::Receiver>); 2],
     stops: watch::Receiver<Option<Stop>>,
     stop_signal: StopSignal,
     kill_after: Duration,
     time_is_up: Option<Instant>,
-    pub flush_at: Option<Instant>,
-    /// Pieces that the ledger has not taken yet.
+    /// Pieces that the ledger has not taken yet; the keeper gives no more than a few at a time.
     pub outbox: VecDeque<OutputPiece>,
     pub ending: Option<Cause>,
     kill_wanted: bool,
@@ -90,6 +75,8 @@ pub struct Life {
     /// Until when what does not even end by KILL is waited for.
     give_up_at: Option<Instant>,
     has_exited: bool,
+    /// Nobody can write into its pipes any more.
+    pub is_silent: bool,
     pub ended_at: Option<jiff::Timestamp>,
     pub duration: Duration,
     /// A look at who is left of a tree that is being ended.
@@ -108,26 +95,23 @@ impl Life {
         tree: Tree,
         census: Arc<Census>,
         group: Option<RunGroup>,
-        ends: Ends,
-        since: Instant,
+        kept: Kept,
         stops: watch::Receiver<Option<Stop>>,
         work: &Surroundings,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            exit: Readiness::new(ends.pidfd)?,
-            pipes: [
-                (Stream::Stdout, Some(pipe::Receiver::from_owned_fd(ends.stdout)?)),
-                (Stream::Stderr, Some(pipe::Receiver::from_owned_fd(ends.stderr)?)),
-            ],
+    ) -> Self {
+        let now = instant();
+        // It may have begun long ago, for another scheduler.
+        let since = now.checked_sub(uptime().saturating_sub(kept.begun.uptime)).unwrap_or(now);
+        Self {
             tree: Arc::new(tree),
             census,
+            kept,
             group,
             since,
             stops,
             stop_signal: work.stop_signal,
             kill_after: work.kill_after,
             time_is_up: work.timeout.map(|timeout| since + timeout),
-            flush_at: None,
             outbox: VecDeque::new(),
             ending: None,
             kill_wanted: false,
@@ -136,6 +120,7 @@ impl Life {
             killed: false,
             give_up_at: None,
             has_exited: false,
+            is_silent: false,
             ended_at: None,
             duration: Duration::ZERO,
             looking: None,
@@ -143,14 +128,13 @@ impl Life {
             found_nobody: 0,
             survivor: None,
             linger_until: None,
-        })
+        }
     }
 
     /// The process has ended, nothing of it is left that should not be, and its output is read.
     pub fn is_over(&self) -> bool {
-        let silent = self.pipes.iter().all(|(_, pipe)| pipe.is_none());
-        let lingered = self.has_room() && self.linger_until.is_some_and(|until| until <= instant());
-        self.has_exited && !self.is_being_ended() && (silent || lingered)
+        let lingered = self.linger_until.is_some_and(|until| until <= instant());
+        self.has_exited && !self.is_being_ended() && (self.is_silent || lingered)
     }
 
     /// Whether somebody of the tree may still be there who is to end.
@@ -160,89 +144,39 @@ impl Life {
         self.ending.is_some() && !gone && !given_up
     }
 
-    /// Where the ledger takes nothing, the job waits in its pipe; its time goes on.
-    fn has_room(&self) -> bool {
-        self.outbox.len() < MOST_PENDING
-    }
-
-    pub async fn next<'c>(&mut self, capture: &Capture, ledger: &'c mpsc::Sender<OutputPiece>) -> Moment<'c> {
-        if capture.is_dirty() && self.flush_at.is_none() {
-            self.flush_at = Some(instant() + FLUSH_AFTER);
-        }
-        let [(_, stdout), (_, stderr)] = &self.pipes;
-        let has_room = self.has_room();
+    pub async fn next<'c>(&mut self, ledger: &'c mpsc::Sender<OutputPiece>) -> Moment<'c> {
         let stoppable = !self.has_exited || self.is_being_ended();
         tokio::select! {
             // A demand to end comes before output, of which there may be no end.
             biased;
-            Ok(()) = self.stops.changed(), if stoppable => {
-                let stop = *self.stops.borrow_and_update();
-                stop.map_or(Moment::Flush, Moment::Stop)
-            }
+            Ok(()) = self.stops.changed(), if stoppable => Moment::Stop(*self.stops.borrow_and_update()),
             () = at(self.time_is_up), if self.ending.is_none() && !self.has_exited => Moment::TimeIsUp,
             () = at(self.kill_at), if stoppable => Moment::KillNow,
-            _ = self.exit.readable(), if !self.has_exited => Moment::Exited,
             found = look(&mut self.looking), if self.looking.is_some() => {
                 self.looking = None;
                 Moment::Found(found)
             }
             () = ended(self.survivor.as_ref()), if self.survivor.is_some() => Moment::SurvivorEnded,
             () = at(self.give_up_at), if self.has_exited && self.is_being_ended() => Moment::GiveUp,
-            () = at(self.flush_at), if has_room && self.flush_at.is_some() => Moment::Flush,
-            () = at(self.linger_until), if has_room && self.linger_until.is_some() => Moment::LingeredEnough,
+            () = at(self.linger_until), if self.linger_until.is_some() => Moment::LingeredEnough,
             Ok(room) = ledger.reserve(), if !self.outbox.is_empty() => Moment::Room(room),
-            read = readable(stdout.as_ref()), if has_room && stdout.is_some() => Moment::Output(Stream::Stdout, read),
-            read = readable(stderr.as_ref()), if has_room && stderr.is_some() => Moment::Output(Stream::Stderr, read),
+            news = self.kept.next() => Moment::News(news),
         }
     }
 
-    /// Reads once what is there; a pipe that is closed or broken is done with.
-    pub fn read(&mut self, stream: Stream, open: bool, clock: &Clock, capture: &mut Capture) {
-        thread_local! {
-            // One buffer for all attempts of a worker: a read does not outlast its poll.
-            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
-        }
-        let Some((_, pipe)) = self.pipes.iter_mut().find(|(of, _)| *of == stream) else {
-            return;
-        };
-        let closed = BUFFER.with_borrow_mut(|buffer| {
-            let read = pipe.as_ref().filter(|_| open).map(|pipe| pipe.try_read(buffer));
-            match read {
-                Some(Ok(0)) | None => true,
-                Some(Ok(length)) => {
-                    capture.push(stream, clock.now(), &buffer[..length]);
-                    false
-                }
-                Some(Err(error)) => error.kind() != io::ErrorKind::WouldBlock,
-            }
-        });
-        if closed {
-            *pipe = None;
-        }
-    }
-
-    /// What is left in pipes that somebody else still holds open.
-    pub fn read_the_rest(&mut self, clock: &Clock, capture: &mut Capture) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            for _ in 0..LAST_READS {
-                self.read(stream, true, clock, capture);
-            }
-        }
-    }
-
-    pub fn exited(&mut self, at: jiff::Timestamp) {
+    pub fn exited(&mut self, at: jiff::Timestamp, duration: Duration) {
         self.has_exited = true;
         self.time_is_up = None;
-        self.is_down(at);
+        self.is_down(at, duration);
         if self.asked {
             self.look();
         }
     }
 
     /// As far as is known now, this was the end.
-    fn is_down(&mut self, at: jiff::Timestamp) {
+    fn is_down(&mut self, at: jiff::Timestamp, duration: Duration) {
         self.ended_at = Some(at);
-        self.duration = self.since.elapsed();
+        self.duration = duration;
         self.linger_until = Some(instant() + LINGER);
     }
 
@@ -325,7 +259,7 @@ impl Life {
             }
             None => {
                 self.found_nobody += 1;
-                self.is_down(now);
+                self.is_down(now, self.since.elapsed());
                 // Whoever was being forked during one look is there at the next.
                 if self.found_nobody < LOOKS {
                     self.look();
@@ -353,12 +287,5 @@ async fn ended(process: Option<&Readiness>) {
     if let Some(process) = process {
         // An error of the poll is taken for an end, and looked into by the next look.
         let _ = process.readable().await;
-    }
-}
-
-async fn readable(pipe: Option<&pipe::Receiver>) -> io::Result<()> {
-    match pipe {
-        Some(pipe) => pipe.readable().await,
-        None => std::future::pending().await,
     }
 }

@@ -3,19 +3,23 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::capture::Capture;
 use super::door::Stop;
-use super::life::{FLUSH_AFTER, MOST_PENDING};
 use super::part::Part;
 use super::tools::Tools;
 use crate::clock::instant;
+use crate::keeper::Capture;
 use crate::run::{Ended, Exit, OutputPiece, Reason, Status, Stream};
 
+/// What it wrote reaches the ledger after at most this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// Pieces that wait for the ledger before no more is taken; a flush may add a whole tail to them.
+const MOST_PENDING: usize = 4;
 /// Lines that wait to be kept; who writes more waits.
 const LINES: usize = 256;
 

@@ -1,7 +1,6 @@
 //! With what does a command begin? Its program, its folder and its environment, looked up as they are now.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use super::part::Part;
 use super::trouble::Trouble;
 use crate::files::{ReadError, read_text};
 use crate::job::Work;
+use crate::keeper::Program;
 use crate::run::Reason;
 
 /// What a job gets of the daemon's own variables: enough for a shell to work, nothing that may be secret.
@@ -24,8 +24,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Everything that a process is started with.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Absolute, so that it is started without looking anywhere.
-    pub program: PathBuf,
+    pub program: Program,
     pub argv: Vec<String>,
     pub environment: BTreeMap<String, String>,
     pub cwd: PathBuf,
@@ -36,14 +35,14 @@ impl Prepared {
         let mut environment = inherited(&surroundings.environment);
         environment.extend(job_variables(part, surroundings)?);
         let Located { program, cwd } = locate(&argv, part.work.cwd.as_deref(), &environment)?;
-        Ok(Self { program, argv, environment, cwd })
+        Ok(Self { program: Program::At(program), argv, environment, cwd })
     }
 
     /// The shim, which has of the job only the marks by which its processes are known.
     pub fn shim(part: &Part, surroundings: &Surroundings) -> Self {
         let marks = own_variables(part, surroundings).into_iter().filter(|(name, _)| MARKS.contains(&name.as_str()));
         Self {
-            program: surroundings.program.clone(),
+            program: Program::Own,
             argv: vec!["punctual".to_owned(), SHIM.to_owned()],
             environment: marks.collect(),
             cwd: PathBuf::from("/"),
@@ -218,13 +217,6 @@ fn executable(program: &Path) -> Result<(), Trouble> {
             Err(Trouble::new(Reason::NoPermission, format!("{shown} cannot be reached: permission denied")))
         }
         Err(_) => Err(Trouble::new(Reason::NoProgram, format!("there is no program {shown}"))),
-    }
-}
-
-impl Prepared {
-    /// Arguments behind the program's own name.
-    pub fn arguments(&self) -> impl Iterator<Item = OsString> + '_ {
-        self.argv.iter().skip(1).map(OsString::from)
     }
 }
 

@@ -17,10 +17,10 @@ use rustix::process::{Resource, Rlimit};
 use rustix::stdio::{dup2_stdin, stderr, stdin, stdout};
 
 use super::errand::{Errand, Report};
-use super::heritage::{Keep, close_descriptors_on_exec, reset_signals};
 use super::program::{SHIM, locate};
 use super::trouble::{Trouble, exec_trouble};
 use super::user::Account;
+use crate::keeper::{Keep, close_descriptors_on_exec, reset_signals};
 use crate::run::Reason;
 
 /// As shells say that a command cannot be executed; the daemon goes by the report.

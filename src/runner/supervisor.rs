@@ -1,19 +1,21 @@
 //! Who owns the attempts? What stands behind the door: it begins them, passes demands on, and waits for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::carry::carry;
+use super::carry::{carry, go_on};
 use super::census::Census;
 use super::door::{Door, Event, MESSAGES, Message, Order, Stop, Surroundings, demand};
-use super::spawner::Spawner;
+use super::estate::Estate;
+use super::preparing::Preparing;
 use super::tools::Tools;
 use super::trouble::panic_text;
 use crate::clock::Clock;
-use crate::run::{Ended, Exit, OutputPiece, RunId};
+use crate::keeper::Client;
+use crate::run::{AttemptId, Ended, Exit, OutputPiece, RunId};
 
 /// The side on which they are carried out; it owns every attempt.
 pub struct Runner {
@@ -22,35 +24,55 @@ pub struct Runner {
     attempts: JoinSet<()>,
     stops: BTreeMap<RunId, watch::Sender<Option<Stop>>>,
     by_task: BTreeMap<Id, RunId>,
+    /// Runs of which the keeper may have something.
+    kept: BTreeSet<RunId>,
+    /// Pieces of output that are in the ledger.
+    recorded: mpsc::Receiver<(AttemptId, u32)>,
+    /// What was begun for another scheduler and has not been gone on with.
+    estates: BTreeMap<RunId, Estate>,
+}
+
+/// To where attempts hand on what is written, and where it is said that it is in the ledger.
+#[derive(Debug)]
+pub struct Ledgered {
+    pub pieces: mpsc::Sender<OutputPiece>,
+    pub recorded: mpsc::Receiver<(AttemptId, u32)>,
+}
+
+/// Where a runner's processes are, and which of them it takes over.
+#[derive(Debug)]
+pub struct Takeover {
+    pub keeper: Client,
+    pub estates: BTreeMap<RunId, Estate>,
 }
 
 impl Runner {
-    /// The two sides, and where events come out; output goes to `pieces`.
+    /// The two sides, and where events come out.
     pub fn new(
         clock: Clock,
         surroundings: Surroundings,
-        pieces: mpsc::Sender<OutputPiece>,
+        ledger: Ledgered,
+        takeover: Takeover,
     ) -> std::io::Result<(Door, Self, mpsc::Receiver<Event>)> {
         let (door, messages) = Door::new();
         let (events, events_out) = mpsc::channel(MESSAGES);
+        let Takeover { keeper, estates } = takeover;
         let database = surroundings.database.as_path().into();
         let (environment, facts) = (surroundings.environment.clone(), surroundings.facts.clone());
-        let spawner = Spawner::new(&clock, &Arc::new(surroundings))?;
+        let cgroups = surroundings.cgroups.clone();
+        let preparing = Preparing::new(&Arc::new(surroundings))?;
+        let census = Arc::new(Census::new()?);
+        let pieces = ledger.pieces;
+        let tools = Tools { clock, preparing, keeper, cgroups, census, database, pieces, events, environment, facts };
         let runner = Self {
             messages,
-            tools: Arc::new(Tools {
-                clock,
-                spawner,
-                census: Arc::new(Census::new()?),
-                database,
-                pieces,
-                events,
-                environment,
-                facts,
-            }),
+            tools: Arc::new(tools),
             attempts: JoinSet::new(),
             stops: BTreeMap::new(),
             by_task: BTreeMap::new(),
+            kept: estates.keys().copied().collect(),
+            recorded: ledger.recorded,
+            estates,
         };
         Ok((door, runner, events_out))
     }
@@ -61,10 +83,14 @@ impl Runner {
         while open || !self.attempts.is_empty() {
             tokio::select! {
                 message = self.messages.recv(), if open => match message {
-                    Some(Message::Start(order)) => self.start(order),
-                    Some(Message::Stop { run, stop }) => self.stop(run, stop),
+                    Some(message) => self.take(message).await,
                     None => open = false,
                 },
+                Some((id, pieces)) = self.recorded.recv() => {
+                    if self.kept.contains(&id.run) {
+                        self.tools.keeper.recorded(id, pieces).await;
+                    }
+                }
                 Some(ended) = self.attempts.join_next_with_id() => {
                     let (task, panic) = match ended {
                         Ok((task, ())) => (task, None),
@@ -76,11 +102,40 @@ impl Runner {
         }
     }
 
-    fn start(&mut self, order: Order) {
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Start(order) => {
+                if order.job.task.has_command() {
+                    self.kept.insert(order.run);
+                }
+                self.begin(order, |order, tools, stops| carry(order, tools, stops));
+            }
+            Message::GoOn(order) => {
+                let estate = self.estates.remove(&order.run);
+                self.begin(order, |order, tools, stops| go_on(order, estate, tools, stops));
+            }
+            Message::Stop { run, stop } => self.stop(run, stop),
+            Message::Recorded(id) => {
+                if self.kept.contains(&id.run) {
+                    self.tools.keeper.forget(id).await;
+                }
+            }
+            Message::RunRecorded(run) => {
+                if self.kept.remove(&run) {
+                    self.tools.keeper.forget_run(run).await;
+                }
+            }
+        }
+    }
+
+    fn begin<F>(&mut self, order: Order, how: impl FnOnce(Order, Arc<Tools>, watch::Receiver<Option<Stop>>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let run = order.run;
         let (stop, stops) = watch::channel(None);
         self.stops.insert(run, stop);
-        let task = self.attempts.spawn(carry(order, self.tools.clone(), stops));
+        let task = self.attempts.spawn(how(order, self.tools.clone(), stops));
         self.by_task.insert(task.id(), run);
     }
 

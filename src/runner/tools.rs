@@ -8,19 +8,23 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::census::Census;
+use super::cgroup::Cgroups;
 use super::door::Event;
 use super::facts::Facts;
 use super::part::Part;
-use super::spawner::Spawner;
+use super::preparing::Preparing;
 use crate::clock::Clock;
 use crate::job::StepName;
+use crate::keeper::Client;
 use crate::run::{AttemptId, Ended, OutputPiece, ProcessId, StepEnd, StepNote, Verdict};
 
 /// What carrying out needs.
 #[derive(Debug)]
 pub struct Tools {
     pub clock: Clock,
-    pub spawner: Spawner,
+    pub preparing: Preparing,
+    pub keeper: Client,
+    pub cgroups: Cgroups,
     pub census: Arc<Census>,
     /// The ledger by which processes are known.
     pub database: Arc<Path>,

@@ -136,6 +136,15 @@ impl Marks {
     }
 }
 
+/// What still lives of runs of a daemon that died, as descriptors that become readable when they end. How it is known: see
+/// [`end_survivors`].
+pub fn survivors(runs: &[(RunId, Option<ProcessId>)], database: &Path) -> Vec<OwnedFd> {
+    let marks: Vec<Marks> = runs.iter().map(|(run, _)| Marks::of(*run, database)).collect();
+    let own = own_pid();
+    let alive = processes().filter(|pid| *pid != own && belongs(*pid, runs, &marks));
+    alive.filter_map(|pid| watch(pid).filter(|_| belongs(pid, runs, &marks))).collect()
+}
+
 /// Ends what still lives of runs of a daemon that died, and says how many processes that were.
 ///
 /// A process is ended if it carries the run's marks in its environment, or is the very process that was recorded (same

@@ -54,7 +54,7 @@ WHERE runs.due > set_back.at AND runs.run <= set_back.highest AND runs.cause <= 
 
 const OPEN: &str = "
 SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot,
-       runs.retry_at, tried.attempt, tried.outcome, tried.reason, tried.detail
+       runs.retry_at, runs.attempts, runs.started, tried.attempt, tried.outcome, tried.reason, tried.detail
 FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN boots ON boots.number = runs.boot
 LEFT JOIN attempts AS tried ON tried.run = runs.run AND tried.step = 0 AND tried.attempt =
     (SELECT max(attempt) FROM attempts WHERE attempts.run = runs.run AND step = 0)
@@ -88,6 +88,7 @@ pub struct Survivor {
     pub job: JobName,
     pub process: Option<ProcessId>,
     pub boot_id: Option<String>,
+    pub started: Option<Timestamp>,
 }
 
 impl Store {
@@ -206,6 +207,9 @@ fn remembered_run(row: &SqliteRow) -> Option<RememberedRun> {
         due: time(row, "due")?,
         state: State::from_number(row.get("state"))?,
         tried: tried(row),
+        attempts: row.get("attempts"),
+        started: time(row, "started"),
+        goes_on: false,
     })
 }
 
@@ -223,5 +227,5 @@ fn survivor(row: &SqliteRow) -> Option<Survivor> {
     let pid: Option<i32> = row.get("pid");
     let ticks: Option<i64> = row.get("start_ticks");
     let process = pid.zip(ticks).and_then(|(pid, ticks)| Some(ProcessId { pid, start_ticks: ticks.try_into().ok()? }));
-    Some(Survivor { run: RunId(row.get("run")), job: name(row)?, process, boot_id: row.get("boot") })
+    Some(Survivor { run: RunId(row.get("run")), job: name(row)?, process, boot_id: row.get("boot"), started: time(row, "started") })
 }

@@ -7,6 +7,7 @@ mod output;
 mod read;
 mod retention;
 mod statements;
+mod steps;
 mod writer;
 
 pub use memory::Survivor;

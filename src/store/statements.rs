@@ -108,10 +108,12 @@ pub const INSERT_EVENT: &str = "
 INSERT INTO events (at, kind, job, boot, detail)
 VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
-/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it.
+/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it; and the keeper offers
+/// again what it was not told is here.
 pub const INSERT_OUTPUT: &str = "
 INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)";
+SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)
+ON CONFLICT DO NOTHING";
 
 pub const EXPIRE_OUTPUT: &str = "
 DELETE FROM output

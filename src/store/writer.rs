@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::batch::{write_output, write_records};
 use super::open::{FileIdentity, Identity, Store, primary_code};
 use crate::plan::{Decision, Record};
-use crate::run::{OutputPiece, RunId};
+use crate::run::{AttemptId, OutputPiece, RunId};
 
 /// Decisions that wait for the disk, besides two for each run that may go: its start and its end. A planner that cannot be
 /// recorded is not woken, so nothing else arrives then.
@@ -54,16 +54,22 @@ pub struct WriterEnd {
     decisions: mpsc::Receiver<Arc<Decision>>,
     pieces: mpsc::Receiver<OutputPiece>,
     answers: mpsc::Sender<Answer>,
+    recorded: mpsc::Sender<(AttemptId, u32)>,
     trouble: watch::Sender<Option<String>>,
 }
 
 impl Writer {
-    /// The two ends of a writer, and where its answers come out.
-    pub fn new(store: &Store, places: usize) -> (Self, WriterEnd, mpsc::Receiver<Answer>) {
+    /// The two ends of a writer, and where its answers come out: of decisions, and of how many pieces of an attempt's output
+    /// are in the ledger now.
+    pub fn new(
+        store: &Store,
+        places: usize,
+    ) -> (Self, WriterEnd, mpsc::Receiver<Answer>, mpsc::Receiver<(AttemptId, u32)>) {
         let waiting = DECISIONS + 2 * places;
         let (decisions, decisions_out) = mpsc::channel(waiting);
         let (pieces, pieces_out) = mpsc::channel(PIECES);
         let (answers, answers_out) = mpsc::channel(waiting);
+        let (recorded, recorded_out) = mpsc::channel(PIECES);
         let (trouble, trouble_out) = watch::channel(None);
         let end = WriterEnd {
             pool: store.writer.clone(),
@@ -74,9 +80,10 @@ impl Writer {
             decisions: decisions_out,
             pieces: pieces_out,
             answers,
+            recorded,
             trouble,
         };
-        (Self { decisions, pieces, trouble: trouble_out }, end, answers_out)
+        (Self { decisions, pieces, trouble: trouble_out }, end, answers_out, recorded_out)
     }
 
     /// Hands in a decision; the answer comes when it is in the ledger.
@@ -125,6 +132,7 @@ impl WriterEnd {
             let refused = self.write_until_done(&decisions, &pieces).await;
             written_pages += estimated_pages(decisions.len(), &pieces);
             self.answer(decisions, &refused).await;
+            self.acknowledge(&pieces).await;
             if *log_is_too_long.borrow() {
                 self.begin_the_log_anew().await;
             }
@@ -187,6 +195,16 @@ impl WriterEnd {
             let answer = Answer { decision, refused };
             // Nobody listens any more when a daemon that failed is being taken down.
             let _ = self.answers.send(answer).await;
+        }
+    }
+
+    /// Who holds output until it is in the ledger may let go of it.
+    async fn acknowledge(&self, pieces: &[OutputPiece]) {
+        for of_one in pieces.chunk_by(|one, other| one.id == other.id) {
+            if let (Some(piece), Ok(count)) = (of_one.first(), u32::try_from(of_one.len())) {
+                // Nobody listens any more when a daemon that failed is being taken down.
+                let _ = self.recorded.send((piece.id, count)).await;
+            }
         }
     }
 }

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use punctual::clock::Clock;
+use punctual::keeper::keep_in_this_process;
 use serde_json::Value;
+use std::os::unix::net::UnixStream;
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine, and short enough to be waited for when something is wrong.
@@ -144,6 +147,11 @@ impl Daemon<'_> {
         i32::try_from(self.child.as_ref().unwrap().id()).unwrap()
     }
 
+    /// The scheduler, which is the keeper's child that was told so.
+    pub fn scheduler(&self) -> i32 {
+        wait("the scheduler", || scheduler_of(self.pid()))
+    }
+
     pub fn signal(&self, signal: &str) {
         signal_process(self.pid(), signal);
     }
@@ -177,6 +185,25 @@ impl Drop for Daemon<'_> {
             let _ = child.wait();
         }
     }
+}
+
+/// The child of this keeper that was told that it is the scheduler.
+pub fn scheduler_of(keeper: i32) -> Option<i32> {
+    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
+    let is_scheduler = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split('\0').any(|word| word == "--kept")
+    };
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).find(is_scheduler)
+}
+
+/// A keeper that is a thread of this process, and ends with whoever has the other end of its line.
+pub fn own_keeper(clock: &Clock) -> UnixStream {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let clock = clock.clone();
+    let own = Path::new(env!("CARGO_BIN_EXE_punctual"));
+    std::thread::spawn(move || keep_in_this_process(clock, own, theirs).unwrap());
+    ours
 }
 
 pub fn signal_process(pid: i32, signal: &str) {

@@ -1,5 +1,7 @@
 //! Does a line of the output say that it failed? Every line is looked at once, as it comes, whatever is kept of it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::job::OutputPattern;
 use crate::run::Stream;
 
@@ -8,7 +10,7 @@ const LONGEST_LINE: usize = 64 << 10;
 /// What is told of a line.
 const SHOWN: usize = 200;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Scan {
     pattern: OutputPattern,
     /// Lines that have not ended, of each stream.

@@ -1,72 +1,78 @@
-//! Which threads start processes? Two of their own, because each start blocks for about a millisecond, which would be
-//! the lateness of whatever an async worker has to do meanwhile.
+//! Which threads look up what a command needs? Two of their own: programs, folders and files of variables may be on a disk
+//! that is slow, or on another machine that is gone, and no other run is to wait for that.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::cgroup::RunGroup;
 use super::door::Surroundings;
 use super::errand::{Errand, input};
 use super::limits::Division;
 use super::part::Part;
-use super::process::{Ends, Process, spawn};
 use super::program::{Prepared, inherited, job_variables};
-use super::trouble::{Trouble, exec_trouble};
-use crate::clock::{Clock, instant};
+use super::trouble::Trouble;
 use crate::job::Standing;
+use crate::keeper::{Program, Start};
 use crate::run::Reason;
 
-/// One thread tops out at 1,500 starts a second, two at about 2,000; more do not help, because the kernel serialises.
+/// One that waits for a disk must not hold up those whose files are at hand.
 const THREADS: usize = 2;
-/// Starts that wait for a thread.
+/// Commands that wait for a thread.
 const REQUESTS: usize = 4096;
 
-/// A process that has begun, and when.
+/// All that a command begins with.
 #[derive(Debug)]
-pub struct Begun {
-    pub process: Process,
-    pub ends: Ends,
-    pub at: Timestamp,
-    pub since: Instant,
+pub struct Ready {
+    pub start: Start,
+    pub input: OwnedFd,
     pub group: Option<RunGroup>,
-    /// Where the shim says whether the program has taken over; `None` where it has already.
+    /// Where the shim says whether the program has taken over; `None` where there is no shim.
     pub reports: Option<UnixStream>,
     /// Limits that the run does without.
     pub lacking: Vec<String>,
 }
 
-type Request = (Part, Vec<String>, oneshot::Sender<Result<Begun, Trouble>>);
+impl Ready {
+    /// What is started, as people know it.
+    pub fn program(&self) -> PathBuf {
+        match &self.start.program {
+            Program::At(program) => program.clone(),
+            Program::Own => PathBuf::from("punctual"),
+        }
+    }
+}
+
+type Request = (Part, Vec<String>, oneshot::Sender<Result<Ready, Trouble>>);
 
 #[derive(Debug)]
-pub struct Spawner {
+pub struct Preparing {
     requests: Option<mpsc::Sender<Request>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Spawner {
-    pub fn new(clock: &Clock, surroundings: &Arc<Surroundings>) -> io::Result<Self> {
+impl Preparing {
+    pub fn new(surroundings: &Arc<Surroundings>) -> io::Result<Self> {
         let (requests, requests_out) = mpsc::channel::<Request>(REQUESTS);
         let requests_out = Arc::new(Mutex::new(requests_out));
         let threads = (0..THREADS)
             .map(|number| {
-                let (requests, clock, surroundings) = (requests_out.clone(), clock.clone(), surroundings.clone());
+                let (requests, surroundings) = (requests_out.clone(), surroundings.clone());
                 std::thread::Builder::new()
-                    .name(format!("spawn-{number}"))
-                    .spawn(move || serve(&requests, &clock, &surroundings))
+                    .name(format!("prepare-{number}"))
+                    .spawn(move || serve(&requests, &surroundings))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self { requests: Some(requests), threads })
     }
 
-    /// Starts a process, or says why it cannot begin.
-    pub async fn spawn(&self, part: Part, argv: Vec<String>) -> Result<Begun, Trouble> {
+    /// Looks everything up, or says why the command cannot begin.
+    pub async fn prepare(&self, part: Part, argv: Vec<String>) -> Result<Ready, Trouble> {
         let gone = || Trouble::new(Reason::Spawn, "the daemon is ending");
         let (answer, answer_out) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
@@ -75,7 +81,7 @@ impl Spawner {
     }
 }
 
-impl Drop for Spawner {
+impl Drop for Preparing {
     fn drop(&mut self) {
         drop(self.requests.take());
         for thread in self.threads.drain(..) {
@@ -84,47 +90,41 @@ impl Drop for Spawner {
     }
 }
 
-fn serve(requests: &Mutex<mpsc::Receiver<Request>>, clock: &Clock, surroundings: &Surroundings) {
+fn serve(requests: &Mutex<mpsc::Receiver<Request>>, surroundings: &Surroundings) {
     loop {
         let request = requests.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some((part, argv, answer)) = request else {
             return;
         };
-        // If nobody waits for it any more, it is ended as it is dropped.
-        let _ = answer.send(begin(&part, argv, clock, surroundings));
+        let _ = answer.send(prepare(&part, argv, surroundings));
     }
 }
 
-fn begin(part: &Part, argv: Vec<String>, clock: &Clock, surroundings: &Surroundings) -> Result<Begun, Trouble> {
+fn prepare(part: &Part, argv: Vec<String>, surroundings: &Surroundings) -> Result<Ready, Trouble> {
     let input = input(&part.work.stdin).map_err(|error| Trouble::refused("its input cannot be made", error))?;
     if part.work.standing.is_the_daemons() {
-        return start(&Prepared::of(part, argv, surroundings)?, input, clock);
+        let start = start(part, Prepared::of(part, argv, surroundings)?);
+        return Ok(Ready { start, input, group: None, reports: None, lacking: Vec::new() });
     }
-    begin_by_shim(part, argv, clock, surroundings, &input)
+    by_shim(part, argv, surroundings, &input)
 }
 
-fn start(prepared: &Prepared, input: OwnedFd, clock: &Clock) -> Result<Begun, Trouble> {
-    // The process exists from the beginning of the call on; the rest of the call is the program taking over.
-    let (at, since) = (clock.now(), instant());
-    let (process, ends) = spawn(prepared, input).map_err(|error| exec_trouble(&error, &prepared.program))?;
-    Ok(Begun { process, ends, at, since, group: None, reports: None, lacking: Vec::new() })
+fn start(part: &Part, prepared: Prepared) -> Start {
+    let Prepared { program, argv, environment, cwd } = prepared;
+    let label = part.step.as_ref().map(ToString::to_string).unwrap_or_default();
+    let pattern = part.work.fail_on_output.as_ref().map(|pattern| pattern.text().to_owned());
+    Start { id: part.id, label, program, argv, environment, cwd, output_limit: part.work.output_limit, pattern }
 }
 
-/// Starts the shim with all that it has to know; what comes of it, it says itself.
-fn begin_by_shim(
-    part: &Part,
-    argv: Vec<String>,
-    clock: &Clock,
-    surroundings: &Surroundings,
-    input: &OwnedFd,
-) -> Result<Begun, Trouble> {
+/// Has the shim start with all that it has to know; what comes of it, it says itself.
+fn by_shim(part: &Part, argv: Vec<String>, surroundings: &Surroundings, input: &OwnedFd) -> Result<Ready, Trouble> {
     let standing = &part.work.standing;
     let (group, division) = bound(part, standing, surroundings)?;
     let errand = errand(part, argv, standing, surroundings, group.as_ref(), &division)?;
     let sent = errand.send(input.as_fd());
     let (theirs, reports) = sent.map_err(|error| Trouble::refused("it cannot be said what to start", error))?;
-    let begun = start(&Prepared::shim(part, surroundings), theirs, clock)?;
-    Ok(Begun { group, reports: Some(reports), lacking: division.lacking, ..begun })
+    let start = start(part, Prepared::shim(part, surroundings));
+    Ok(Ready { start, input: theirs, group, reports: Some(reports), lacking: division.lacking })
 }
 
 /// Decides how the run's limits are held, and makes its cgroup if it needs one.

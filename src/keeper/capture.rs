@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::scan::Scan;
 use crate::job::OutputPattern;
-use crate::run::{AttemptId, OutputPiece, Stream};
+use crate::run::{AttemptId, OutputPiece, Stream, base64_text};
 
 /// One piece of output in the ledger is no larger.
 const LARGEST_PIECE: usize = 64 << 10;
 /// The tail has at least so many pieces, so that trimming it to the limit throws little away.
 const TAIL_PIECES: u64 = 4;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Capture {
     id: AttemptId,
     scan: Option<Scan>,
@@ -28,11 +29,12 @@ pub struct Capture {
     ready: Vec<OutputPiece>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Piece {
     offset: u64,
     stream: Stream,
     at: Timestamp,
+    #[serde(with = "base64_text")]
     data: Vec<u8>,
     /// Whether it is in the ledger, and must stay as it is.
     written: bool,

@@ -1,15 +1,17 @@
 //! How does a process begin, and what does it leave? The only place that starts and reaps.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use serde::{Deserialize, Serialize};
 
-use super::program::Prepared;
-use super::tree::start_ticks;
 use crate::family::{Kin, born};
 use crate::run::{ProcessId, Status};
 
@@ -17,7 +19,7 @@ use crate::run::{ProcessId, Status};
 #[derive(Debug)]
 pub struct Process {
     pub id: ProcessId,
-    pub pid: Pid,
+    pid: Pid,
     /// Until it is reaped.
     kin: Option<Kin>,
 }
@@ -32,28 +34,38 @@ pub struct Ends {
 }
 
 /// What a process left when it was reaped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remains {
     pub status: Status,
     pub core_dumped: bool,
     pub cpu: Duration,
-    /// Peak memory in bytes, where it can be told from the daemon's own.
+    /// Peak memory in bytes, where it can be told from the keeper's own.
     pub max_rss: Option<u64>,
+}
+
+/// What a process begins with.
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// Absolute, so that it is started without looking anywhere.
+    pub program: &'a Path,
+    pub argv: &'a [String],
+    pub environment: &'a BTreeMap<String, String>,
+    pub cwd: &'a Path,
 }
 
 /// Starts a process in a group of its own. It blocks until the program has taken over, a millisecond or so.
 ///
 /// Nothing here may make the standard library leave the path of posix_spawn for fork (an absolute program, no `pre_exec`,
-/// no user): a fork copies the page tables of the daemon, however large it is.
-pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)> {
+/// no user): a fork copies the page tables of whoever forks.
+pub fn spawn(image: &Image, input: OwnedFd) -> io::Result<(Process, Ends)> {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-    let mut command = Command::new(&prepared.program);
+    let mut command = Command::new(image.program);
     command
-        .arg0(prepared.argv.first().map(String::as_str).unwrap_or_default())
-        .args(prepared.arguments())
+        .arg0(image.argv.first().map(String::as_str).unwrap_or_default())
+        .args(image.argv.iter().skip(1))
         .env_clear()
-        .envs(&prepared.environment)
-        .current_dir(&prepared.cwd)
+        .envs(image.environment)
+        .current_dir(image.cwd)
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,12 +81,35 @@ pub fn spawn(prepared: &Prepared, input: OwnedFd) -> io::Result<(Process, Ends)>
     let process = Process { id, pid, kin: Some(kin) };
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
-    // The process cannot be reaped by anybody else, so its number is its own until we do.
-    let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+    let pidfd = process.watch()?;
     Ok((process, Ends { pidfd, stdout: stdout.into(), stderr: stderr.into() }))
 }
 
+/// When a process began, in clock ticks since the machine booted.
+pub fn start_ticks(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // proc(5): the name stands in brackets and may hold anything, so the fields behind it count; this is the 22nd of all.
+    text[text.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
 impl Process {
+    /// A child that another program in this process's place has started.
+    pub fn inherited(id: ProcessId) -> Option<Self> {
+        let pid = Pid::from_raw(id.pid)?;
+        Some(Self { kin: Some(Kin::of(id.pid)), pid, id })
+    }
+
+    /// A descriptor that becomes readable when it ends. It cannot be reaped by anybody else, so its number is its own until
+    /// we do.
+    pub fn watch(&self) -> io::Result<OwnedFd> {
+        Ok(pidfd_open(self.pid, PidfdFlags::NONBLOCK)?)
+    }
+
+    /// Lets go of it without ending it: another program takes this one's place.
+    pub fn leave(mut self) {
+        self.kin = None;
+    }
+
     /// Signals every process of the group, which is ours for as long as its leader was not reaped.
     fn signal_group(&self, signal: Signal) {
         // The one error that can come is that nobody is left.

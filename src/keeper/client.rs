@@ -1,0 +1,296 @@
+//! The scheduler's end of the line to the keeper: starts are asked for, and what is told of each process goes to whoever asked
+//! for it.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::protocol::{Begun, End, Frames, Held, PROTOCOL, Report, Request, Start, write_frame};
+use super::ward::WINDOW;
+use crate::run::{AttemptId, OutputPiece, RunId};
+
+/// Wishes that wait to be sent.
+const WISHES: usize = 4096;
+/// What is told of one process and was not heard yet: its window of output, and each other thing once.
+const NEWS: usize = WINDOW + 8;
+/// Bytes of one read.
+const READ: usize = 64 << 10;
+
+/// What is told of a process.
+#[derive(Debug)]
+pub enum News {
+    Started(Begun),
+    NotStarted(io::Error),
+    Output(OutputPiece),
+    Exited {
+        at: Timestamp,
+        duration: Duration,
+    },
+    /// Nobody can write into its pipes any more.
+    Silent,
+    Closed(End),
+}
+
+#[derive(Debug)]
+enum Wish {
+    Start { start: Box<Start>, input: OwnedFd, news: mpsc::Sender<News> },
+    Ask(Request),
+}
+
+/// Where wishes are handed in.
+#[derive(Debug, Clone)]
+pub struct Client {
+    wishes: mpsc::Sender<Wish>,
+    keeper: i32,
+}
+
+/// What sends wishes and hands news on; owned by whoever runs it.
+#[derive(Debug)]
+pub struct Switchboard {
+    socket: UnixStream,
+    frames: Frames,
+    wishes: mpsc::Receiver<Wish>,
+    news: BTreeMap<AttemptId, mpsc::Sender<News>>,
+}
+
+/// Hears what is held by the keeper at the other end, and goes on from there.
+pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Client, Switchboard, Vec<Kept>)> {
+    socket.set_nonblocking(true)?;
+    let socket = UnixStream::from_std(socket)?;
+    let mut frames = Frames::default();
+    let (keeper, held) = loop {
+        socket.readable().await?;
+        if !read(&socket, &mut frames)? {
+            return Err(io::Error::other("the keeper does not greet"));
+        }
+        match frames.next::<Report>()? {
+            Some((Report::Welcome { protocol: PROTOCOL, pid, held }, _)) => break (pid, held),
+            Some(_) => return Err(io::Error::other("the keeper is of another version")),
+            None => {}
+        }
+    };
+    let (wishes, wishes_out) = mpsc::channel(WISHES);
+    let client = Client { wishes, keeper };
+    let mut news = BTreeMap::new();
+    let mut kept = Vec::new();
+    for Held { id, label, begun } in held {
+        let (sender, receiver) = mpsc::channel(NEWS);
+        news.insert(id, sender);
+        kept.push(Kept { id, label, begun, news: receiver, client: client.clone(), is_over: false });
+    }
+    Ok((client, Switchboard { socket, frames, wishes: wishes_out, news }, kept))
+}
+
+/// Reads what is there; the answer is whether there may be more.
+fn read(socket: &UnixStream, frames: &mut Frames) -> io::Result<bool> {
+    let mut bytes = [0; READ];
+    loop {
+        match socket.try_read(&mut bytes) {
+            Ok(0) => return Ok(false),
+            Ok(length) => frames.push(&bytes[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Client {
+    /// Starts a process, or says why it cannot begin.
+    pub async fn start(&self, start: Start, input: OwnedFd) -> io::Result<Kept> {
+        let gone = || io::Error::other("the daemon is ending");
+        let (news, mut news_out) = mpsc::channel(NEWS);
+        let (id, label) = (start.id, start.label.clone());
+        let wish = Wish::Start { start: Box::new(start), input, news };
+        self.wishes.send(wish).await.map_err(|_| gone())?;
+        match news_out.recv().await {
+            Some(News::Started(begun)) => {
+                Ok(Kept { id, label, begun, news: news_out, client: self.clone(), is_over: false })
+            }
+            Some(News::NotStarted(error)) => Err(error),
+            Some(_) | None => Err(gone()),
+        }
+    }
+
+    /// So many pieces of output are in the ledger.
+    pub async fn recorded(&self, id: AttemptId, pieces: u32) {
+        self.ask(Request::Recorded { id, pieces }).await;
+    }
+
+    /// The end of an attempt is in the ledger.
+    pub async fn forget(&self, id: AttemptId) {
+        self.ask(Request::Forget { id }).await;
+    }
+
+    /// The end of a run is in the ledger.
+    pub async fn forget_run(&self, run: RunId) {
+        self.ask(Request::ForgetRun { run }).await;
+    }
+
+    /// The scheduler is at work.
+    pub async fn ready(&self) {
+        self.ask(Request::Ready).await;
+    }
+
+    /// What systemd wants to know, in the words of sd_notify(3).
+    pub async fn notify(&self, state: String) {
+        self.ask(Request::Notify { state }).await;
+    }
+
+    /// The number of the process that keeps, which is the service's own.
+    pub fn keeper(&self) -> i32 {
+        self.keeper
+    }
+
+    async fn ask(&self, request: Request) {
+        // A keeper that is gone has taken this process with it.
+        let _ = self.wishes.send(Wish::Ask(request)).await;
+    }
+}
+
+/// A process that is kept, seen from the scheduler. Dropped before its end is known it is killed.
+#[derive(Debug)]
+pub struct Kept {
+    pub id: AttemptId,
+    pub label: String,
+    pub begun: Begun,
+    news: mpsc::Receiver<News>,
+    client: Client,
+    is_over: bool,
+}
+
+impl Kept {
+    /// The number of the process and of the group that it leads; it is its own until it is closed.
+    pub fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.begun.process.pid)
+    }
+
+    /// What happens next; none when the keeper is gone. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<News> {
+        self.news.recv().await
+    }
+
+    /// Has it reaped once it has exited; what it wrote last comes as news before its end does.
+    pub async fn close(&mut self) {
+        self.client.ask(Request::Close { id: self.id }).await;
+    }
+
+    /// Its end is known, so that nothing is left to be done with it.
+    pub fn is_over(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Signals every process of its group.
+    pub fn signal_group(&self, signal: Signal) {
+        if let Some(pid) = self.pid() {
+            // The one error that can come is that nobody is left.
+            let _ = rustix::process::kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for Kept {
+    /// Whoever loses it, by a panic or because the daemon gives up, does not leave it behind.
+    fn drop(&mut self) {
+        if !self.is_over {
+            let _ = self.client.wishes.try_send(Wish::Ask(Request::Discard { id: self.id }));
+        }
+    }
+}
+
+impl Switchboard {
+    /// Sends and hands on until nobody has wishes any more, or the keeper is gone.
+    pub async fn run(mut self) -> io::Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                wish = self.wishes.recv() => {
+                    let Some(wish) = wish else { return Ok(()) };
+                    self.send(wish, &mut batch).await?;
+                }
+                ready = self.socket.readable() => {
+                    ready?;
+                    let is_open = read(&self.socket, &mut self.frames)?;
+                    while let Some((report, data)) = self.frames.next::<Report>()? {
+                        self.hand_on(report, data);
+                    }
+                    if !is_open {
+                        return Err(io::Error::other("the keeper is gone"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a wish and those that wait behind it. The keeper reads whatever else it does, so this does not take long.
+    async fn send(&mut self, first: Wish, batch: &mut Vec<u8>) -> io::Result<()> {
+        let mut next = Some(first);
+        while let Some(wish) = next {
+            match wish {
+                Wish::Ask(request) => {
+                    if let Request::Discard { id } = &request {
+                        self.news.remove(id);
+                    }
+                    write_frame(&request, &[], batch)?;
+                }
+                Wish::Start { start, input, news } => {
+                    self.socket.write_all(batch).await?;
+                    batch.clear();
+                    self.news.insert(start.id, news);
+                    write_frame(&Request::Start(start), &[], batch)?;
+                    let sent = self.send_with(batch, &input).await?;
+                    batch.drain(..sent);
+                }
+            }
+            next = self.wishes.try_recv().ok();
+        }
+        self.socket.write_all(batch).await?;
+        batch.clear();
+        Ok(())
+    }
+
+    /// Sends the beginning of these bytes, and a descriptor with it.
+    async fn send_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+        let send = || {
+            let descriptors = [descriptor.as_fd()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+            Ok(sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut rights, SendFlags::NOSIGNAL)?)
+        };
+        self.socket.async_io(Interest::WRITABLE, send).await
+    }
+
+    fn hand_on(&mut self, report: Report, data: Vec<u8>) {
+        let (id, news) = match report {
+            Report::Welcome { .. } => return,
+            Report::Started { id, begun } => (id, News::Started(begun)),
+            Report::NotStarted { id, errno, message } => {
+                let error = errno.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
+                (id, News::NotStarted(error))
+            }
+            Report::Output { id, offset, stream, at, expired } => {
+                (id, News::Output(OutputPiece { id, offset, stream, at, data, expired }))
+            }
+            Report::Exited { id, at, duration } => (id, News::Exited { at, duration }),
+            Report::Silent { id } => (id, News::Silent),
+            Report::Closed { id, end } => (id, News::Closed(end)),
+        };
+        let is_last = matches!(news, News::Closed(_) | News::NotStarted(_));
+        if let Some(listener) = self.news.get(&id) {
+            // There is room for all that can be told at a time.
+            let _ = listener.try_send(news);
+        }
+        if is_last {
+            self.news.remove(&id);
+        }
+    }
+}
