@@ -415,6 +415,7 @@ impl Ledger {
         Memory {
             highest: self.rows.keys().last().map_or(0, |run| run.0),
             first_since_boot: self.boots == 0,
+            goes_on: false,
             jobs: self.known.iter().map(remember).collect(),
             open: open.collect(),
             taken: self

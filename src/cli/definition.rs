@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::screen::{bytes, span, visible};
 use crate::job::{
-    Act, Address, Body, CommandLine, Job, JobName, Limits, Mail, Needs, OnLost, OutputPattern, Overlap, Standing, Step, Steps,
-    Task, Timing, Work,
+    Act, Address, Body, CommandLine, Job, JobName, Limits, Mail, Needs, OnLost, OutputPattern, Overlap, Standing, Step,
+    Steps, Task, Timing, Work,
 };
 use crate::report::Seconds;
 use crate::schedule::{Fold, Gap};

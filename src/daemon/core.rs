@@ -120,6 +120,7 @@ impl Core {
         let mut alive_at = watchdog.map(|every| instant() + every);
         let mut trouble = self.writer.trouble();
         self.commit(first).await;
+        let mut is_ready = false;
         while !self.is_done() {
             let wake_at = self.wake_at(&trouble);
             self.head.send_replace(wake_at);
@@ -141,7 +142,12 @@ impl Core {
             };
             match turn {
                 Turn::Woken(woken) => self.woken(woken).await,
-                Turn::Committed(answer) => self.committed(answer).await,
+                Turn::Committed(answer) => {
+                    self.committed(answer).await;
+                    if !std::mem::replace(&mut is_ready, true) {
+                        self.overseer.ready().await;
+                    }
+                }
                 Turn::Happened(event) => self.happened(event).await,
                 Turn::Demanded(Demand::Stop) => self.stop().await,
                 Turn::Demanded(Demand::Reload) => self.reread(Reread::File),

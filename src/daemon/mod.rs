@@ -144,7 +144,7 @@ async fn serve(
     cgroups.sweep(&kept.iter().map(|kept| kept.id).collect::<Vec<_>>());
     let estates = takeover::estates(&store, &configuration.checked.jobs, kept).await?;
     let clock = setup.clock.clone();
-    let (planner, first) = plan(&configuration, &store, &estates, &clock).await?;
+    let (planner, first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
     let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: setup.environment.clone(),
@@ -164,8 +164,6 @@ async fn serve(
         Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out, refresh.clone())
             .await?;
     greet(&configuration, &store);
-    let overseer = Overseer::new(keeper);
-    overseer.ready().await;
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -182,7 +180,7 @@ async fn serve(
         refresh,
         head,
         clock_sets,
-        overseer,
+        overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(writer_end.run());
@@ -247,15 +245,17 @@ async fn wait_for_all(tasks: &mut JoinSet<()>) {
 async fn plan(
     configuration: &Configuration,
     store: &Store,
-    estates: &BTreeMap<RunId, Estate>,
+    (estates, goes_on): (&BTreeMap<RunId, Estate>, bool),
     clock: &Clock,
 ) -> Result<(Planner, Decision), StartError> {
     let now = clock.now();
     let mut memory = store.memory(now, &configuration.machine).await?;
     takeover::remember(estates, &mut memory);
+    memory.goes_on = goes_on;
     let capacities = configuration.capacities();
     let (planner, mut first) = Planner::restore(&configuration.checked.jobs, capacities, memory, now);
-    let detail = format!("punctual {} started", env!("CARGO_PKG_VERSION"));
+    let how = if goes_on { "goes on with another scheduler" } else { "started" };
+    let detail = format!("punctual {} {how}", env!("CARGO_PKG_VERSION"));
     first.records.push(Record::Event(EventNote { at: now, kind: EventKind::Start, job: None, detail }));
     Ok((planner, first))
 }

@@ -14,11 +14,7 @@ use crate::store::{Store, Survivor};
 use super::StartError;
 
 /// What is taken over, by run.
-pub async fn estates(
-    store: &Store,
-    jobs: &[Arc<Job>],
-    kept: Vec<Kept>,
-) -> Result<BTreeMap<RunId, Estate>, StartError> {
+pub async fn estates(store: &Store, jobs: &[Arc<Job>], kept: Vec<Kept>) -> Result<BTreeMap<RunId, Estate>, StartError> {
     let open = store.reader.survivors().await?;
     let mut parts: BTreeMap<RunId, Vec<Kept>> = BTreeMap::new();
     for kept in kept {

@@ -51,6 +51,7 @@ enum Wish {
 pub struct Client {
     wishes: mpsc::Sender<Wish>,
     keeper: i32,
+    is_first: bool,
 }
 
 /// What sends wishes and hands news on; owned by whoever runs it.
@@ -67,19 +68,19 @@ pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Clie
     socket.set_nonblocking(true)?;
     let socket = UnixStream::from_std(socket)?;
     let mut frames = Frames::default();
-    let (keeper, held) = loop {
+    let (keeper, is_first, held) = loop {
         socket.readable().await?;
         if !read(&socket, &mut frames)? {
             return Err(io::Error::other("the keeper does not greet"));
         }
         match frames.next::<Report>()? {
-            Some((Report::Welcome { protocol: PROTOCOL, pid, held }, _)) => break (pid, held),
+            Some((Report::Welcome { protocol: PROTOCOL, pid, is_first, held }, _)) => break (pid, is_first, held),
             Some(_) => return Err(io::Error::other("the keeper is of another version")),
             None => {}
         }
     };
     let (wishes, wishes_out) = mpsc::channel(WISHES);
-    let client = Client { wishes, keeper };
+    let client = Client { wishes, keeper, is_first };
     let mut news = BTreeMap::new();
     let mut kept = Vec::new();
     for Held { id, label, begun } in held {
@@ -148,6 +149,11 @@ impl Client {
     /// The number of the process that keeps, which is the service's own.
     pub fn keeper(&self) -> i32 {
         self.keeper
+    }
+
+    /// Whether no scheduler of this keeper was at work before: the daemon starts, rather than goes on.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     async fn ask(&self, request: Request) {

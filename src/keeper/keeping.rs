@@ -85,11 +85,11 @@ impl Keeping {
     }
 
     /// Another scheduler has come: it is told all that is held.
-    pub fn welcome(&mut self, socket: UnixStream) -> io::Result<()> {
+    pub fn welcome(&mut self, socket: UnixStream, is_first: bool) -> io::Result<()> {
         let mut link = Link::new(socket)?;
         let held: Vec<Held> = self.wards.values().map(|ward| ward.record.held.clone()).collect();
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
-        link.say(&Report::Welcome { protocol: PROTOCOL, pid, held }, &[])?;
+        link.say(&Report::Welcome { protocol: PROTOCOL, pid, is_first, held }, &[])?;
         for ward in self.wards.values_mut() {
             ward.begin_anew();
             ward.tell(&mut link)?;
@@ -380,7 +380,7 @@ impl Keeping {
 /// measurements.
 pub fn keep_in_this_process(clock: Clock, own: &Path, socket: UnixStream) -> io::Result<()> {
     let mut keeping = Keeping::new(clock, own)?;
-    keeping.welcome(socket)?;
+    keeping.welcome(socket, true)?;
     while !keeping.turn(None)?.contains(&Turn::Gone) {}
     keeping.end_all()?;
     while !keeping.is_empty() {

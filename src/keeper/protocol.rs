@@ -33,7 +33,7 @@ pub enum Request {
     Forget { id: AttemptId },
     /// The end of a whole run is.
     ForgetRun { run: RunId },
-    /// The scheduler is at work.
+    /// The scheduler is at work, and what follows from the daemon's start is in the ledger.
     Ready,
     /// Something that systemd wants to know, in the words of sd_notify(3).
     Notify { state: String },
@@ -65,18 +65,45 @@ pub enum Program {
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// The first thing that a scheduler hears.
-    Welcome { protocol: u32, pid: i32, held: Vec<Held> },
-    Started { id: AttemptId, begun: Begun },
+    /// The first thing that a scheduler hears; whether none was at work before it.
+    Welcome {
+        protocol: u32,
+        pid: i32,
+        is_first: bool,
+        held: Vec<Held>,
+    },
+    Started {
+        id: AttemptId,
+        begun: Begun,
+    },
     /// It could not be started; the number is the system's.
-    NotStarted { id: AttemptId, errno: Option<i32>, message: String },
+    NotStarted {
+        id: AttemptId,
+        errno: Option<i32>,
+        message: String,
+    },
     /// A piece of output; its bytes are behind the message.
-    Output { id: AttemptId, offset: u64, stream: Stream, at: Timestamp, expired: Option<(u64, u64)> },
-    Exited { id: AttemptId, at: Timestamp, duration: Duration },
+    Output {
+        id: AttemptId,
+        offset: u64,
+        stream: Stream,
+        at: Timestamp,
+        expired: Option<(u64, u64)>,
+    },
+    Exited {
+        id: AttemptId,
+        at: Timestamp,
+        duration: Duration,
+    },
     /// Nobody can write into its pipes any more.
-    Silent { id: AttemptId },
+    Silent {
+        id: AttemptId,
+    },
     /// It was reaped, and all of its output was said before.
-    Closed { id: AttemptId, end: End },
+    Closed {
+        id: AttemptId,
+        end: End,
+    },
 }
 
 /// A process that has begun.
@@ -141,7 +168,8 @@ impl Frames {
         let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
-        let length = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+        let length =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
         let (text, data) = (length(0), length(4));
         if text > LARGEST || data > LARGEST {
             return Err(io::ErrorKind::InvalidData.into());

@@ -58,7 +58,10 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
     }
     let program = fs::read_link(OWN)?;
     let mut keeping = Keeping::new(Clock::System, Path::new(OWN))?;
-    for ward in inherit()? {
+    let inheritance = inherit()?;
+    // A program that takes another one's place takes over from a scheduler that was at work.
+    let is_proven = inheritance.is_some();
+    for ward in inheritance.into_iter().flatten() {
         keeping.adopt(ward)?;
     }
     let mut signals = Vec::new();
@@ -80,7 +83,7 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
         scheduler: None,
         begin_at: Some(Duration::ZERO),
         pause: FIRST_PAUSE,
-        is_proven: false,
+        is_proven,
         is_stopping: false,
         probe: None,
         is_being_replaced: false,
@@ -203,7 +206,7 @@ impl Service {
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK)?;
         self.keeping.watch(pidfd.as_fd(), ENDED)?;
         self.scheduler = Some(Scheduler { child, _kin: kin, _pidfd: pidfd, since: uptime() });
-        self.keeping.welcome(ours)
+        self.keeping.welcome(ours, !self.is_proven)
     }
 
     /// The scheduler has ended: so does the service, or another one is started.

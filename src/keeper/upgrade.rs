@@ -35,15 +35,17 @@ pub fn was_replaced(program: &Path) -> bool {
     }
 }
 
-/// What this program inherits from the one whose place it takes; nothing where it was started afresh.
-pub fn inherit() -> io::Result<Vec<Ward>> {
+/// What this program inherits from the one whose place it takes; none where it was started afresh.
+pub fn inherit() -> io::Result<Option<Vec<Ward>>> {
     let Some(number) = std::env::var(INHERITANCE).ok().and_then(|text| text.parse().ok()) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let mut text = Vec::new();
     File::from(owned(number)).read_to_end(&mut text)?;
     let Inheritance { wards, .. } = serde_json::from_slice(&text)?;
-    Ok(wards.into_iter().map(|(record, pipes)| Ward::inherited(record, pipes.map(|pipe| pipe.map(owned)))).collect())
+    let ward =
+        |(record, pipes): (Record, [Option<RawFd>; 2])| Ward::inherited(record, pipes.map(|pipe| pipe.map(owned)));
+    Ok(Some(wards.into_iter().map(ward).collect()))
 }
 
 /// A descriptor that this program was left by the one before it.
@@ -73,7 +75,8 @@ pub fn exec(path: &Path, arguments: &[OsString], wards: Vec<Ward>) -> (io::Error
         Ok(never) => match never {},
         Err(error) => error,
     };
-    let back = |(record, pipes): (Record, [Option<RawFd>; 2])| Ward::inherited(record, pipes.map(|pipe| pipe.map(owned)));
+    let back =
+        |(record, pipes): (Record, [Option<RawFd>; 2])| Ward::inherited(record, pipes.map(|pipe| pipe.map(owned)));
     (error, inheritance.wards.into_iter().map(back).collect())
 }
 

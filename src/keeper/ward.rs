@@ -74,8 +74,7 @@ impl Ward {
         // The scheduler has compiled it before.
         let pattern = pattern.and_then(|text| OutputPattern::new(text).ok());
         let capture = Some(Capture::new(held.id, output_limit, pattern));
-        let record =
-            Record { held, capture, pieces: VecDeque::new(), exited: None, end: None, discarded: false };
+        let record = Record { held, capture, pieces: VecDeque::new(), exited: None, end: None, discarded: false };
         let Ends { pidfd, stdout, stderr } = ends;
         let pipes = [Some(stdout), Some(stderr)];
         for pipe in pipes.iter().flatten() {

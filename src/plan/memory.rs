@@ -14,6 +14,8 @@ pub struct Memory {
     pub highest: i64,
     /// Whether the daemon has not started since the machine booted.
     pub first_since_boot: bool,
+    /// Whether the daemon has begun before, and goes on behind a scheduler that has ended.
+    pub goes_on: bool,
     pub jobs: Vec<RememberedJob>,
     pub open: Vec<RememberedRun>,
     /// Instants that have a run from before the clock was last set back, and come again.

@@ -71,7 +71,9 @@ impl Planner {
             planner.arm(&job.name);
         }
         planner.settle_due(Lapse::DaemonDown, &mut draft);
-        planner.begin_moments(jobs, memory.first_since_boot, &mut draft);
+        if !memory.goes_on {
+            planner.begin_moments(jobs, memory.first_since_boot, &mut draft);
+        }
         planner.fill_places(&mut draft);
         (planner, draft.finish())
     }

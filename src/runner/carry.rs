@@ -76,10 +76,8 @@ async fn strays(
     tools: &Arc<Tools>,
     stops: watch::Receiver<Option<Stop>>,
 ) -> Ended {
-    let work = Work {
-        act: Act::Command(CommandLine::Program(Vec::new())),
-        surroundings: Arc::new(Surroundings::default()),
-    };
+    let work =
+        Work { act: Act::Command(CommandLine::Program(Vec::new())), surroundings: Arc::new(Surroundings::default()) };
     for kept in parts {
         let part = Part { id: kept.id, ..Part::whole(order.clone(), work.clone()) };
         carry_on(&part, kept, tools, stops.clone()).await;

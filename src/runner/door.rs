@@ -85,7 +85,10 @@ pub(super) enum Message {
     Recorded(AttemptId),
     /// The end of a run is in the ledger.
     RunRecorded(RunId),
-    Stop { run: RunId, stop: Stop },
+    Stop {
+        run: RunId,
+        stop: Stop,
+    },
 }
 
 /// The side on which orders are given.

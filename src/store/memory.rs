@@ -104,6 +104,7 @@ impl Store {
         Ok(Memory {
             highest: highest.unwrap_or(0),
             first_since_boot: self.first_since_boot,
+            goes_on: false,
             jobs: jobs.iter().filter_map(|row| remembered_job(row, zones, &calendars)).collect(),
             open: open.iter().filter_map(remembered_run).collect(),
             taken: taken.iter().filter_map(taken_instant).collect(),
@@ -227,5 +228,11 @@ fn survivor(row: &SqliteRow) -> Option<Survivor> {
     let pid: Option<i32> = row.get("pid");
     let ticks: Option<i64> = row.get("start_ticks");
     let process = pid.zip(ticks).and_then(|(pid, ticks)| Some(ProcessId { pid, start_ticks: ticks.try_into().ok()? }));
-    Some(Survivor { run: RunId(row.get("run")), job: name(row)?, process, boot_id: row.get("boot"), started: time(row, "started") })
+    Some(Survivor {
+        run: RunId(row.get("run")),
+        job: name(row)?,
+        process,
+        boot_id: row.get("boot"),
+        started: time(row, "started"),
+    })
 }

@@ -20,8 +20,7 @@ impl Reader {
     /// The last attempt of each step, of the run's last attempt.
     pub async fn steps_so_far(&self, run: RunId) -> Result<Vec<StepNote>, sqlx::Error> {
         let rows = sqlx::query(STEPS).bind(run.0).fetch_all(&self.pool).await?;
-        let last: BTreeMap<u32, StepNote> =
-            rows.iter().filter_map(note).map(|note| (note.id.step, note)).collect();
+        let last: BTreeMap<u32, StepNote> = rows.iter().filter_map(note).map(|note| (note.id.step, note)).collect();
         Ok(last.into_values().collect())
     }
 }
