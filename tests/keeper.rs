@@ -39,7 +39,7 @@ fn check_hundred(place: &Place) {
         let ended = place.history().iter().filter(|entry| entry["state"] == "ended").count();
         (ended >= JOBS).then_some(())
     });
-    let expect: String = (1..=LINES).map(|number| format!("{number}\n")).collect();
+    let expect = (1..=LINES).fold(String::new(), |text, number| text + &number.to_string() + "\n");
     let entries = place.history();
     assert_eq!(entries.len(), JOBS, "each ran once");
     for entry in entries {

@@ -23,7 +23,7 @@ const WISHES: usize = 4096;
 /// What is told of one process and was not heard yet: its window of output, and each other thing once.
 const NEWS: usize = WINDOW + 8;
 /// Bytes of one read.
-const READ: usize = 64 << 10;
+const READ: usize = 16 << 10;
 
 /// What is told of a process.
 #[derive(Debug)]

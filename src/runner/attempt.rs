@@ -88,7 +88,6 @@ impl Attempt<'_> {
                 Moment::News(Some(News::Output(piece))) => life.outbox.push_back(piece),
                 Moment::News(Some(News::Exited { at, duration })) => life.exited(at, duration),
                 Moment::News(Some(News::Silent)) => life.is_silent = true,
-                Moment::News(Some(News::Started(_) | News::NotStarted(_) | News::Closed(_))) => {}
                 Moment::News(None) => {
                     return self.without_figures(Exit::Panicked { detail: "the keeper is gone".to_owned() });
                 }
@@ -98,7 +97,6 @@ impl Attempt<'_> {
                     }
                 }
                 Moment::TimeIsUp => life.begin_ending(Cause::TimedOut, false),
-                Moment::Stop(None) => {}
                 Moment::Stop(Some(stop)) => life.begin_ending(Cause::Stopped(stop.reason), stop.kill),
                 Moment::KillNow => life.kill(),
                 Moment::SurvivorEnded => life.look(),
@@ -106,8 +104,10 @@ impl Attempt<'_> {
                 Moment::GiveUp => {
                     tracing::error!("{}: something of it does not end, not even by KILL", self.part.shown());
                 }
-                // The loop's own condition looks at the time.
-                Moment::LingeredEnough => {}
+                // The loop's own condition looks at the time; of the rest nothing comes now.
+                Moment::LingeredEnough
+                | Moment::Stop(None)
+                | Moment::News(Some(News::Started(_) | News::NotStarted(_) | News::Closed(_))) => {}
             }
         }
         let now = self.tools.clock.now();

@@ -108,7 +108,7 @@ impl Runner {
                 if order.job.task.has_command() {
                     self.kept.insert(order.run);
                 }
-                self.begin(order, |order, tools, stops| carry(order, tools, stops));
+                self.begin(order, carry);
             }
             Message::GoOn(order) => {
                 let estate = self.estates.remove(&order.run);
