@@ -138,7 +138,7 @@ impl Core {
                 () = at(self.state.gives_up) => Turn::GivesUp,
                 () = at(self.state.look_again) => Turn::Woken(Ok(Woken::ClockSet)),
                 () = at(alive_at) => Turn::Alive,
-                () = sleep_until(self.state.status_at), if tells_systemd => Turn::ShowStatus,
+                () = sleep_until(self.state.status_at), if tells_systemd && is_ready => Turn::ShowStatus,
             };
             match turn {
                 Turn::Woken(woken) => self.woken(woken).await,

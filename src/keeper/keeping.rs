@@ -265,8 +265,16 @@ impl Keeping {
                 Ok((begun, process, ends)) => {
                     let held = Held { id, label: start.label, begun: begun.clone() };
                     let ward = Ward::new(held, start.output_limit, start.pattern.as_deref(), process, ends);
-                    self.say(&Report::Started { id, begun })?;
-                    self.adopt(ward)?;
+                    let report = match self.adopt(ward) {
+                        Ok(()) => Report::Started { id, begun },
+                        Err(error) => {
+                            // What cannot be watched must not run: it is killed as it is dropped.
+                            self.let_go(id);
+                            Report::NotStarted { id, errno: error.raw_os_error(), message: error.to_string() }
+                        }
+                    };
+                    self.say(&report)?;
+                    self.tell(id)?;
                 }
                 Err(error) => {
                     let (errno, message) = (error.raw_os_error(), error.to_string());
@@ -296,10 +304,16 @@ impl Keeping {
             Source::Stdout => ward.read(Stream::Stdout, now, uptime, &mut self.buffer),
             Source::Stderr => ward.read(Stream::Stderr, now, uptime, &mut self.buffer),
         }
-        if let Some(link) = &mut self.link {
-            ward.tell(link)?;
-        }
+        self.tell(id)?;
         self.attend(id)
+    }
+
+    /// Tells the scheduler, if there is one, what it does not know yet of a ward.
+    fn tell(&mut self, id: AttemptId) -> io::Result<()> {
+        match (self.wards.get_mut(&id), &mut self.link) {
+            (Some(ward), Some(link)) => ward.tell(link),
+            _ => Ok(()),
+        }
     }
 
     fn flush_due(&mut self) -> io::Result<()> {
@@ -308,10 +322,8 @@ impl Keeping {
             self.flushes.pop_first();
             if let Some(ward) = self.wards.get_mut(&id) {
                 ward.flush();
-                if let Some(link) = &mut self.link {
-                    ward.tell(link)?;
-                }
             }
+            self.tell(id)?;
             self.attend(id)?;
         }
         Ok(())

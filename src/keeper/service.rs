@@ -189,6 +189,18 @@ impl Service {
             self.hand_over()?;
         }
         self.begin_at = None;
+        match self.begin() {
+            Err(error) if self.is_proven => {
+                say(&format!("the scheduler cannot be started: {error}; it is tried again in {:?}", self.pause));
+                self.begin_at = Some(uptime() + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         #[expect(clippy::disallowed_methods, reason = "the scheduler is no job")]
         let mut command = Command::new(OWN);

@@ -173,6 +173,10 @@ impl Ward {
 
     /// What is left in its pipes is read, whoever else still holds them open, and it is reaped.
     pub fn close(&mut self, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
+        if self.record.exited.is_none() {
+            // Reaping it would wait.
+            return;
+        }
         for stream in [Stream::Stdout, Stream::Stderr] {
             for _ in 0..LAST_READS {
                 self.read(stream, now, uptime, buffer);
