@@ -99,8 +99,8 @@ fn show(from: &Path, ledger: &Path, contents: Contents, aside: Option<PathBuf>, 
     if let Some(until) = until {
         let until = screen.time(Time(until));
         screen.note(format!(
-            "what happened after {until} is not in it: to the next start every instant since then is owed. Of each job the \
-             newest runs, also if it has run before, or what else its `catch_up` says; the others are recorded as missed"
+            "what happened after {until} is not in it, so the next start owes every instant since then: the newest of each \
+             job runs, even if it has run before, or whatever else its `catch_up` says; the others are recorded as missed"
         ));
     }
 }
