@@ -20,30 +20,30 @@ pub fn run(global: &Global, verb: &RestoreArguments, screen: &mut Screen) -> Ans
         let message = format!("process {} works on {from}; make a copy of it with: punctual backup FILE", daemon.pid);
         return Err(Refusal::new(Done::Failed, message));
     }
-    let owner = Owner::of(&ledger).map_err(failed)?;
+    let owner = Owner::of(&ledger).map_err(|error| failed(&error))?;
     let was_missing = !ledger.exists();
     let lock = hold(global, &ledger)?;
-    let restored = owner.give(&lock_file(&ledger)).and_then(|()| {
-        let copy = ask(Restorable::copy(&verb.from, &ledger, owner));
-        let copy = copy.map_err(|refusal| RestoreError::Read {
-            path: verb.from.clone(),
-            source: std::io::Error::other(refusal.message),
-        })??;
-        let contents = copy.contents;
-        Ok((contents, copy.put_in_place(Clock::System.now())?))
-    });
+    let restored = ask(replace(&verb.from, &ledger, owner))?;
     if restored.is_err() && was_missing {
         // The lock has made an empty one.
         let _ = std::fs::remove_file(&ledger);
     }
     drop(lock);
-    let (contents, aside) = restored.map_err(failed)?;
+    let (contents, aside) = restored.map_err(|error| failed(&error))?;
     show(&verb.from, &ledger, contents, aside, screen);
     Ok(Done::Well)
 }
 
-fn failed(error: RestoreError) -> Refusal {
-    Refusal::chain(Done::Failed, &error)
+/// What the ledger has in it then, and where the one before is.
+async fn replace(backup: &Path, ledger: &Path, owner: Owner) -> Result<(Contents, Option<PathBuf>), RestoreError> {
+    // It may have been made just now, by somebody else than will run the daemon.
+    owner.give(&lock_file(ledger))?;
+    let copy = Restorable::copy(backup, ledger, owner).await?;
+    Ok((copy.contents, copy.put_in_place(Clock::System.now())?))
+}
+
+fn failed(error: &RestoreError) -> Refusal {
+    Refusal::chain(Done::Failed, error)
 }
 
 /// Keeps daemons from the ledger while it is replaced.

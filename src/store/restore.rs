@@ -132,36 +132,59 @@ impl Restorable {
     /// Sets the present ledger aside, under the name that is the answer, and puts the copy in its place. The caller holds
     /// the ledger's lock.
     pub fn put_in_place(self, now: Timestamp) -> Result<Option<PathBuf>, RestoreError> {
+        let present = Present::of(&self.database, now);
+        if let Err(error) = present.set_aside().and_then(|()| rename(&self.part, &self.database)) {
+            present.take_back();
+            return Err(error);
+        }
         let folder = folder_of(&self.database);
-        let aside = self.set_aside(now)?;
-        rename(&self.part, &self.database)?;
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|source| RestoreError::Write { path: folder.to_owned(), source })?;
-        Ok(aside)
+        Ok(present.aside)
+    }
+}
+
+/// The ledger that is to be replaced: its file, its log, and what SQLite keeps of the log in memory.
+struct Present<'d> {
+    database: &'d Path,
+    /// Where it goes; `None` if there is nothing in it.
+    aside: Option<PathBuf>,
+}
+
+const PARTS: [&str; 3] = ["", "-wal", "-shm"];
+
+impl<'d> Present<'d> {
+    fn of(database: &'d Path, now: Timestamp) -> Self {
+        let exists = |path: &Path| PARTS.iter().any(|part| with_suffix(path, part).exists());
+        let has_something = |part: &str| fs::metadata(with_suffix(database, part)).is_ok_and(|file| file.len() > 0);
+        let name = with_suffix(database, &now.strftime(".aside-%Y-%m-%dT%H%M%SZ").to_string());
+        let numbered = (2..).map(|number| with_suffix(&name, &format!("-{number}")));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| !exists(name));
+        Self { database, aside: free.filter(|_| has_something("") || has_something("-wal")) }
     }
 
     /// The database first: a log without one is harmless, and a database without its log is not what it was.
-    fn set_aside(&self, now: Timestamp) -> Result<Option<PathBuf>, RestoreError> {
-        let of_ledger = ["", "-wal", "-shm"].map(|suffix| with_suffix(&self.database, suffix));
-        let [database, log, _] = &of_ledger;
-        let has_something = |path: &Path| fs::metadata(path).is_ok_and(|file| file.len() > 0);
-        if !has_something(database) && !has_something(log) {
-            return Ok(None);
-        }
-        let name = with_suffix(&self.database, &now.strftime(".aside-%Y-%m-%dT%H%M%SZ").to_string());
-        let mut aside = name.clone();
-        for number in 2.. {
-            if !["", "-wal", "-shm"].iter().any(|suffix| with_suffix(&aside, suffix).exists()) {
-                break;
-            }
-            aside = with_suffix(&name, &format!("-{number}"));
-        }
-        for (suffix, path) in ["", "-wal", "-shm"].into_iter().zip(&of_ledger) {
+    fn set_aside(&self) -> Result<(), RestoreError> {
+        for (part, aside) in PARTS.iter().zip(self.asides()) {
+            let path = with_suffix(self.database, part);
             if path.exists() {
-                rename(path, &with_suffix(&aside, suffix))?;
+                rename(&path, &aside)?;
             }
         }
-        Ok(Some(aside))
+        Ok(())
+    }
+
+    /// As it was, if the copy cannot take its place.
+    fn take_back(&self) {
+        for (part, aside) in PARTS.iter().zip(self.asides()) {
+            if aside.exists() {
+                let _ = fs::rename(aside, with_suffix(self.database, part));
+            }
+        }
+    }
+
+    fn asides(&self) -> impl Iterator<Item = PathBuf> {
+        self.aside.iter().flat_map(|aside| PARTS.map(|part| with_suffix(aside, part)))
     }
 }
 

@@ -10,13 +10,13 @@ use super::walk::Entry;
 use crate::clock::instant;
 use crate::store::open::Store;
 
-/// How long a batch is to hold the writer's connection, its fsync included; one may take twice as long before the next is
-/// smaller.
+/// How long a batch is to hold the writer's connection, its fsync included: half of what a start may wait for it, as the next
+/// one may find its rows further apart.
 const HOLD: Duration = Duration::from_micros(2500);
 /// After each batch the writer has at least this long, and at least as long as the batch took, for itself.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// Batches after which what they wrote is moved from the write-ahead log into the database.
-const BATCHES_PER_CHECKPOINT: u32 = 64;
+/// Pages in the write-ahead log, roughly, after which they are moved into the database: some 32 MiB.
+const PAGES_PER_CHECKPOINT: usize = 8000;
 /// Output and attempts of an entry that go with it; more than that goes before it, in batches of its own.
 const LIGHT_OUTPUT: u64 = 4096;
 const LIGHT_ATTEMPTS: i64 = 8;
@@ -65,7 +65,7 @@ impl Pace {
     }
 }
 
-/// What a batch does.
+/// What a batch does, and to how many rows.
 #[derive(Debug, Clone, Copy)]
 enum Batch<'b> {
     /// Rows of these runs, so many of them.
@@ -87,7 +87,9 @@ pub struct Pruning<'s> {
     attempts: Pace,
     entries: Pace,
     pages: Pace,
-    batches: u32,
+    /// Pages that were written since the last checkpoint.
+    written: usize,
+    has_written: bool,
 }
 
 impl<'s> Pruning<'s> {
@@ -98,9 +100,11 @@ impl<'s> Pruning<'s> {
             // Of 64 KiB at most.
             pieces: Pace::between(1, 64),
             attempts: Pace::between(16, 1000),
-            entries: Pace::between(8, 500),
-            pages: Pace::between(8, 500),
-            batches: 0,
+            // Where none is beside another, each is a handful of pages.
+            entries: Pace::between(8, 200),
+            pages: Pace::between(8, 400),
+            written: 0,
+            has_written: false,
         }
     }
 
@@ -177,8 +181,8 @@ impl<'s> Pruning<'s> {
             }
             free = left;
         }
-        if self.batches > 0 {
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.store.upkeep).await?;
+        if self.has_written {
+            self.checkpoint().await?;
             // Hardly anything is left for it to do while it keeps the writer out, and it waits for nobody.
             sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.store.upkeep).await?;
         }
@@ -192,16 +196,34 @@ impl<'s> Pruning<'s> {
         let gone = batch.carry_out(&mut connection).await?;
         let took = began.elapsed();
         drop(connection);
-        self.batches += 1;
-        if self.batches.is_multiple_of(BATCHES_PER_CHECKPOINT) {
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.store.upkeep).await?;
+        self.has_written = true;
+        self.written += batch.pages();
+        if self.written > PAGES_PER_CHECKPOINT {
+            self.checkpoint().await?;
         }
         tokio::time::sleep(took.max(SHORTEST_PAUSE)).await;
         Ok((gone, took))
     }
+
+    /// On a connection of its own, while commits go on.
+    async fn checkpoint(&mut self) -> Result<(), sqlx::Error> {
+        self.written = 0;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.store.upkeep).await.map(|_| ())
+    }
 }
 
 impl Batch<'_> {
+    /// How many it writes at most, or nearly.
+    fn pages(self) -> usize {
+        match self {
+            Self::Output(_, pieces) => pieces * 16,
+            Self::Attempts(_, rows) => rows,
+            Self::Entries(runs) => runs.len() * 4,
+            Self::Rows(_, numbers) => numbers.len(),
+            Self::Space(pages) => pages * 2,
+        }
+    }
+
     async fn carry_out(self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
         let limit = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
         let query = match self {

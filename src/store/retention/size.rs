@@ -107,12 +107,12 @@ fn shares(usage: &BTreeMap<i64, u64>, wanted: u64) -> BTreeMap<i64, u64> {
 
 impl Stage {
     /// Whoever has something that this stage takes.
-    async fn givers<'s>(
+    async fn givers(
         self,
-        pool: &'s SqlitePool,
+        pool: &SqlitePool,
         newest: i64,
         now: Timestamp,
-    ) -> Result<BTreeMap<i64, Giver<'s>>, sqlx::Error> {
+    ) -> Result<BTreeMap<i64, Giver<'_>>, sqlx::Error> {
         let mut usage = BTreeMap::new();
         match self {
             Self::Entries => used(pool, FIRST_ENTRY, ENTRIES_USED, None, &mut usage).await?,
@@ -142,15 +142,14 @@ impl Stage {
 
     /// How much comes of an entry; `None` if it is not one that this stage takes.
     fn takes(self, entry: &Entry) -> Option<u64> {
-        let output = Some(entry.bytes).filter(|bytes| *bytes > 0);
-        match (self, entry.kind) {
-            (_, Kind::Open) | (Self::Output | Self::Entries, Kind::Failure) => None,
-            (Self::OutputOfFailures, Kind::Success | Kind::Other) => None,
-            (Self::Entries, Kind::Success | Kind::Other) => Some(ENTRY),
-            (Self::Output, Kind::Success | Kind::Other)
-            | (Self::OutputOfFailures, Kind::Failure)
-            | (Self::OutputOfNewest, Kind::Success | Kind::Failure | Kind::Other) => output,
-        }
+        let is_taken = match (self, entry.kind) {
+            (_, Kind::Open) => false,
+            (Self::Output | Self::Entries, kind) => kind != Kind::Failure,
+            (Self::OutputOfFailures, kind) => kind == Kind::Failure,
+            (Self::OutputOfNewest, Kind::Success | Kind::Failure | Kind::Other) => true,
+        };
+        let bytes = if self == Self::Entries { ENTRY } else { entry.bytes };
+        (is_taken && bytes > 0).then_some(bytes)
     }
 }
 
