@@ -225,7 +225,7 @@ fn tallies(pruned: impl Iterator<Item = Entry>) -> Tallies {
 /// A history of two jobs over some four hundred days, with everything in it that may happen.
 fn histories() -> impl Strategy<Value = Vec<Entry>> {
     let entry = (1..=2i64, 0..400i64, 0..100u8, 0..100u8, 0..5000i64, 0..20i64);
-    prop::collection::vec(entry, 1..120).prop_map(|drawn| {
+    prop::collection::vec(entry, 1..200).prop_map(|drawn| {
         let mut entries: Vec<Entry> = Vec::new();
         for (number, (job, day, what, how, output, attempts)) in (1i64..).zip(drawn) {
             // No two at the same moment, and some within one hour.
@@ -326,7 +326,7 @@ fn belongings(entries: impl Iterator<Item = Entry>, count: impl Fn(&Entry) -> i6
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn what_stays_is_what_the_rules_keep(entries in histories(), retention in rules()) {
@@ -479,4 +479,33 @@ async fn up_to_where_a_job_is_settled_stays_known() {
     }
     ledger.store.prune(&Retention { keep_last: 1, ..retention() }, now()).await.unwrap();
     assert!(ledger.runs().await.contains(&yearly));
+}
+
+/// A ledger from before there were counts is brought up to date, and what it has in it can be pruned.
+#[tokio::test]
+async fn an_older_ledger_gets_its_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("punctual.db");
+    let all = sqlx::migrate!();
+    let older: Vec<_> = all.iter().filter(|migration| migration.version < 7).cloned().collect();
+    let older = sqlx::migrate::Migrator::with_migrations(older);
+    let pool =
+        SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path).create_if_missing(true)).await.unwrap();
+    // `punc`, as the program itself writes it.
+    sqlx::query("PRAGMA application_id = 1886744163").execute(&pool).await.unwrap();
+    older.run(&pool).await.unwrap();
+    sqlx::query("INSERT INTO jobs (name) VALUES ('daily'), ('other')").execute(&pool).await.unwrap();
+    let rows = "INSERT INTO runs (job, cause, due, due_last, count, state, outcome, reason)
+                VALUES (1, 1, $1, $1 + 7200000000, 3, 3, 8, 23), (1, 5, $2, NULL, 1, 3, 1, NULL),
+                       (1, 1, $2 + 1, NULL, 1, 3, 1, NULL)";
+    sqlx::query(rows).bind(days_ago(200)).bind(days_ago(150)).execute(&pool).await.unwrap();
+    pool.close().await;
+    let store = Store::prepare(&path).unwrap().open("host", "boot").await.unwrap();
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    let ledger = Ledger { folder, store, pool };
+    ledger.store.prune(&retention(), now()).await.unwrap();
+    assert_eq!(ledger.runs().await, [3]);
+    let hour = |days: i64| days_ago(days) / 3_600_000_000;
+    let expect = [((1, hour(200), 8), (3, 0, 0)), ((1, hour(150), 1), (0, 1, 0))];
+    assert_eq!(ledger.tallies().await, Tallies::from(expect));
 }
