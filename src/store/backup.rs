@@ -216,6 +216,6 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        assert_eq!(left, [names[4], names[5], names[1], names[2], names[6]]);
+        assert_eq!(left, [names[5], names[4], names[1], names[2], names[6]]);
     }
 }
