@@ -26,7 +26,19 @@ pub struct Settings {
     /// Six-field cron patterns in UTC; `None`: never.
     pub prune: Option<String>,
     pub optimize: Option<String>,
+    pub backup: Option<Backups>,
     pub retention: Retention,
+}
+
+/// Copies of the ledger that the daemon makes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backups {
+    /// A six-field cron pattern in UTC.
+    pub pattern: String,
+    /// The folder, in the state folder unless absolute.
+    pub to: PathBuf,
+    /// So many of them stay.
+    pub keep_last: usize,
 }
 
 /// How long the ledger keeps what.
@@ -77,6 +89,14 @@ struct Written {
 struct WrittenChores {
     prune: String,
     optimize: String,
+    backup: WrittenBackups,
+}
+
+#[derive(Debug, Deserialize)]
+struct WrittenBackups {
+    schedule: String,
+    to: String,
+    keep_last: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +115,10 @@ stop_grace = "30s"
 [housekeeping]
 prune = "15 3 * * *"
 optimize = "45 3 * * 0"
+[housekeeping.backup]
+schedule = "none"
+to = "backups"
+keep_last = 7
 [retention]
 keep = "90d"
 keep_failures = "1y"
@@ -132,6 +156,7 @@ impl Settings {
         self.database == other.database
             && self.prune == other.prune
             && self.optimize == other.optimize
+            && self.backup == other.backup
             && self.retention == other.retention
     }
 
@@ -153,6 +178,7 @@ impl Written {
             stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
+            backup: self.housekeeping.backup.checked()?,
             retention: Retention {
                 keep: unless_none(&self.retention.keep, parse_duration)
                     .map_err(|error| value("retention.keep", error.to_string()))?,
@@ -164,6 +190,19 @@ impl Written {
                     .map_err(|error| value("retention.max_size", error.to_string()))?,
             },
         })
+    }
+}
+
+impl WrittenBackups {
+    fn checked(self) -> Result<Option<Backups>, SettingsError> {
+        let keep_last = usize::try_from(self.keep_last).ok().filter(|backups| *backups > 0);
+        let keep_last =
+            keep_last.ok_or_else(|| value("housekeeping.backup.keep_last", "at least one backup must stay"))?;
+        if self.to.is_empty() || self.to.contains('\0') {
+            return Err(value("housekeeping.backup.to", "it is the name of a folder"));
+        }
+        let pattern = chore("housekeeping.backup.schedule", &self.schedule)?;
+        Ok(pattern.map(|pattern| Backups { pattern, to: self.to.into(), keep_last }))
     }
 }
 
@@ -187,12 +226,7 @@ fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError>
 fn known_variable(name: &str) -> Result<(), SettingsError> {
     let mut known = Vec::new();
     let defaults: toml::Table = toml::from_str(DEFAULTS).unwrap_or_default();
-    for (key, value) in &defaults {
-        match value {
-            toml::Value::Table(table) => known.extend(table.keys().map(|inner| variable(&[key, inner]))),
-            _ => known.push(variable(&[key])),
-        }
-    }
+    variables_of(&defaults, PREFIX, &mut known);
     if known.iter().any(|known| known == name) {
         return Ok(());
     }
@@ -200,8 +234,14 @@ fn known_variable(name: &str) -> Result<(), SettingsError> {
     Err(SettingsError::Unknown { name: name.to_owned(), hint })
 }
 
-fn variable(path: &[&String]) -> String {
-    path.iter().fold(PREFIX.to_owned(), |name, key| name + "__" + &key.to_uppercase())
+fn variables_of(table: &toml::Table, prefix: &str, known: &mut Vec<String>) {
+    for (key, value) in table {
+        let name = format!("{prefix}__{}", key.to_uppercase());
+        match value.as_table() {
+            Some(inner) => variables_of(inner, &name, known),
+            None => known.push(name),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +270,21 @@ mod tests {
         assert_eq!(settings.retention.keep, None);
         let flags = Flags { max_running: Some(7), ..none };
         assert_eq!(layered(file, &environment, &flags).unwrap().max_running, 7);
+    }
+
+    #[test]
+    fn backups_are_made_where_a_schedule_says_so() {
+        let none = Flags::default();
+        assert_eq!(layered("", &[], &none).unwrap().backup, None);
+        let file = "[housekeeping]\nbackup = { schedule = \"0 4 * * *\", keep_last = 3 }\n";
+        let expect = Backups { pattern: "0 0 4 * * *".to_owned(), to: "backups".into(), keep_last: 3 };
+        assert_eq!(layered(file, &[], &none).unwrap().backup, Some(expect));
+        let off = [("PUNCTUAL_DAEMON__HOUSEKEEPING__BACKUP__SCHEDULE", "none")];
+        assert_eq!(layered(file, &off, &none).unwrap().backup, None);
+        let to = [("PUNCTUAL_DAEMON__HOUSEKEEPING__BACKUP__TO", "/mnt")];
+        assert_eq!(layered(file, &to, &none).unwrap().backup.unwrap().to, Path::new("/mnt"));
+        let error = layered(file, &[("PUNCTUAL_DAEMON__HOUSEKEEPING__BACKUP__KEEP_LAST", "0")], &none).unwrap_err();
+        assert!(error.to_string().starts_with("housekeeping.backup.keep_last: at least one"), "{error}");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub enum Verb {
     Logs(LogsArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
+    /// Put a backup in the ledger's place; the present one is set aside
+    Restore(RestoreArguments),
 }
 
 #[derive(Debug, Default, Args)]
@@ -174,6 +176,17 @@ pub struct LogsArguments {
 
 #[derive(Debug, Args)]
 pub struct BackupArguments {
-    /// The file to make; it must not be there yet
+    /// The file to make
+    #[arg(value_name = "FILE")]
     pub to: PathBuf,
+    /// Replace the file if it is there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// A file that `backup` has made
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
 }

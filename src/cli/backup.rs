@@ -1,31 +1,34 @@
 //! `punctual backup`: copies the ledger to a file while everything goes on.
 
+use serde_json::json;
+
 use super::args::{BackupArguments, Global};
-use super::places::{ask, open_ledger};
-use super::screen::Screen;
+use super::places::{ask, database, state_folder};
+use super::screen::{Screen, bytes};
 use super::{Answer, Done, Refusal};
+use crate::store::{BackupError, back_up};
 
 pub fn run(global: &Global, verb: &BackupArguments, screen: &mut Screen) -> Answer {
-    let to = &verb.to;
-    let shown = to.display();
-    if to.exists() {
-        return Err(Refusal::new(Done::Failed, format!("{shown} is there already; name a file that is not")));
-    }
-    let name = to.to_str().ok_or_else(|| Refusal::new(Done::Misused, format!("{shown} is not UTF-8")))?;
-    let copied = ask(async {
-        let ledger = open_ledger(global).await?;
-        ledger
-            .copy_to(name)
-            .await
-            .map_err(|error| Refusal::new(Done::Failed, format!("the ledger cannot be copied to {shown}: {error}")))
+    let ledger = database(global, &state_folder(global)?);
+    let size = ask(back_up(&ledger, &verb.to, verb.force))?.map_err(|error| {
+        let done = match &error {
+            BackupError::NotText(_) => Done::Misused,
+            BackupError::Open(_) => Done::Unreachable,
+            BackupError::Exists(_)
+            | BackupError::NoFile(_)
+            | BackupError::Itself(_)
+            | BackupError::Busy(_)
+            | BackupError::Write { .. }
+            | BackupError::Copy { .. }
+            | BackupError::Damaged { .. } => Done::Failed,
+        };
+        Refusal::chain(done, &error)
     })?;
-    if let Err(refusal) = copied {
-        // A copy that broke off is no backup.
-        let _ = std::fs::remove_file(to);
-        return Err(refusal);
+    if screen.json {
+        screen.value(&json!({ "backup": verb.to, "bytes": size }));
+    } else {
+        let size = bytes(i64::try_from(size).unwrap_or(i64::MAX));
+        screen.line(format!("the ledger was copied to {} ({size})", verb.to.display()));
     }
-    let size = std::fs::metadata(to).map_or(0, |file| file.len());
-    let size = super::screen::bytes(i64::try_from(size).unwrap_or(i64::MAX));
-    screen.line(format!("the ledger was copied to {shown} ({size})"));
     Ok(Done::Well)
 }

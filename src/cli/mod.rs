@@ -13,6 +13,7 @@ mod next;
 mod output;
 mod places;
 mod plan;
+mod restore;
 mod screen;
 mod show;
 mod status;
@@ -130,6 +131,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
+        Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
 }

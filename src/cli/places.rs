@@ -44,7 +44,7 @@ pub fn running_daemon(global: &Global) -> Option<Holder> {
 }
 
 /// The database: where the file says, if there is a file and it says so.
-fn database(global: &Global, state: &Path) -> PathBuf {
+pub fn database(global: &Global, state: &Path) -> PathBuf {
     let usual = state.join(DATABASE);
     if holder(&usual).is_some() {
         return usual;

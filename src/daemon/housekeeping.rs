@@ -4,6 +4,8 @@
 //! queue's head from outside and complains when something there is overdue.
 
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::settings::Settings;
-use crate::store::Store;
+use crate::settings::{Retention, Settings};
+use crate::store::{BackupError, Store, back_up, backup_name, remove_old_backups};
 
 /// No chore needs longer; one that hangs is given up and comes again at its next time.
 const LONGEST_CHORE: Duration = Duration::from_secs(30 * 60);
@@ -28,11 +30,13 @@ pub struct Housekeeping {
     scheduler: JobScheduler,
     chores: Vec<Uuid>,
     store: Arc<Store>,
+    /// The state folder.
+    state: PathBuf,
     settings: Settings,
     clock: Clock,
     head: watch::Receiver<Option<Timestamp>>,
     refresh: Arc<Notify>,
-    /// One chore at a time: they write to the same database.
+    /// One chore at the ledger at a time.
     one: Arc<Semaphore>,
 }
 
@@ -41,14 +45,16 @@ impl Housekeeping {
     /// when zones and calendars are to be taken anew.
     pub async fn start(
         store: Arc<Store>,
-        settings: Settings,
+        state: &Path,
+        settings: &Settings,
         clock: Clock,
         head: watch::Receiver<Option<Timestamp>>,
         refresh: Arc<Notify>,
     ) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let one = Arc::new(Semaphore::new(1));
-        let mut housekeeping = Self { scheduler, chores: Vec::new(), store, settings, clock, head, refresh, one };
+        let (chores, state, settings) = (Vec::new(), state.to_owned(), settings.clone());
+        let mut housekeeping = Self { scheduler, chores, store, state, settings, clock, head, refresh, one };
         housekeeping.add_chores().await?;
         housekeeping.scheduler.start().await?;
         Ok(housekeeping)
@@ -75,11 +81,16 @@ impl Housekeeping {
             let (store, clock, retention) = (self.store.clone(), self.clock.clone(), self.settings.retention.clone());
             self.add("prune", &pattern, move || {
                 let (store, clock, retention) = (store.clone(), clock.clone(), retention.clone());
+                async move { prune(&store, &retention, clock.now()).await }
+            })
+            .await?;
+        }
+        if let Some(backup) = self.settings.backup.clone() {
+            let (store, clock, folder) = (self.store.clone(), self.clock.clone(), self.state.join(&backup.to));
+            self.add("backup", &backup.pattern, move || {
+                let (store, folder, at) = (store.clone(), folder.clone(), clock.now());
                 async move {
-                    let pruned = store.prune(&retention, clock.now()).await?;
-                    if pruned.rows > 0 {
-                        tracing::info!("{} old entries were pruned from the ledger", pruned.rows);
-                    }
+                    keep_backups(&store, &folder, backup.keep_last, at).await;
                     Ok(())
                 }
             })
@@ -94,22 +105,23 @@ impl Housekeeping {
             .await?;
         }
         let refresh = self.refresh.clone();
-        self.add("refresh", REFRESH, move || {
+        self.add_beside(REFRESH, move || {
             refresh.notify_one();
-            async { Ok(()) }
+            std::future::ready(())
         })
         .await?;
         let (head, clock) = (self.head.clone(), self.clock.clone());
-        self.add("watch", WATCH, move || {
+        self.add_beside(WATCH, move || {
             let (head, now) = (*head.borrow(), clock.now());
             if let Some(head) = head.filter(|head| now.duration_since(*head) > OVERDUE) {
                 tracing::error!("the queue is late: what was due at {head} has not been started");
             }
-            async { Ok(()) }
+            std::future::ready(())
         })
         .await
     }
 
+    /// Adds a chore at the ledger: one of them at a time.
     async fn add<F>(
         &mut self,
         name: &'static str,
@@ -120,9 +132,9 @@ impl Housekeeping {
         F: Future<Output = Result<(), sqlx::Error>> + Send + 'static,
     {
         let one = self.one.clone();
-        let job = Job::new_async(pattern, move |_, _| {
+        self.add_beside(pattern, move || {
             let (one, chore) = (one.clone(), chore());
-            Box::pin(async move {
+            async move {
                 let Ok(_permit) = one.acquire().await else {
                     return;
                 };
@@ -131,9 +143,73 @@ impl Housekeeping {
                     Ok(Err(error)) => tracing::error!("the chore {name} failed: {error}"),
                     Err(_) => tracing::error!("the chore {name} was given up after {LONGEST_CHORE:?}"),
                 }
-            })
-        })?;
+            }
+        })
+        .await
+    }
+
+    /// Adds a chore that waits for no other.
+    async fn add_beside<F>(
+        &mut self,
+        pattern: &str,
+        chore: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<(), JobSchedulerError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let job = Job::new_async(pattern, move |_, _| Box::pin(chore()))?;
         self.chores.push(self.scheduler.add(job).await?);
         Ok(())
     }
+}
+
+async fn prune(store: &Store, retention: &Retention, now: Timestamp) -> Result<(), sqlx::Error> {
+    let pruned = store.prune(retention, now).await?;
+    if pruned.entries + pruned.outputs + pruned.others > 0 {
+        tracing::info!(
+            "pruned from the ledger: {} entries, the output of {} more, {} other rows; its file is {} KiB smaller",
+            pruned.entries,
+            pruned.outputs,
+            pruned.others,
+            pruned.given_back / 1024
+        );
+    }
+    if let Some(size) = pruned.too_large {
+        tracing::error!(
+            "the ledger has {} KiB, more than max_size, although everything that may go is gone; failures, the newest \
+             keep_last entries of each job and counts stay: raise max_size in [daemon.retention], or lower keep_last, \
+             or keep and keep_failures",
+            size / 1024
+        );
+    }
+    Ok(())
+}
+
+/// Makes a backup, and removes those that are too many; what goes wrong is said.
+async fn keep_backups(store: &Store, folder: &Path, keep: usize, at: Timestamp) {
+    let to = folder.join(backup_name(at));
+    let made = match make_folder(folder) {
+        Ok(()) => back_up(&store.path, &to, false).await,
+        Err(source) => Err(BackupError::Write { path: folder.to_owned(), source }),
+    };
+    match made {
+        Ok(size) => tracing::info!("the ledger was copied to {} ({} KiB)", to.display(), size / 1024),
+        Err(error) => {
+            tracing::error!(
+                "there is no backup of the ledger: {error} (`backup` in [daemon.housekeeping] says where to)"
+            );
+            return;
+        }
+    }
+    if let Err(error) = remove_old_backups(folder, keep) {
+        tracing::error!("old backups in {} cannot be removed: {error}; remove them by hand", folder.display());
+    }
+}
+
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    // Output of jobs may hold what not everybody is to read.
+    std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)
 }

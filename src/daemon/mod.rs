@@ -35,8 +35,7 @@ use self::core::{Core, GIVE_UP_AFTER, LoopState};
 use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
-use lock::Lock;
-pub use lock::{Holder, LockError, holder};
+pub use lock::{Holder, Lock, LockError, holder};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::Overseer;
@@ -160,9 +159,15 @@ async fn serve(
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let refresh = Arc::new(Notify::new());
-    let housekeeping =
-        Housekeeping::start(store.clone(), configuration.settings.clone(), clock.clone(), head_out, refresh.clone())
-            .await?;
+    let housekeeping = Housekeeping::start(
+        store.clone(),
+        &setup.state,
+        &configuration.settings,
+        clock.clone(),
+        head_out,
+        refresh.clone(),
+    )
+    .await?;
     greet(&configuration, &store);
     let core = Core {
         planner,

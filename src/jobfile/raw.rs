@@ -30,7 +30,8 @@ pub const JOB_KEYS: [&str; 15] = [
     "max_parallel",
 ];
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
-const HOUSEKEEPING_KEYS: [&str; 2] = ["prune", "optimize"];
+const HOUSEKEEPING_KEYS: [&str; 3] = ["prune", "optimize", "backup"];
+const BACKUP_KEYS: [&str; 3] = ["schedule", "to", "keep_last"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
 
 #[derive(Debug, Clone)]
@@ -81,15 +82,32 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
     section.integer("max_running", 1, 1_000_000);
     section.duration("stop_grace");
     if let Some(mut chores) = section.table("housekeeping", &HOUSEKEEPING_KEYS) {
-        for key in HOUSEKEEPING_KEYS {
-            check_pattern(&mut chores, key);
-        }
+        check_pattern(&mut chores, "prune");
+        check_pattern(&mut chores, "optimize");
+        check_backup(&mut chores);
     }
     if let Some(mut retention) = section.table("retention", &RETENTION_KEYS) {
         retention.settable("keep", Section::duration);
         retention.settable("keep_failures", Section::duration);
         retention.integer("keep_last", 0, i64::MAX);
         retention.settable("max_size", Section::size);
+    }
+}
+
+fn check_backup(chores: &mut Section) {
+    let span = chores.span("backup");
+    let has_schedule = {
+        let Some(mut backup) = chores.table("backup", &BACKUP_KEYS) else {
+            return;
+        };
+        check_pattern(&mut backup, "schedule");
+        backup.clean_text("to");
+        backup.integer("keep_last", 1, 1_000_000);
+        backup.span("schedule").is_some()
+    };
+    if let Some(span) = span.filter(|_| !has_schedule) {
+        let help = "write for example backup = { schedule = \"0 4 * * *\", to = \"backups\", keep_last = 7 }";
+        chores.error("backup", span, "`backup` has no `schedule`, so none would be made", Some(help.to_owned()));
     }
 }
 

@@ -171,6 +171,24 @@ success_codes = [0, 300]
 }
 
 #[test]
+fn backups_say_when_where_and_how_many() {
+    let section = |value: &str| format!("[daemon.housekeeping]\nbackup = {value}\n[jobs.a]\ncommand = \"x\"\n");
+    assert!(errors(&section("{ schedule = \"0 4 * * *\", to = \"backups\", keep_last = 7 }")).is_empty());
+    assert!(errors(&section("{ schedule = \"none\" }")).is_empty());
+    let expect = [
+        "2:23 \"every 1h\": housekeeping takes a cron pattern (write for example \"15 3 * * *\", in UTC, or \"none\")",
+        "2:47 0: 0 is out of range: 1 to 1000000 ()",
+        "2:50 too: unknown key `too` (did you mean `to`?)",
+    ];
+    let found = errors(&section("{ schedule = \"every 1h\", keep_last = 0, too = 1 }"));
+    assert_eq!(found, expect);
+    let found = errors(&section("{ to = \"/mnt\" }"));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("has no `schedule`"), "{found:?}");
+    assert!(errors(&section("\"0 4 * * *\""))[0].contains("`backup` is a table, not a text"));
+}
+
+#[test]
 fn a_duplicate_job_is_an_error_at_its_second_place() {
     let found = errors("[jobs.a]\ncommand = \"x\"\n[jobs.a]\ncommand = \"y\"\n");
     assert_eq!(found.len(), 1, "{found:?}");

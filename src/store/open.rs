@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// `punc` in the header of the file tells our databases from others.
-const APPLICATION_ID: i64 = 0x7075_6e63;
+pub(super) const APPLICATION_ID: i64 = 0x7075_6e63;
 /// For how long a statement waits for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// Questions that are asked at the same time.
@@ -112,7 +112,8 @@ impl Prepared {
             identity,
             first_since_boot: starts == 0,
             writer: pool(1),
-            upkeep: pool(1),
+            // A checkpoint that waits for a reader would keep the writer waiting with it.
+            upkeep: pool_options(1).connect_lazy_with(options.clone().busy_timeout(Duration::ZERO)),
             reader: Reader { pool: pool_options(READERS).connect_lazy_with(reading(path)) },
         })
     }
@@ -152,11 +153,11 @@ impl Reader {
     }
 }
 
-fn reading(path: &Path) -> SqliteConnectOptions {
+pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).disable_statement_logging()
 }
 
-fn writing(path: &Path) -> SqliteConnectOptions {
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -205,7 +206,7 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
 }
 
 /// SQLite itself would say so only at the first statement, and an empty file is a database to it.
-fn check_header(path: &Path) -> Result<(), OpenError> {
+pub(super) fn check_header(path: &Path) -> Result<(), OpenError> {
     // The file format of SQLite, section 1.3: the page count stands at byte 28, the application's id at byte 68.
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
     const LENGTH: u64 = 100;
@@ -246,6 +247,11 @@ async fn adopt(path: &Path, connection: &mut SqliteConnection) -> Result<(), Ope
         MigrateError::Execute(error) => classify(path, error),
         other => OpenError::Sql { path: path.to_owned(), source: sqlx::Error::Migrate(Box::new(other)) },
     })
+}
+
+/// Whether this program has made such a change of the tables.
+pub(super) fn is_known_version(version: i64, checksum: &[u8]) -> bool {
+    MIGRATIONS.iter().any(|known| known.version == version && *known.checksum == *checksum)
 }
 
 async fn identify(connection: &mut SqliteConnection, host: &str, boot: &str) -> Result<Identity, sqlx::Error> {

@@ -184,7 +184,12 @@ impl WriterEnd {
     /// Under a steady load there is never a moment in which all of the log is in the database while nobody writes, and it
     /// would grow for ever: here nobody does.
     async fn begin_the_log_anew(&self) {
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(&self.pool).await {
+        // On the connection that waits for nobody, as a backup may read for minutes. If it is at work, the next group is
+        // early enough.
+        let Some(mut upkeep) = self.upkeep.try_acquire() else {
+            return;
+        };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(&mut *upkeep).await {
             tracing::warn!("the write-ahead log cannot begin anew: {error}");
         }
     }
