@@ -58,6 +58,8 @@ pub enum Verb {
     Logs(LogsArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
+    /// Make the ledger of a week that never was, for trying every question
+    Demo(DemoArguments),
 }
 
 #[derive(Debug, Default, Args)]
@@ -173,4 +175,26 @@ pub struct LogsArguments {
 pub struct BackupArguments {
     /// The file to make; it must not be there yet
     pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// How many days it is about [default: 7; with --runs 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3660))]
+    pub days: Option<u16>,
+    /// The state folder to make, with a jobs.toml in it [default: a fresh one under the temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Another number makes up another week
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// When it ends [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// About so many runs of as many jobs as it takes, for measuring
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub runs: Option<u64>,
+    /// Jobs that write nothing
+    #[arg(long, requires = "runs")]
+    pub silent: bool,
 }

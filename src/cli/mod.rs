@@ -6,6 +6,7 @@ mod batch;
 mod check;
 mod daemon;
 mod definition;
+mod demo;
 mod heat;
 mod history;
 mod logs;
@@ -119,6 +120,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
+        Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
 }

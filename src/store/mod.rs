@@ -1,6 +1,7 @@
 //! All SQL of ours. One task writes, in groups; readers have connections of their own that cannot write.
 
 mod batch;
+mod bulk;
 mod memory;
 mod open;
 mod output;
