@@ -56,6 +56,8 @@ pub enum Verb {
     Show(ShowArguments),
     /// The output of a run, or of a job's last
     Logs(LogsArguments),
+    /// How often did it work, how long and how late, at what cost?
+    Stats(StatsArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
     /// Make the ledger of a week that never was, for trying every question
@@ -169,6 +171,15 @@ pub struct LogsArguments {
     /// The bytes as they are, control characters too
     #[arg(long)]
     pub raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatsArguments {
+    /// Jobs to ask for; all of them if none is named
+    pub jobs: Vec<String>,
+    /// Only what was due from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 }
 
 #[derive(Debug, Args)]

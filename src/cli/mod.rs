@@ -7,6 +7,7 @@ mod check;
 mod daemon;
 mod definition;
 mod demo;
+mod differences;
 mod heat;
 mod history;
 mod logs;
@@ -16,6 +17,8 @@ mod places;
 mod plan;
 mod screen;
 mod show;
+mod sparkline;
+mod stats;
 mod status;
 mod subject;
 mod table;
@@ -119,6 +122,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
+        Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),

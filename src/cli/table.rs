@@ -1,5 +1,7 @@
 //! Rows under a header: columns as wide as their cells, cut to the terminal where somebody looks.
 
+use std::cmp::Reverse;
+
 use owo_colors::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -58,6 +60,25 @@ fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
     (0..columns).map(|column| widest(column).unwrap_or(0)).collect()
 }
 
+/// Which columns there is room for, and which not: those of the lowest rank go first, of one rank the last.
+pub fn fit(header: &[&str], ranks: &[u8], rows: &[Vec<Cell>], width: Option<usize>) -> (Vec<usize>, Vec<usize>) {
+    let titles = header.iter().map(|title| Cell::from(*title)).collect();
+    let lines: Vec<Vec<Cell>> = std::iter::once(titles).chain(rows.iter().cloned()).collect();
+    let widths = natural_widths(&lines);
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    let mut left_out = Vec::new();
+    let takes = |kept: &[usize]| kept.iter().map(|column| widths[*column] + GAP).sum::<usize>().saturating_sub(GAP);
+    while width.is_some_and(|width| takes(&kept) > width) && kept.len() > 1 {
+        let Some(least) = kept.iter().copied().min_by_key(|column| (ranks[*column], Reverse(*column))) else {
+            break;
+        };
+        kept.retain(|column| *column != least);
+        left_out.push(least);
+    }
+    left_out.sort_unstable();
+    (kept, left_out)
+}
+
 /// Takes from the widest column, as often as it takes.
 fn narrow(widths: &mut [usize], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
@@ -100,6 +121,20 @@ mod tests {
     fn columns_are_as_wide_as_their_cells() {
         let lines = text(&["A", "LONG"], &[&["größe", "x"], &["日本", "a\nb"]], None);
         assert_eq!(lines, ["A      LONG", "größe  x", "日本   a b"]);
+    }
+
+    #[test]
+    fn columns_of_the_lowest_rank_give_way_first() {
+        let rows = vec![["12345", "12345", "12345", "12345"].map(Cell::from).to_vec()];
+        let check = |width: Option<usize>, expect: &[usize]| {
+            let (kept, left_out) = fit(&["A", "B", "C", "D"], &[9, 1, 2, 1], &rows, width);
+            assert_eq!((kept.as_slice(), left_out.len()), (expect, 4 - expect.len()), "{width:?}");
+        };
+        check(None, &[0, 1, 2, 3]);
+        check(Some(26), &[0, 1, 2, 3]);
+        check(Some(25), &[0, 1, 2]);
+        check(Some(18), &[0, 2]);
+        check(Some(3), &[0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod output;
 mod read;
 mod retention;
 mod statements;
+mod stats;
 mod writer;
 
 pub use memory::Survivor;
@@ -15,4 +16,5 @@ pub use open::{Identity, OpenError, Reader, Store};
 pub use output::{OutputLine, OutputPart, StepOutput};
 pub use read::HistoryFilter;
 pub use retention::Pruned;
+pub use stats::StatsFilter;
 pub use writer::{Answer, Writer, WriterEnd};
