@@ -162,7 +162,7 @@ pub struct LogsArguments {
     /// Of a run with steps, only that of this one
     #[arg(long, value_name = "NAME")]
     pub step: Option<String>,
-    /// Go on until the run has ended
+    /// Go on until the run has ended, through all its attempts; of a job, the run that goes on now
     #[arg(short, long)]
     pub follow: bool,
     /// Only the last lines

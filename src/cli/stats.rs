@@ -55,7 +55,7 @@ const COLUMNS: [Column; 14] = [
     Column { title: "JOB", rank: 9, cell: |job| job.job.clone().unwrap_or_else(|| "all".to_owned()).into() },
     Column { title: "RUNS", rank: 9, cell: |job| job.runs.to_string().into() },
     Column { title: "GOOD", rank: 9, cell: good },
-    Column { title: "P50", rank: 8, cell: |job| part(job.duration, |spread| spread.p50) },
+    Column { title: "TOOK P50", rank: 8, cell: |job| part(job.duration, |spread| spread.p50) },
     Column { title: "P95", rank: 7, cell: |job| part(job.duration, |spread| spread.p95) },
     Column { title: "P99", rank: 2, cell: |job| part(job.duration, |spread| spread.p99) },
     Column { title: "MAX", rank: 4, cell: |job| part(job.duration, |spread| spread.max) },

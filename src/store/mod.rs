@@ -2,6 +2,7 @@
 
 mod batch;
 mod bulk;
+mod follow;
 mod memory;
 mod open;
 mod output;
@@ -11,6 +12,7 @@ mod statements;
 mod stats;
 mod writer;
 
+pub use follow::{Changes, News, PartId};
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};
 pub use output::{OutputLine, OutputPart, StepOutput};

@@ -14,7 +14,7 @@ use crate::report::{Ending, Entry, Figures, Group, LastRun, Past, Seconds, Time}
 use crate::run::{Outcome, Reason, RunId};
 
 /// Runs of which percentiles are, of each job: where all jobs are asked for, and where some are named.
-const SAMPLE_OF_ALL: i64 = 1_000;
+const SAMPLE_OF_ALL: i64 = 500;
 const SAMPLE: i64 = 10_000;
 /// The newest runs that are shown one by one.
 const LAST: i64 = 30;
@@ -191,11 +191,12 @@ fn add(figures: &mut Figures, row: &SqliteRow) {
 /// The group of a row; `None` if it has a word that this version does not know.
 fn group(row: &SqliteRow, is_pruned: bool) -> Option<Group> {
     let count = |column: &str| u64::try_from(row.get::<i64, _>(column)).unwrap_or(0);
+    let outcome = Outcome::from_number(row.get::<Option<i64>, _>("outcome")?)?;
     Some(Group {
-        outcome: Outcome::from_number(row.get::<Option<i64>, _>("outcome")?)?,
+        outcome,
         reason: row.get::<Option<i64>, _>("reason").and_then(Reason::from_number),
         count: count("entries"),
-        measured: count("measured"),
+        measured: if outcome.is_gap() { 0 } else { count("measured") },
         cpu: row.get::<Option<i64>, _>("cpu").unwrap_or(0),
         is_pruned,
     })
