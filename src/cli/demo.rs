@@ -1,7 +1,5 @@
 //! `punctual demo`: a folder with a ledger of a believable week, for trying every question.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::args::{DemoArguments, Global};
@@ -35,7 +33,7 @@ pub fn run(global: &Global, verb: &DemoArguments, screen: &mut Screen) -> Answer
         is_silent: verb.silent,
     };
     let (made, failed) = ask(async {
-        let made = make(&demo).await.map_err(refusal)?;
+        let made = make(&demo).await.map_err(|error| refusal(&error))?;
         let ledger = Reader::open(&made.database).await.map_err(|error| Refusal::chain(Done::Failed, &error))?;
         let failed = ledger.last_run("backup", true).await.map_err(|error| unreadable(&error))?;
         Ok((made, failed.map(|entry| entry.run)))
@@ -69,8 +67,8 @@ struct DemoReport {
     runs: u64,
 }
 
-fn refusal(error: DemoError) -> Refusal {
-    Refusal::chain(Done::Failed, &error)
+fn refusal(error: &DemoError) -> Refusal {
+    Refusal::chain(Done::Failed, error)
 }
 
 /// Says what there is, and what to ask it.
@@ -78,7 +76,8 @@ fn tell(made: &Made, until: jiff::Timestamp, failed: Option<RunId>, is_crowd: bo
     let folder = made.folder.display();
     let (runs, jobs) = (counted(made.runs, "run"), counted(made.jobs as u64, "job"));
     let (from, until) = (screen.time(Time(made.from)), screen.time(Time(until)));
-    screen.line(format!("{folder} has the ledger of {jobs} from {from} to {until}: {runs}"));
+    screen.line(format!("{folder} has a ledger of {runs} of {jobs}"));
+    screen.line(format!("from {from} to {until}."));
     if is_crowd {
         return;
     }
@@ -92,18 +91,19 @@ fn tell(made: &Made, until: jiff::Timestamp, failed: Option<RunId>, is_crowd: bo
         ("logs backup --failed".to_owned(), "what did it write?"),
         ("plan --days 2".to_owned(), "what comes next?"),
     ];
-    let punctual = format!("punctual --state {} --config {}", quoted(&made.folder), quoted(&made.config));
+    let (state, config) = (quoted(&made.folder.display().to_string()), quoted(&made.config.display().to_string()));
+    let command = format!("punctual --state {state} --config {config}");
+    screen.line(format!("alias demo={}", quoted(&command)));
     for (question, why) in questions.into_iter().chain(failed) {
         let why = screen.dim(&format!("# {why}"));
-        screen.line(format!("{punctual} {question}  {why}"));
+        screen.line(format!("demo {question:<21}  {why}"));
     }
 }
 
-/// A path as a shell takes it for one word.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -111,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word_to_a_shell() {
+    fn a_text_is_one_word_to_a_shell() {
         for (path, expect) in [("/tmp/a-b_c.1", "/tmp/a-b_c.1"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'")] {
-            assert_eq!(quoted(Path::new(path)), expect);
+            assert_eq!(quoted(path), expect);
         }
     }
 }

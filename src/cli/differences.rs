@@ -28,7 +28,7 @@ fn sentence(difference: &Difference) -> String {
         }
         Difference::FailureInARow { count, or_more } => {
             let least = if *or_more { "at least " } else { "" };
-            format!("the {least}{} failure in a row", ordinal(*count))
+            format!("{least}the {} failure in a row", ordinal(*count))
         }
         Difference::FirstSuccess { after, or_more } => {
             format!("the first success after {}", row(*after, *or_more, "failure", "failures"))
@@ -100,7 +100,7 @@ mod tests {
             (Difference::FirstFailure { after: 1, or_more: false }, "the first failure after a success"),
             (Difference::FirstFailure { after: 999, or_more: true }, "the first failure after 999 successes or more"),
             (Difference::FailureInARow { count: 3, or_more: false }, "the 3rd failure in a row"),
-            (Difference::FailureInARow { count: 12, or_more: true }, "the at least 12th failure in a row"),
+            (Difference::FailureInARow { count: 12, or_more: true }, "at least the 12th failure in a row"),
             (Difference::FirstSuccess { after: 2, or_more: false }, "the first success after 2 failures"),
         ] {
             assert_eq!(sentence(&difference), expect);

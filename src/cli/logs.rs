@@ -82,7 +82,9 @@ async fn wanted(ledger: &Reader, entry: &Entry, verb: &LogsArguments) -> Result<
 fn print_json(run: RunId, output: Vec<OutputPart>, screen: &mut Screen) {
     let mut joined = Joined::default();
     let show = |pieces: Vec<News>, screen: &mut Screen| {
-        pieces.iter().for_each(|piece| screen.value(&PieceReport::of(run, piece)));
+        for piece in &pieces {
+            screen.value(&PieceReport::of(run, piece));
+        }
     };
     for part in output {
         let of_step = part.step.as_ref().map_or((0, 0), |step| (step.number, step.attempt));

@@ -108,7 +108,7 @@ impl Screen {
 
     /// A table without lines, as wide as the terminal at most.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
-        for line in lay_out(header, rows, self.width.map(usize::from)) {
+        for line in lay_out(header, rows, self.width()) {
             let text: String = line.iter().map(|cell| self.paint(&cell.text, cell.style)).collect();
             self.line(text.trim_end());
         }
@@ -116,7 +116,7 @@ impl Screen {
 
     /// The same, without the columns of the lowest rank where there is no room; the answer is which were left out.
     pub fn fitting_table<'t>(&mut self, header: &[&'t str], ranks: &[u8], rows: Vec<Vec<Cell>>) -> Vec<&'t str> {
-        let (kept, left_out) = fit(header, ranks, &rows, self.width.map(usize::from));
+        let (kept, left_out) = fit(header, ranks, &rows, self.width());
         let pick = |row: Vec<Cell>| {
             let cells = row.into_iter().enumerate().filter(|(column, _)| kept.contains(column));
             cells.map(|(_, cell)| cell).collect()
@@ -124,6 +124,11 @@ impl Screen {
         let titles: Vec<&str> = kept.iter().map(|column| header[*column]).collect();
         self.table(&titles, rows.into_iter().map(pick).collect());
         left_out.into_iter().map(|column| header[column]).collect()
+    }
+
+    /// Columns of the terminal; none where nobody looks.
+    pub fn width(&self) -> Option<usize> {
+        self.width.map(usize::from)
     }
 
     /// A time as this machine's clocks show it.

@@ -16,7 +16,7 @@ use crate::run::Outcome;
 use crate::store::StatsFilter;
 
 /// Runs in the sparkline of a row, and where there is a line for it.
-const SHORT: usize = 15;
+const SHORT: usize = 10;
 const LONG: usize = 30;
 
 pub fn run(global: &Global, verb: &StatsArguments, screen: &mut Screen) -> Answer {
@@ -54,7 +54,7 @@ struct Column {
 const COLUMNS: [Column; 14] = [
     Column { title: "JOB", rank: 9, cell: |job| job.job.clone().unwrap_or_else(|| "all".to_owned()).into() },
     Column { title: "RUNS", rank: 9, cell: |job| job.runs.to_string().into() },
-    Column { title: "GOOD", rank: 9, cell: good },
+    Column { title: "SUCCESS", rank: 9, cell: success },
     Column { title: "TOOK P50", rank: 8, cell: |job| part(job.duration, |spread| spread.p50) },
     Column { title: "P95", rank: 7, cell: |job| part(job.duration, |spread| spread.p95) },
     Column { title: "P99", rank: 2, cell: |job| part(job.duration, |spread| spread.p99) },
@@ -75,7 +75,7 @@ fn table(jobs: &[JobStats], all: &JobStats, screen: &mut Screen) {
     let (titles, ranks): (Vec<&str>, Vec<u8>) = COLUMNS.iter().map(|column| (column.title, column.rank)).unzip();
     let left_out = screen.fitting_table(&titles, &ranks, rows);
     if !left_out.is_empty() {
-        screen.note(format!("not shown in this width: {}; stats JOB and --json have all", left_out.join(", ")));
+        screen.note(format!("{} do not fit; stats JOB has all", counted(left_out.len() as u64, "column")));
     }
 }
 
@@ -83,7 +83,7 @@ fn part(spread: Option<Spread>, value: fn(&Spread) -> Seconds) -> Cell {
     spread.as_ref().map_or_else(String::new, |spread| span(value(spread))).into()
 }
 
-fn good(job: &JobStats) -> Cell {
+fn success(job: &JobStats) -> Cell {
     let Some(rate) = job.success_rate else {
         return "-".into();
     };
@@ -108,7 +108,7 @@ fn describe(job: &JobStats, screen: &mut Screen) {
     screen.line(format!("{name}: {}{}", counted(job.runs, "run"), since.unwrap_or_default()));
     let mut fields: Vec<(&str, String)> = Vec::new();
     if let Some(rate) = job.success_rate {
-        fields.push(("good", percent(rate)));
+        fields.push(("success", percent(rate)));
     }
     fields.push(("outcomes", outcomes(&job.outcomes)));
     for (name, spread) in [("took", job.duration), ("late", job.late)] {

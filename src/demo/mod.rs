@@ -59,8 +59,6 @@ pub struct Made {
     pub from: Timestamp,
     pub jobs: usize,
     pub runs: u64,
-    /// Stretches of instants that did not become runs.
-    pub gaps: u64,
 }
 
 /// Why nothing was made; each says what to do.
@@ -147,7 +145,6 @@ async fn fill(demo: &Demo, folder: &Path, config: &Path, database: &Path) -> Res
         from,
         jobs,
         runs: numbers.runs,
-        gaps: numbers.gaps,
     })
 }
 

@@ -71,7 +71,6 @@ pub struct Page {
 pub struct Numbers {
     of_jobs: BTreeMap<JobName, (RunId, u64)>,
     pub runs: u64,
-    pub gaps: u64,
 }
 
 /// The life of one daemon, from its start to its end.
@@ -210,13 +209,8 @@ impl World {
 
     /// A decision is to be written, and carried out.
     fn take(&mut self, mut decision: Decision) {
-        for record in &decision.records {
-            match record {
-                Record::Opened(_) => self.numbers.runs += 1,
-                Record::Gap { .. } => self.numbers.gaps += 1,
-                _ => {}
-            }
-        }
+        let opened = decision.records.iter().filter(|record| matches!(record, Record::Opened(_)));
+        self.numbers.runs += opened.count() as u64;
         for action in std::mem::take(&mut decision.actions) {
             match action {
                 Action::Start(launch) => self.start(&launch),

@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn what_neither_succeeded_nor_failed_is_not_in_the_rate() {
+        use Outcome::{Failed, Lost, Missed, Skipped, Stopped, Succeeded};
         let check = |groups: Vec<Group>, runs: u64, rate: Option<f64>| {
             let stats = JobStats::of(None, &Figures { groups, ..Figures::default() });
             assert_eq!((stats.runs, stats.success_rate), (runs, rate));
         };
-        use Outcome::{Failed, Lost, Missed, Skipped, Stopped, Succeeded};
         check(vec![], 0, None);
         check(vec![group(Skipped, Some(Reason::Overlap), 7), group(Missed, None, 2)], 0, None);
         check(vec![group(Stopped, Some(Reason::ByHand), 1)], 1, None);

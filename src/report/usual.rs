@@ -275,6 +275,7 @@ mod tests {
 
     #[test]
     fn rows_are_told_when_they_break_or_go_on() {
+        use Difference::{FailureInARow, FirstFailure, FirstSuccess};
         let check = |own: Outcome, reason: Option<Reason>, story: &str, is_all: bool, expect: Option<Difference>| {
             let past: Vec<Past> = story
                 .chars()
@@ -287,7 +288,6 @@ mod tests {
             let entry = Entry { reason, ..entry(own, 4.0) };
             assert_eq!(differences(&entry, &past, is_all), expect.into_iter().collect::<Vec<_>>(), "{own} {story}");
         };
-        use Difference::{FailureInARow, FirstFailure, FirstSuccess};
         let (failed, succeeded) = (Outcome::Failed, Outcome::Succeeded);
         check(failed, None, "+++-", true, Some(FirstFailure { after: 3, or_more: false }));
         check(failed, None, "+++", true, Some(FirstFailure { after: 3, or_more: false }));

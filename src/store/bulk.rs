@@ -5,10 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::{write_output, write_records};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::batch::write_records;
 use super::open::Store;
 use crate::plan::{Decision, Record};
-use crate::run::{OutputPiece, RunId};
+use crate::run::{AttemptId, OutputPiece, RunId};
+
+/// Pieces of output in one statement: each binds eight values, of which SQLite takes some 32,000.
+const PIECES: usize = 1000;
 
 impl Store {
     /// Writes decisions in their order, and what was written meanwhile, in one transaction; the answer is which entries the
@@ -24,7 +29,9 @@ impl Store {
             let records: Vec<_> = group.iter().map(|decision| decision.records.as_slice()).collect();
             refused.extend(write_records(&mut transaction, &records, &self.identity).await?);
         }
-        write_output(&mut transaction, pieces).await?;
+        for pieces in pieces.chunks(PIECES) {
+            insert(pieces).build().execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         Ok(refused)
     }
@@ -35,16 +42,27 @@ impl Store {
     }
 }
 
+/// The daemon writes output piece by piece, as it comes; a million pieces by themselves would take longer than their runs.
+fn insert(pieces: &[OutputPiece]) -> QueryBuilder<Sqlite> {
+    let saturating = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut query =
+        QueryBuilder::new("INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data) ");
+    query.push_values(pieces, |mut row, piece| {
+        let AttemptId { run, attempt, step, step_attempt } = piece.id;
+        row.push_bind(run.0).push_bind(attempt).push_bind(step).push_bind(step_attempt);
+        row.push_bind(saturating(piece.offset)).push_bind(piece.stream.number());
+        row.push_bind(piece.at.as_microsecond()).push_bind(piece.data.clone());
+    });
+    query
+}
+
 /// Parts the decisions where a run begins again that one of them has put off: a group says each thing of a run once.
 fn groups(decisions: &[Decision]) -> Vec<&[Decision]> {
     let mut put_off = BTreeSet::new();
     let mut groups = Vec::new();
     let mut from = 0;
     for (at, decision) in decisions.iter().enumerate() {
-        let begins_again = |record: &Record| match record {
-            Record::Begun { run, .. } => put_off.contains(run),
-            _ => false,
-        };
+        let begins_again = |record: &Record| matches!(record, Record::Begun { run, .. } if put_off.contains(run));
         if decision.records.iter().any(begins_again) {
             groups.push(&decisions[from..at]);
             from = at;
