@@ -114,8 +114,7 @@ fn describe(job: &JobStats, screen: &mut Screen) {
     for (name, spread) in [("took", job.duration), ("late", job.late)] {
         if let Some(Spread { p50, p95, p99, max, of }) = spread {
             let [p50, p95, p99, max] = [p50, p95, p99, max].map(span);
-            let of =
-                counted(of as u64, if name == "took" { "success" } else { "run" }).replace("successs", "successes");
+            let of = counted(of as u64, if name == "took" { "good run" } else { "run" });
             fields.push((name, format!("p50 {p50}, p95 {p95}, p99 {p99}, max {max} (of {of})")));
         }
     }

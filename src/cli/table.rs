@@ -170,7 +170,7 @@ mod tests {
             widths
         };
         assert_eq!(widths(&[10, 30, 20], &[false, true, false], 60), [10, 30, 16]);
-        assert_eq!(widths(&[10, 30, 20], &[false, true, false], 54), [8, 30, 12]);
+        assert_eq!(widths(&[10, 30, 20], &[false, true, false], 54), [10, 30, 10]);
         assert_eq!(widths(&[10, 30, 20], &[false, true, false], 48), [8, 28, 8]);
         assert_eq!(widths(&[10, 30], &[false, true], 30), [8, 20]);
         assert_eq!(widths(&[10, 30], &[false, true], 3), [8, 8]);

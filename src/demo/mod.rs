@@ -6,6 +6,7 @@
 mod chance;
 mod course;
 mod crowd;
+mod scene;
 mod story;
 mod voice;
 mod world;

@@ -3,23 +3,9 @@
 use std::time::Duration;
 
 use super::chance::{Chance, Dice};
+use super::scene::{Scene, Trouble};
 use super::voice::{Said, speak};
 use crate::run::{Exit, Reason, Status};
-
-/// Whose attempt it is, and when.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'s> {
-    pub job: &'s str,
-    /// Empty: the job has no steps.
-    pub step: &'s str,
-    /// Of the job's runs, from 1.
-    pub number: u64,
-    /// Of the run, or of the step.
-    pub attempt: u32,
-    /// How much of the time that is told has passed, of a thousand.
-    pub passed: u64,
-    pub timeout: Option<Duration>,
-}
 
 /// An attempt as it went.
 #[derive(Debug, Clone)]
@@ -29,20 +15,6 @@ pub struct Attempt {
     pub cpu: Option<Duration>,
     pub max_rss: Option<u64>,
     pub said: Vec<Said>,
-}
-
-/// What went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    None,
-    Code(i32),
-    Signal(i32),
-    /// It does not come to an end by itself.
-    Hangs,
-    /// So many times as long as usual.
-    Slow(u64),
-    NoProgram,
-    StoppedByHand,
 }
 
 /// How the attempts of a job, or of its step, usually go.

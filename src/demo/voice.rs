@@ -1,7 +1,7 @@
 //! What does an attempt write? Lines as programs write them, when it goes well and when it does not.
 
 use super::chance::Dice;
-use super::story::{Scene, Trouble};
+use super::scene::{Scene, Trouble};
 use crate::run::Stream;
 
 /// A piece of what is written.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::chance::Chance;
 use super::course::{Note, Played, later, pieces, play};
-use super::story::{Attempt, Scene, tell};
+use super::scene::Scene;
+use super::story::{Attempt, tell};
 use crate::job::{Job, JobName, Task, Work};
 use crate::plan::{Action, Capacities, Decision, Drain, Lapse, Launch, Planner, Record};
 use crate::run::{
