@@ -193,8 +193,8 @@ fn answers_stats(demo: &Demo, entries: &[Value]) {
     backup: 7 runs since 2026-11-17 02:30:00
            success  71.4 %
           outcomes  5 succeeded, 1 failed, 1 lost
-              took  p50 4m 12s, p95 4m 29s, p99 4m 29s, max 4m 29s (of 5 good runs)
-              late  p50 1.6 ms, p95 2.0 ms, p99 2.0 ms, max 2.0 ms (of 7 runs)
+              took  p50 4m 12s, p95 4m 29s, p99 4m 29s, max 4m 29s (of 5)
+              late  p50 1.6 ms, p95 2.0 ms, p99 2.0 ms, max 2.0 ms (of 7)
                cpu  14m 35s, 2m 26s a run
          last runs  ██✗▇█✗▇
     ");

@@ -16,7 +16,7 @@ use crate::run::Outcome;
 use crate::store::StatsFilter;
 
 /// Runs in the sparkline of a row, and where there is a line for it.
-const SHORT: usize = 10;
+const SHORT: usize = 9;
 const LONG: usize = 30;
 
 pub fn run(global: &Global, verb: &StatsArguments, screen: &mut Screen) -> Answer {
@@ -61,9 +61,9 @@ const COLUMNS: [Column; 14] = [
     Column { title: "MAX", rank: 4, cell: |job| part(job.duration, |spread| spread.max) },
     Column { title: "LATE P50", rank: 1, cell: |job| part(job.late, |spread| spread.p50) },
     Column { title: "LATE P95", rank: 1, cell: |job| part(job.late, |spread| spread.p95) },
-    Column { title: "LATE P99", rank: 5, cell: |job| part(job.late, |spread| spread.p99) },
+    Column { title: "LATE P99", rank: 6, cell: |job| part(job.late, |spread| spread.p99) },
     Column { title: "LATE MAX", rank: 1, cell: |job| part(job.late, |spread| spread.max) },
-    Column { title: "CPU", rank: 6, cell: |job| span(job.cpu.total).into() },
+    Column { title: "CPU", rank: 5, cell: |job| span(job.cpu.total).into() },
     Column { title: "CPU/RUN", rank: 3, cell: |job| job.cpu.per_run.map_or_else(String::new, span).into() },
     Column { title: "LAST RUNS", rank: 9, cell: |job| sparkline(&job.last, SHORT) },
 ];
@@ -114,7 +114,6 @@ fn describe(job: &JobStats, screen: &mut Screen) {
     for (name, spread) in [("took", job.duration), ("late", job.late)] {
         if let Some(Spread { p50, p95, p99, max, of }) = spread {
             let [p50, p95, p99, max] = [p50, p95, p99, max].map(span);
-            let of = counted(of as u64, if name == "took" { "good run" } else { "run" });
             fields.push((name, format!("p50 {p50}, p95 {p95}, p99 {p99}, max {max} (of {of})")));
         }
     }

@@ -230,6 +230,7 @@ async fn tell_life(
 ) -> Result<(Timestamp, Numbers), DemoError> {
     let configuration = file.read(&life.text, life.from)?;
     let store = Store::prepare(database)?.open("demo", life.boot).await?;
+    store.hurry().await?;
     let memory = store.memory(life.from, &configuration.machine).await?;
     let begun = Planner::restore(&configuration.checked.jobs, configuration.capacities(), memory, life.from);
     let mut world = World::new(telling, begun, life.from, life.blows, numbers);

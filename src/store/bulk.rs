@@ -16,6 +16,12 @@ use crate::run::{AttemptId, OutputPiece, RunId};
 const PIECES: usize = 1000;
 
 impl Store {
+    /// From now on nothing waits for the disk: what is made up may be lost with the machine.
+    pub async fn hurry(&self) -> Result<(), sqlx::Error> {
+        // A setting of the connection; the writer has one, for as long as it lives.
+        sqlx::query("PRAGMA synchronous = OFF").execute(&self.writer).await.map(|_| ())
+    }
+
     /// Writes decisions in their order, and what was written meanwhile, in one transaction; the answer is which entries the
     /// ledger refused.
     pub async fn write_at_once(
