@@ -23,6 +23,7 @@
 //! | 7 | [`store`] | all SQL of ours |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
+//! | 9 | [`demo`] | what would a believable week have left in the ledger? |
 //! | 10 | [`cli`] | what did the person at the terminal ask for? |
 //!
 //! Everything up to [`plan`] is pure: no clock, no I/O, no async, no lock. It is told what time it is, and it is handed the
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod daemon;
+pub mod demo;
 pub mod family;
 pub mod files;
 pub mod job;

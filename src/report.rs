@@ -1,9 +1,15 @@
 //! What is said about punctual, in JSON? Plain data, the same in `history`, `show` and whatever asks later.
 
+mod stats;
+mod usual;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+
+pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
+pub use usual::{Difference, Ending, Past, Unlike, differences};
 
 use crate::run::{Cause, Outcome, Reason, RunId, State};
 
@@ -121,6 +127,8 @@ pub struct RunReport {
     /// The runs whose success called for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caused_by: Vec<RunId>,
+    /// What is not as usual about it.
+    pub differences: Vec<Difference>,
 }
 
 /// The daemon that works on a ledger.

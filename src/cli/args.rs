@@ -56,10 +56,14 @@ pub enum Verb {
     Show(ShowArguments),
     /// The output of a run, or of a job's last
     Logs(LogsArguments),
+    /// How often did it work, how long and how late, at what cost?
+    Stats(StatsArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
     Restore(RestoreArguments),
+    /// Make the ledger of a week that never was, for trying every question
+    Demo(DemoArguments),
 }
 
 #[derive(Debug, Default, Args)]
@@ -163,7 +167,7 @@ pub struct LogsArguments {
     /// Of a run with steps, only that of this one
     #[arg(long, value_name = "NAME")]
     pub step: Option<String>,
-    /// Go on until the run has ended
+    /// Go on until the run has ended, through all its attempts; of a job, the run that goes on now
     #[arg(short, long)]
     pub follow: bool,
     /// Only the last lines
@@ -172,6 +176,15 @@ pub struct LogsArguments {
     /// The bytes as they are, control characters too
     #[arg(long)]
     pub raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatsArguments {
+    /// Jobs to ask for; all of them if none is named
+    pub jobs: Vec<String>,
+    /// Only what was due from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -189,4 +202,26 @@ pub struct RestoreArguments {
     /// A file that `backup` has made
     #[arg(value_name = "FILE")]
     pub from: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// How many days it is about [default: 7; with --runs 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3660))]
+    pub days: Option<u16>,
+    /// The state folder to make, with a jobs.toml in it [default: a fresh one under the temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Another number makes up another week
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// When it ends [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// About so many runs of as many jobs as it takes, for measuring
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub runs: Option<u64>,
+    /// Jobs that write nothing
+    #[arg(long, requires = "runs")]
+    pub silent: bool,
 }

@@ -40,7 +40,7 @@ pub fn table(entries: &[Entry], screen: &mut Screen) {
             vec![
                 entry.run.to_string().into(),
                 entry.job.clone().into(),
-                screen.time(Time(entry.at)).into(),
+                Cell::firm(screen.time(Time(entry.at))),
                 entry.late.map_or_else(String::new, span).into(),
                 entry.duration.map_or_else(String::new, span).into(),
                 outcome(entry),

@@ -6,16 +6,22 @@ mod batch;
 mod check;
 mod daemon;
 mod definition;
+mod demo;
+mod differences;
+mod follow;
 mod heat;
 mod history;
 mod logs;
 mod next;
 mod output;
+mod pieces;
 mod places;
 mod plan;
 mod restore;
 mod screen;
 mod show;
+mod sparkline;
+mod stats;
 mod status;
 mod subject;
 mod table;
@@ -130,8 +136,10 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
+        Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
+        Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
 }

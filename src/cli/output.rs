@@ -16,7 +16,7 @@ pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, scre
     let mut text = Vec::new();
     for part in output {
         if let Some(step) = part.step.as_ref().filter(|_| !raw) {
-            text.extend_from_slice(screen.dim(&format!("── {} ──", title(step))).as_bytes());
+            text.extend_from_slice(title(&step_title(step), screen).as_bytes());
             text.push(b'\n');
         }
         // Pieces end anywhere, also within a character.
@@ -30,8 +30,13 @@ pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, scre
     screen.raw(last_lines(&text, lines));
 }
 
+/// A line above what follows.
+pub fn title(text: &str, screen: &Screen) -> String {
+    screen.dim(&format!("── {text} ──"))
+}
+
 /// How a step's output is headed.
-fn title(step: &StepOutput) -> String {
+pub fn step_title(step: &StepOutput) -> String {
     let again = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     format!("{}{again}", visible(&step.name))
 }
@@ -66,7 +71,8 @@ fn append(text: &mut Vec<u8>, lines: &[OutputLine], raw: bool, screen: &Screen) 
     }
 }
 
-fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {
+/// The end of a text; all of it if no number is given.
+pub fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {
     let Some(lines) = lines else {
         return text;
     };

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
-use super::table::{Cell, lay_out};
+use super::table::{Cell, fit, lay_out};
 use crate::report::{Seconds, Time};
 
 pub struct Screen {
@@ -108,10 +108,27 @@ impl Screen {
 
     /// A table without lines, as wide as the terminal at most.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
-        for line in lay_out(header, rows, self.width.map(usize::from)) {
+        for line in lay_out(header, rows, self.width()) {
             let text: String = line.iter().map(|cell| self.paint(&cell.text, cell.style)).collect();
             self.line(text.trim_end());
         }
+    }
+
+    /// The same, without the columns of the lowest rank where there is no room; the answer is which were left out.
+    pub fn fitting_table<'t>(&mut self, header: &[&'t str], ranks: &[u8], rows: Vec<Vec<Cell>>) -> Vec<&'t str> {
+        let (kept, left_out) = fit(header, ranks, &rows, self.width());
+        let pick = |row: Vec<Cell>| {
+            let cells = row.into_iter().enumerate().filter(|(column, _)| kept.contains(column));
+            cells.map(|(_, cell)| cell).collect()
+        };
+        let titles: Vec<&str> = kept.iter().map(|column| header[*column]).collect();
+        self.table(&titles, rows.into_iter().map(pick).collect());
+        left_out.into_iter().map(|column| header[column]).collect()
+    }
+
+    /// Columns of the terminal; none where nobody looks.
+    pub fn width(&self) -> Option<usize> {
+        self.width.map(usize::from)
     }
 
     /// A time as this machine's clocks show it.

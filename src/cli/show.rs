@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Global, ShowArguments};
 use super::definition::{definition, fields};
+use super::differences::sentences;
 use super::history::outcome;
 use super::output::{output_of, print_output};
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
@@ -12,7 +13,7 @@ use super::subject::{find_run, no_job, parse_run};
 use super::timeline::show_attempts;
 use super::{Answer, Done};
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{Entry, RunReport, Time};
+use crate::report::{Entry, RunReport, Time, differences};
 use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
@@ -33,13 +34,18 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
         let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
         let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
-        Ok((RunReport { entry, tried, steps, caused_by }, output))
+        let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
+        let differences = differences(&entry, &past, is_all);
+        Ok((RunReport { entry, tried, steps, caused_by, differences }, output))
     })??;
     if screen.json {
         screen.value(&report);
         return Ok(Done::Well);
     }
     describe(&report.entry, screen);
+    for sentence in sentences(&report.differences) {
+        print_fields(&[("unusual", sentence)], screen);
+    }
     if !report.caused_by.is_empty() {
         let runs: Vec<String> = report.caused_by.iter().map(ToString::to_string).collect();
         print_fields(&[("caused by", format!("runs {}", runs.join(", ")))], screen);

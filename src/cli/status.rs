@@ -137,8 +137,16 @@ fn table(jobs: &[JobReport], now: Timestamp, screen: &mut Screen) {
         screen.note("no jobs");
         return;
     }
-    let rows = jobs.iter().map(|job| row(job, now, screen)).collect();
-    screen.table(&["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"], rows);
+    let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
+    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now, screen)).collect();
+    // Mostly nothing goes on, and there is room for the rest.
+    if rows.iter().all(|row| row.last().is_some_and(|now| now.text.is_empty())) {
+        header.pop();
+        for row in &mut rows {
+            row.truncate(header.len());
+        }
+    }
+    screen.table(&header, rows);
 }
 
 fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
@@ -157,9 +165,9 @@ fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
     }
     vec![
         job.job.clone().into(),
-        next.into(),
-        distance.unwrap_or_default().into(),
-        last.into(),
+        Cell::firm(next),
+        Cell::firm(distance.unwrap_or_default()),
+        Cell::firm(last),
         ended,
         current(job, now).into(),
     ]

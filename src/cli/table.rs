@@ -1,5 +1,7 @@
 //! Rows under a header: columns as wide as their cells, cut to the terminal where somebody looks.
 
+use std::cmp::Reverse;
+
 use owo_colors::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -7,17 +9,25 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 const GAP: usize = 2;
 /// A column is not cut to less.
 const NARROWEST: usize = 8;
+/// The last one, which mostly says why, gives way first; but only so far.
+const NARROWEST_LAST: usize = 16;
 
 /// A cell: its text, without anything that steers a terminal, and how it is painted.
 #[derive(Debug, Clone)]
 pub struct Cell {
     pub text: String,
     pub style: Style,
+    /// A time, a bar: of which a part would be wrong or useless. Its column gives way last.
+    pub is_firm: bool,
 }
 
 impl Cell {
     pub fn painted(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: text.into(), style, is_firm: false }
+    }
+
+    pub fn firm(text: impl Into<String>) -> Self {
+        Self { is_firm: true, ..Self::from(text) }
     }
 }
 
@@ -37,7 +47,9 @@ pub fn lay_out(header: &[&str], rows: Vec<Vec<Cell>>, width: Option<usize>) -> V
     }
     let mut widths = natural_widths(&lines);
     if let Some(width) = width {
-        narrow(&mut widths, width);
+        let is_firm = |column: usize| lines.iter().any(|line| line.get(column).is_some_and(|cell| cell.is_firm));
+        let firm: Vec<bool> = (0..widths.len()).map(is_firm).collect();
+        narrow(&mut widths, &firm, width);
     }
     for line in &mut lines {
         let last = line.len().saturating_sub(1);
@@ -58,14 +70,42 @@ fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
     (0..columns).map(|column| widest(column).unwrap_or(0)).collect()
 }
 
-/// Takes from the widest column, as often as it takes.
-fn narrow(widths: &mut [usize], width: usize) {
+/// Which columns there is room for, and which not: those of the lowest rank go first, of one rank the last.
+pub fn fit(header: &[&str], ranks: &[u8], rows: &[Vec<Cell>], width: Option<usize>) -> (Vec<usize>, Vec<usize>) {
+    let titles = header.iter().map(|title| Cell::from(*title)).collect();
+    let lines: Vec<Vec<Cell>> = std::iter::once(titles).chain(rows.iter().cloned()).collect();
+    let widths = natural_widths(&lines);
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    let mut left_out = Vec::new();
+    let takes = |kept: &[usize]| kept.iter().map(|column| widths[*column] + GAP).sum::<usize>().saturating_sub(GAP);
+    while width.is_some_and(|width| takes(&kept) > width) && kept.len() > 1 {
+        let Some(least) = kept.iter().copied().min_by_key(|column| (ranks[*column], Reverse(*column))) else {
+            break;
+        };
+        kept.retain(|column| *column != least);
+        left_out.push(least);
+    }
+    left_out.sort_unstable();
+    (kept, left_out)
+}
+
+/// Takes from the last column, then from the widest that is not firm, then from the widest, as often as it takes.
+fn narrow(widths: &mut [usize], firm: &[bool], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > width {
-        let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > NARROWEST) else {
+        let last = widths.len() - 1;
+        let widest = |is_eligible: &dyn Fn(usize) -> bool| {
+            let columns = (0..widths.len()).filter(|column| widths[*column] > NARROWEST && is_eligible(*column));
+            columns.max_by_key(|column| widths[*column])
+        };
+        let gives_way = match widths[last] {
+            text if text > NARROWEST_LAST && !firm[last] => Some(last),
+            _ => widest(&|column| !firm[column]).or_else(|| widest(&|_| true)),
+        };
+        let Some(column) = gives_way else {
             return;
         };
-        *widest -= 1;
+        widths[column] -= 1;
     }
 }
 
@@ -103,8 +143,37 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_the_lowest_rank_give_way_first() {
+        let rows = vec![["12345", "12345", "12345", "12345"].map(Cell::from).to_vec()];
+        let check = |width: Option<usize>, expect: &[usize]| {
+            let (kept, left_out) = fit(&["A", "B", "C", "D"], &[9, 1, 2, 1], &rows, width);
+            assert_eq!((kept.as_slice(), left_out.len()), (expect, 4 - expect.len()), "{width:?}");
+        };
+        check(None, &[0, 1, 2, 3]);
+        check(Some(26), &[0, 1, 2, 3]);
+        check(Some(25), &[0, 1, 2]);
+        check(Some(18), &[0, 2]);
+        check(Some(3), &[0]);
+    }
+
+    #[test]
     fn the_widest_column_gives_way_to_the_terminal() {
         let lines = text(&["A", "B"], &[&["12345", "1234567890123456789012"]], Some(20));
         assert_eq!(lines, ["A      B", "12345  123456789012…"]);
+    }
+
+    #[test]
+    fn times_and_bars_give_way_last() {
+        let widths = |natural: &[usize], firm: &[bool], width: usize| {
+            let mut widths = natural.to_vec();
+            narrow(&mut widths, firm, width);
+            widths
+        };
+        assert_eq!(widths(&[10, 30, 20], &[false, true, false], 60), [10, 30, 16]);
+        assert_eq!(widths(&[10, 30, 20], &[false, true, false], 54), [10, 30, 10]);
+        assert_eq!(widths(&[10, 30, 20], &[false, true, false], 48), [8, 28, 8]);
+        assert_eq!(widths(&[10, 30], &[false, true], 30), [8, 20]);
+        assert_eq!(widths(&[10, 30], &[false, true], 3), [8, 8]);
+        assert_eq!(widths(&[], &[], 3), [0; 0]);
     }
 }

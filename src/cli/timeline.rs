@@ -9,15 +9,18 @@ use crate::clock::Clock;
 use crate::report::{AttemptReport, RunReport, Time};
 use crate::run::{Outcome, State};
 
-/// Characters of a bar: with names and outcomes beside it it fits 80 columns.
+/// Characters of a bar, and where the terminal is narrow: with names and outcomes beside it it fits 80 columns.
 const WIDTH: usize = 24;
+const NARROW_WIDTH: usize = 12;
+const NARROW: usize = 100;
 
 pub fn show_attempts(report: &RunReport, screen: &mut Screen) {
     if report.tried.is_empty() && report.steps.is_empty() {
         return;
     }
     screen.line("");
-    let axis = Axis::of(report);
+    let is_narrow = screen.width().is_some_and(|width| width < NARROW);
+    let axis = Axis::of(report, if is_narrow { NARROW_WIDTH } else { WIDTH });
     let several = !report.tried.is_empty();
     let mut rows = Vec::new();
     let mut attempts: Vec<i64> = report.tried.iter().chain(&report.steps).map(|one| one.attempt).collect();
@@ -48,8 +51,8 @@ fn row(name: String, one: &AttemptReport, report: &RunReport, axis: &Axis) -> Ve
     let word = |outcome: Outcome| Cell::painted(outcome.word(), style_of(outcome, one.reason));
     vec![
         name.into(),
-        axis.bar(one).into(),
-        one.duration.map_or_else(String::new, span).into(),
+        Cell::firm(axis.bar(one)),
+        Cell::firm(one.duration.map_or_else(String::new, span)),
         outcome.map_or_else(|| "running".into(), word),
         one.detail.as_deref().map(visible).unwrap_or_default().into(),
     ]
@@ -59,17 +62,19 @@ fn row(name: String, one: &AttemptReport, report: &RunReport, axis: &Axis) -> Ve
 struct Axis {
     from: Timestamp,
     micros: i64,
+    /// In characters.
+    width: usize,
 }
 
 impl Axis {
-    fn of(report: &RunReport) -> Self {
+    fn of(report: &RunReport, width: usize) -> Self {
         let all = || report.tried.iter().chain(&report.steps);
         let times = |time: fn(&AttemptReport) -> Option<Time>| all().filter_map(time).map(|time| time.0);
         let from = times(|one| one.started).min().unwrap_or(report.entry.at);
         let is_over = report.entry.state == State::Ended;
         let last = times(|one| one.ended).max().filter(|_| is_over);
         let until = last.unwrap_or_else(|| Clock::System.now());
-        Self { from, micros: (until.as_microsecond() - from.as_microsecond()).max(1) }
+        Self { from, micros: (until.as_microsecond() - from.as_microsecond()).max(1), width }
     }
 
     /// Spaces up to the start, then a line up to the end; something of everything is seen.
@@ -78,12 +83,12 @@ impl Axis {
             return String::new();
         };
         let place = |time: Timestamp| {
-            let width = i64::try_from(WIDTH).unwrap_or(0);
+            let width = i64::try_from(self.width).unwrap_or(0);
             let part = (time.as_microsecond() - self.from.as_microsecond()).clamp(0, self.micros);
             usize::try_from(part * width / self.micros).unwrap_or(0)
         };
-        let begin = place(started.0).min(WIDTH - 1);
-        let end = one.ended.map_or(WIDTH, |ended| place(ended.0)).max(begin + 1);
+        let begin = place(started.0).min(self.width - 1);
+        let end = one.ended.map_or(self.width, |ended| place(ended.0)).max(begin + 1);
         format!("{}{}", " ".repeat(begin), "━".repeat(end - begin))
     }
 }
@@ -114,7 +119,7 @@ mod tests {
 
     #[test]
     fn bars_stand_where_their_time_is() {
-        let axis = Axis { from: Timestamp::from_second(0).unwrap(), micros: 24_000_000 };
+        let axis = Axis { from: Timestamp::from_second(0).unwrap(), micros: 24_000_000, width: 24 };
         let check = |started, ended, begin: usize, length: usize| {
             let expect = format!("{}{}", " ".repeat(begin), "━".repeat(length));
             assert_eq!(axis.bar(&attempt(started, ended)), expect);

@@ -1,5 +1,7 @@
 //! How did it end? The measured end of an attempt, judged by the rules of its work.
 
+use jiff::SignedDuration;
+
 use crate::job::{Act, Task, Work};
 use crate::run::{Ended, Exit, FailedStep, Outcome, Reason, Status, Verdict, signal_name};
 
@@ -53,7 +55,9 @@ fn judge(success_codes: &[i32], ended: &Ended) -> Verdict {
             (Outcome::Failed, Reason::Signal, format!("ended by {}{core}", signal_name(*signal)))
         }
         Exit::TimedOut { after, status } => {
-            let detail = format!("still running after {after:?}; {}", left(*status));
+            // As people write it in the file: 35m, not 2100s.
+            let after = SignedDuration::try_from(*after).unwrap_or(SignedDuration::MAX);
+            let detail = format!("still running after {after:#}; {}", left(*status));
             (Outcome::TimedOut, Reason::Timeout, detail)
         }
         Exit::Stopped { reason, status } => (Outcome::Stopped, *reason, left(*status)),

@@ -68,11 +68,11 @@ impl Reader {
         Ok(row.as_ref().and_then(entry))
     }
 
-    /// The job's newest run: an entry that began, or could not begin.
+    /// The job's newest run: an entry that began, also if it waits for its next attempt, or could not begin.
     pub async fn last_run(&self, job: &str, failed: bool) -> Result<Option<Entry>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
         query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job).push(")");
-        query.push(" AND (runs.outcome IS NULL OR runs.outcome < 7) AND runs.state > 1");
+        query.push(" AND (runs.outcome IS NULL OR runs.outcome < 7) AND (runs.state > 1 OR runs.attempts > 0)");
         if failed {
             query.push(" AND ").push(IS_FAILURE);
         }

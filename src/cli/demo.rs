@@ -1,0 +1,119 @@
+//! `punctual demo`: a folder with a ledger of a believable week, for trying every question.
+
+use serde::Serialize;
+
+use super::args::{DemoArguments, Global};
+use super::places::{ask, unreadable};
+use super::screen::{Screen, counted};
+use super::trial::parse_time;
+use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
+use crate::demo::{Demo, DemoError, Made, make};
+use crate::report::Time;
+use crate::run::RunId;
+use crate::store::Reader;
+
+/// Days that a ledger for measuring is about, unless told.
+const DAYS_OF_MANY: u16 = 30;
+const DAYS: u16 = 7;
+
+pub fn run(global: &Global, verb: &DemoArguments, screen: &mut Screen) -> Answer {
+    let until = match &verb.until {
+        Some(text) => parse_time(text, screen)?,
+        None => Clock::System.now(),
+    };
+    let days = verb.days.unwrap_or(if verb.runs.is_some() { DAYS_OF_MANY } else { DAYS });
+    let demo = Demo {
+        // A state folder that is named is where the ledger is wanted.
+        folder: verb.into.clone().or_else(|| global.state.clone()),
+        days: u64::from(days),
+        until,
+        seed: verb.seed,
+        runs: verb.runs,
+        is_silent: verb.silent,
+    };
+    let (made, failed) = ask(async {
+        let made = make(&demo).await.map_err(|error| refusal(&error))?;
+        let ledger = Reader::open(&made.database).await.map_err(|error| Refusal::chain(Done::Failed, &error))?;
+        let failed = ledger.last_run("backup", true).await.map_err(|error| unreadable(&error))?;
+        Ok((made, failed.map(|entry| entry.run)))
+    })??;
+    if screen.json {
+        screen.value(&DemoReport {
+            folder: made.folder.display().to_string(),
+            config: made.config.display().to_string(),
+            database: made.database.display().to_string(),
+            from: Time(made.from),
+            until: Time(until),
+            seed: verb.seed,
+            jobs: made.jobs,
+            runs: made.runs,
+        });
+    } else {
+        tell(&made, until, failed, verb.runs.is_some(), screen);
+    }
+    Ok(Done::Well)
+}
+
+#[derive(Serialize)]
+struct DemoReport {
+    folder: String,
+    config: String,
+    database: String,
+    from: Time,
+    until: Time,
+    seed: u64,
+    jobs: usize,
+    runs: u64,
+}
+
+fn refusal(error: &DemoError) -> Refusal {
+    Refusal::chain(Done::Failed, error)
+}
+
+/// Says what there is, and what to ask it.
+fn tell(made: &Made, until: jiff::Timestamp, failed: Option<RunId>, is_crowd: bool, screen: &mut Screen) {
+    let folder = made.folder.display();
+    let (runs, jobs) = (counted(made.runs, "run"), counted(made.jobs as u64, "job"));
+    let (from, until) = (screen.time(Time(made.from)), screen.time(Time(until)));
+    screen.line(format!("{folder} has a ledger of {runs} of {jobs}"));
+    screen.line(format!("from {from} to {until}."));
+    if is_crowd {
+        return;
+    }
+    screen.line("Nothing of it happened. Ask it what you like:");
+    screen.line("");
+    let failed = failed.map(|run| (format!("show {run}"), "a backup that failed"));
+    let questions = [
+        ("status".to_owned(), "how are the jobs doing?"),
+        ("history --failed".to_owned(), "what went wrong?"),
+        ("stats".to_owned(), "how often, how long, how late?"),
+        ("logs backup --failed".to_owned(), "what did it write?"),
+        ("plan --days 2".to_owned(), "what comes next?"),
+    ];
+    let (state, config) = (quoted(&made.folder.display().to_string()), quoted(&made.config.display().to_string()));
+    let command = format!("punctual --state {state} --config {config}");
+    screen.line(format!("alias demo={}", quoted(&command)));
+    for (question, why) in questions.into_iter().chain(failed) {
+        let why = screen.dim(&format!("# {why}"));
+        screen.line(format!("demo {question:<21}  {why}"));
+    }
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_word_to_a_shell() {
+        for (path, expect) in [("/tmp/a-b_c.1", "/tmp/a-b_c.1"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'")] {
+            assert_eq!(quoted(path), expect);
+        }
+    }
+}
