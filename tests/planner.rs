@@ -18,10 +18,10 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Capacities, Decision, Drain, Lapse, Memory, Planner, Progress, Record,
-    RememberedDefinition, RememberedJob, RememberedRun, Tried,
+    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Lapse, Memory, Period,
+    Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope, StepBack, Tried,
 };
-use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
+use punctual::run::{Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
@@ -180,6 +180,8 @@ struct Row {
     state: State,
     outcome: Option<Outcome>,
     reason: Option<punctual::run::Reason>,
+    jitter: SignedDuration,
+    started: Option<Timestamp>,
     ended: Option<Timestamp>,
     attempts: u32,
     tried: Option<Tried>,
@@ -204,6 +206,8 @@ struct Ledger {
     boots: usize,
     /// The last time the clock was set back: what it showed then, and the highest number given until then.
     set_back: Option<(Timestamp, RunId)>,
+    /// Each such time, and whether it was recorded as one or only that the clock was set.
+    steps_back: Vec<StepBack>,
 }
 
 impl Ledger {
@@ -245,6 +249,8 @@ impl Ledger {
             }
             Record::SetBack { at: now, highest } => {
                 self.set_back = Some((*now, *highest));
+                let reach = self.rows.values().map(|row| row.due).max().unwrap_or(*now);
+                self.steps_back.push(StepBack { at: *now, highest: Some(*highest), reach });
                 for definition in &mut self.definitions {
                     definition.since = definition.since.min(*now);
                     definition.until = definition.until.map(|until| until.min(*now));
@@ -265,6 +271,8 @@ impl Ledger {
                     state: entry.state,
                     outcome: None,
                     reason: None,
+                    jitter: entry.jitter,
+                    started: None,
                     ended: None,
                     attempts: 0,
                     tried: None,
@@ -285,6 +293,8 @@ impl Ledger {
                     state: State::Ended,
                     outcome: Some(gap.outcome),
                     reason: Some(gap.reason),
+                    jitter: SignedDuration::ZERO,
+                    started: None,
                     ended: None,
                     attempts: 0,
                     tried: None,
@@ -305,8 +315,9 @@ impl Ledger {
                 Some(row) => row.state = State::Running,
                 None => refused.push(*run),
             },
-            Record::Started { run, attempt, .. } => {
+            Record::Started { run, attempt, at, .. } => {
                 let row = self.row(*run);
+                row.started.get_or_insert(*at);
                 assert_eq!(row.state, State::Running);
                 row.attempts = *attempt;
             }
@@ -323,7 +334,8 @@ impl Ledger {
                 (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
                 row.ended = closing.ended.as_ref().map(|ended| ended.at);
             }
-            Record::Step(_) | Record::Event(_) => {}
+            Record::Event(event) => self.steps_back.extend(step_back(event)),
+            Record::Step(_) => {}
         }
     }
 
@@ -422,6 +434,60 @@ impl Ledger {
                 .collect(),
             ahead: self.ahead(now),
         }
+    }
+}
+
+/// What an event tells of a clock that was set back.
+fn step_back(event: &EventNote) -> Option<StepBack> {
+    let step = event.detail.strip_prefix("the clock was set back by ")?.parse::<SignedDuration>().unwrap();
+    assert_eq!(event.kind, EventKind::ClockStep);
+    Some(StepBack { at: event.at, highest: None, reach: event.at + step })
+}
+
+impl Row {
+    fn booked(&self, run: RunId) -> Booked {
+        Booked {
+            run,
+            cause: self.cause.unwrap_or(Cause::Schedule),
+            due: self.due,
+            due_last: self.cause.is_none().then_some(self.due_last),
+            count: self.count,
+            jitter: self.jitter,
+            state: self.state,
+            outcome: self.outcome,
+            reason: self.reason,
+            started: self.started,
+            ended: self.ended,
+        }
+    }
+}
+
+impl Ledger {
+    fn scope(&self, now: Timestamp) -> Scope {
+        let mut steps_back = self.steps_back.clone();
+        // What was recorded as a step back says more than the event of the same time.
+        let exact: Vec<Timestamp> =
+            steps_back.iter().filter(|step| step.highest.is_some()).map(|step| step.at).collect();
+        steps_back.retain(|step| step.highest.is_some() || !exact.contains(&step.at));
+        let mut scope = Scope { from: None, now, decided: None, uncounted: None, steps_back };
+        self.rows.iter().for_each(|(run, row)| scope.learn(&row.booked(*run)));
+        scope
+    }
+
+    fn audit(&self, now: Timestamp) -> Vec<(JobName, Balanced)> {
+        let scope = self.scope(now);
+        let audited = self.known.iter().map(|name| {
+            let of_job = self.definitions.iter().filter(|definition| definition.job == *name);
+            let periods = of_job.map(|d| Period { since: d.since, until: d.until, timing: Some(d.timing.clone()) });
+            let longest = if name.as_str() == "spread" { SignedDuration::from_hours(1) } else { SignedDuration::ZERO };
+            let mut balance = Balance::new(&scope, periods.collect(), Vec::new(), Some(longest));
+            let mut entries: Vec<Booked> =
+                self.rows.iter().filter(|(_, row)| row.job == *name).map(|(run, row)| row.booked(*run)).collect();
+            entries.sort_by_key(|entry| (entry.due, entry.run));
+            entries.iter().for_each(|entry| balance.book(entry));
+            (name.clone(), balance.finish())
+        });
+        audited.collect()
     }
 }
 
@@ -728,7 +794,9 @@ impl Driver {
                 state: State::Ended,
                 outcome: Some(Outcome::Succeeded),
                 reason: None,
-                ended: None,
+                jitter: SignedDuration::ZERO,
+                started: None,
+                ended: Some(due),
                 attempts: 0,
                 tried: None,
             };
@@ -766,9 +834,18 @@ impl Driver {
                 assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
             }
         }
+        if self.rivals == NO_RIVALS {
+            self.audit_balances();
+        }
         if !self.set_back {
             self.counts_are_right();
             self.pauses_are_kept();
+        }
+    }
+
+    fn audit_balances(&self) {
+        for (name, balanced) in self.ledger.audit(self.now) {
+            assert!(balanced.differences.is_empty(), "{name}: {:#?}", balanced.differences);
         }
     }
 
@@ -814,6 +891,118 @@ proptest! {
             driver.apply(op);
         }
         driver.balance();
+    }
+}
+
+/// What may be wrong with an entry.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Gone,
+    Moved,
+    Doubled,
+    Shortened,
+    Miscounted,
+    Early,
+    WithoutOutcome,
+    EndsBeforeItBegins,
+    WithoutDefinition,
+}
+
+const WRONG: [Wrong; 9] = [
+    Wrong::Gone,
+    Wrong::Moved,
+    Wrong::Doubled,
+    Wrong::Shortened,
+    Wrong::Miscounted,
+    Wrong::Early,
+    Wrong::WithoutOutcome,
+    Wrong::EndsBeforeItBegins,
+    Wrong::WithoutDefinition,
+];
+
+impl Ledger {
+    /// Entries that account for instants known in advance, and are not the last of their job.
+    fn checkable(&self, now: Timestamp) -> Vec<RunId> {
+        let scope = self.scope(now);
+        let is_named = |row: &Row| {
+            let in_force = |d: &&Definition| d.job == row.job && d.since < row.due && d.until.is_none_or(|u| row.due <= u);
+            let before = row.due - SignedDuration::from_micros(1);
+            self.definitions
+                .iter()
+                .filter(in_force)
+                .any(|d| d.timing.timetable.next_after(before) == Some(row.due))
+        };
+        let is_followed = |row: &Row| {
+            let later = |other: &Row| {
+                other.job == row.job && row.due_last < other.due && other.due <= now && is_named(other)
+            };
+            self.rows.values().any(later)
+        };
+        let fits = |run: RunId, row: &Row| {
+            let is_real = !scope.was_to_come(run, row.due + row.jitter);
+            row.cause.is_none_or(|cause| cause == Cause::Schedule || cause == Cause::CatchUp)
+                && is_real
+                && is_named(row)
+                && is_followed(row)
+        };
+        self.rows.iter().filter(|(run, row)| fits(**run, row)).map(|(run, _)| *run).collect()
+    }
+
+    /// Makes something wrong with an entry; the answer is whether it was anything.
+    fn spoil(&mut self, run: RunId, wrong: Wrong) -> bool {
+        let second = SignedDuration::from_secs(1);
+        let steps = self.steps_back.len();
+        let highest = *self.rows.keys().last().unwrap();
+        let row = self.rows.get_mut(&run).unwrap();
+        match wrong {
+            Wrong::Gone => {
+                self.rows.remove(&run);
+            }
+            Wrong::Moved => {
+                row.due += second;
+                row.due_last = row.due_last.max(row.due);
+            }
+            Wrong::Doubled => {
+                let row = row.clone();
+                self.rows.insert(RunId(highest.0 + 1), row);
+            }
+            Wrong::Shortened if row.count > 1 => row.due_last = row.due,
+            Wrong::Miscounted => row.count += 1,
+            Wrong::Early if row.started.is_some() => row.started = Some(row.due + row.jitter - second),
+            Wrong::WithoutOutcome if row.state == State::Ended => row.outcome = None,
+            Wrong::EndsBeforeItBegins if row.started.is_some() && row.ended.is_some() && steps == 0 => {
+                row.ended = row.started.map(|started| started - second);
+            }
+            Wrong::WithoutDefinition => {
+                let (job, due) = (row.job.clone(), row.due);
+                self.definitions.retain(|d| d.job != job || due <= d.since || d.until.is_some_and(|until| until < due));
+            }
+            Wrong::Shortened | Wrong::Early | Wrong::WithoutOutcome | Wrong::EndsBeforeItBegins => return false,
+        }
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_wrong_with_an_entry_is_found(ops in ops(), dice in any::<u64>()) {
+        let mut driver = Driver::new();
+        for op in ops.into_iter().filter(|op| !matches!(op, Op::Rival(_))) {
+            driver.apply(op);
+        }
+        driver.balance();
+        let checkable = driver.ledger.checkable(driver.now);
+        let mut dice = Dice(dice);
+        for wrong in WRONG {
+            let mut ledger = driver.ledger.clone();
+            let picked = checkable.get(usize::try_from(dice.below(1 + checkable.len() as u64)).unwrap());
+            if let Some(run) = picked && ledger.spoil(*run, wrong) {
+                let found: usize = ledger.audit(driver.now).iter().map(|(_, balanced)| balanced.differences.len()).sum();
+                prop_assert!(found > 0, "{wrong:?} is not found of {run}: {:?}", driver.ledger.rows[run]);
+            }
+        }
     }
 }
 
