@@ -26,6 +26,7 @@ pub struct Settings {
     /// Six-field cron patterns in UTC; `None`: never.
     pub prune: Option<String>,
     pub optimize: Option<String>,
+    pub audit: Option<String>,
     pub retention: Retention,
 }
 
@@ -77,6 +78,7 @@ struct Written {
 struct WrittenChores {
     prune: String,
     optimize: String,
+    audit: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +97,7 @@ stop_grace = "30s"
 [housekeeping]
 prune = "15 3 * * *"
 optimize = "45 3 * * 0"
+audit = "35 3 * * *"
 [retention]
 keep = "90d"
 keep_failures = "1y"
@@ -132,6 +135,7 @@ impl Settings {
         self.database == other.database
             && self.prune == other.prune
             && self.optimize == other.optimize
+            && self.audit == other.audit
             && self.retention == other.retention
     }
 
@@ -153,6 +157,7 @@ impl Written {
             stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
+            audit: chore("housekeeping.audit", &self.housekeeping.audit)?,
             retention: Retention {
                 keep: unless_none(&self.retention.keep, parse_duration)
                     .map_err(|error| value("retention.keep", error.to_string()))?,
@@ -223,6 +228,7 @@ mod tests {
         let settings = layered(file, &[], &none).unwrap();
         assert_eq!((settings.max_running, settings.prune.clone()), (5, None));
         assert_eq!(settings.optimize.as_deref(), Some("0 45 3 * * 0"));
+        assert_eq!(settings.audit.as_deref(), Some("0 35 3 * * *"));
         let environment =
             [("PUNCTUAL_DAEMON__MAX_RUNNING", "6"), ("PUNCTUAL_DAEMON__RETENTION__KEEP", "none"), ("HOME", "/")];
         let settings = layered(file, &environment, &none).unwrap();

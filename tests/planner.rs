@@ -332,7 +332,7 @@ impl Ledger {
                 let row = self.row(closing.run);
                 assert_eq!(row.outcome, None, "{} ends twice", closing.run);
                 (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
-                row.ended = closing.ended.as_ref().map(|ended| ended.at);
+                row.ended = closing.ended.as_ref().map(|ended| ended.at).or(row.ended);
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
             Record::Step(_) => {}
@@ -342,6 +342,7 @@ impl Ledger {
     fn attempted(&mut self, attempted: &Attempted) {
         let row = self.row(attempted.run);
         assert!(row.tried.as_ref().is_none_or(|tried| tried.attempts + 1 == attempted.attempt), "{row:?}");
+        row.ended = Some(attempted.ended.at);
         row.tried = Some(Tried {
             attempts: attempted.attempt,
             outcome: attempted.outcome,
@@ -545,6 +546,8 @@ struct Driver {
     started: BTreeSet<(JobName, Timestamp)>,
     drained: bool,
     set_back: bool,
+    /// Whether a crash took what was to be recorded of a step of the clock: nobody can know of it then.
+    forgot_step: bool,
     rivals: i64,
 }
 
@@ -578,6 +581,7 @@ impl Driver {
             started: BTreeSet::new(),
             drained: false,
             set_back: false,
+            forgot_step: false,
             rivals: NO_RIVALS,
         };
         driver.ledger.boots = 1;
@@ -758,6 +762,12 @@ impl Driver {
 
     fn restart(&mut self, file: usize) {
         // What was decided but not committed never was.
+        let is_step = |record: &Record| match record {
+            Record::SetBack { .. } => true,
+            Record::Event(event) => event.kind == EventKind::ClockStep,
+            _ => false,
+        };
+        self.forgot_step |= self.pending.iter().any(|decision| decision.records.iter().any(is_step));
         self.pending.clear();
         self.running.clear();
         self.going.clear();
@@ -834,7 +844,7 @@ impl Driver {
                 assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
             }
         }
-        if self.rivals == NO_RIVALS {
+        if self.rivals == NO_RIVALS && !self.forgot_step {
             self.audit_balances();
         }
         if !self.set_back {

@@ -56,6 +56,8 @@ pub enum Verb {
     Show(ShowArguments),
     /// The output of a run, or of a job's last
     Logs(LogsArguments),
+    /// Does the ledger balance against the schedules?
+    Audit(AuditArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
 }
@@ -167,6 +169,13 @@ pub struct LogsArguments {
     /// The bytes as they are, control characters too
     #[arg(long)]
     pub raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// Only instants later than this time, or than so long ago: 2026-11-22, 2d [default: all of the ledger]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
+mod audit;
 mod backup;
 mod batch;
 mod check;
@@ -118,6 +119,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
+        Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }

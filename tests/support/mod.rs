@@ -116,6 +116,15 @@ impl Place {
         self.ask("PRAGMA integrity_check")
     }
 
+    /// The ledger balances.
+    #[track_caller]
+    pub fn audit(&self) {
+        let output = self.run(&["audit"]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.starts_with("the ledger balances: "), "{said}");
+    }
+
     /// How many definitions of a job the ledger has.
     pub fn definitions(&self, job: &str) -> i64 {
         let of_job = format!("WHERE job = (SELECT number FROM jobs WHERE name = '{job}')");

@@ -1,14 +1,11 @@
 //! In what can a ledger differ from what should have happened?
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::run::RunId;
 use crate::schedule::Tally;
 
-/// A kind of difference, as it is written in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DifferenceKind {
     /// No entry accounts for an instant.
     Missing,
@@ -33,19 +30,19 @@ pub enum DifferenceKind {
 }
 
 impl DifferenceKind {
-    /// As people read it.
-    pub fn words(self) -> &'static str {
+    /// The word for it, as in JSON.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Twice => "twice",
             Self::Early => "early",
-            Self::NotAnInstant => "not an instant",
-            Self::CountWrong => "count wrong",
+            Self::NotAnInstant => "not-an-instant",
+            Self::CountWrong => "count-wrong",
             Self::Open => "open",
-            Self::NoOutcome => "no outcome",
-            Self::ImpossibleTimes => "impossible times",
-            Self::NoDefinition => "no definition",
-            Self::DefinitionsOverlap => "definitions overlap",
+            Self::NoOutcome => "no-outcome",
+            Self::ImpossibleTimes => "impossible-times",
+            Self::NoDefinition => "no-definition",
+            Self::DefinitionsOverlap => "definitions-overlap",
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Balance<'s> {
     scope: &'s Scope,
     timeline: Timeline,
     counts: Counts,
-    /// How much later than its instants the job starts at the most, if that is known.
+    /// How much later than its instants the job starts at the most, if that is known; what entries say counts as well.
     longest_jitter: Option<SignedDuration>,
     /// Every instant up to here is accounted for, or was complained about.
     cursor: Timestamp,
@@ -36,8 +36,8 @@ pub struct Balance<'s> {
     expected: Option<Option<Timestamp>>,
     /// The entry that reaches farthest, and how far.
     farthest: Option<(RunId, Timestamp)>,
-    /// When the last run in due order ended.
-    last_end: Option<Timestamp>,
+    /// The last run in due order, and when it ended.
+    last_end: Option<(RunId, Timestamp)>,
     found: Balanced,
 }
 
@@ -78,8 +78,9 @@ impl<'s> Balance<'s> {
             self.check_end(entry);
             self.check_start(entry);
         }
+        self.longest_jitter = self.longest_jitter.map(|longest| longest.max(entry.jitter));
         if entry.due_last.is_none() {
-            self.last_end = entry.ended;
+            self.last_end = entry.ended.map(|ended| (entry.run, ended));
         }
         // What the clock will show again says nothing about the time until now.
         if is_before || entry.due > self.scope.now {
@@ -216,7 +217,9 @@ impl<'s> Balance<'s> {
     fn check_unnamed(&mut self, entry: &Booked) {
         let period = self.timeline.at(entry.due);
         let is_right = match period {
-            Some(period) if period.timing.is_none() || period.after_end().is_some() => true,
+            Some(period) if period.timing.is_none() => true,
+            // A job that never ran is due when its definition begins.
+            _ if self.timeline.follows_ends(entry.due) => true,
             Some(period) => entry.may_be_of_moments() && has_moments(period),
             None => entry.may_be_of_moments(),
         };
@@ -297,7 +300,7 @@ impl<'s> Balance<'s> {
             };
             self.differ_at(DifferenceKind::Early, entry, detail);
         }
-        let Some((end, period)) = self.last_end.zip(self.timeline.at(entry.due)) else {
+        let Some(((last, end), period)) = self.last_end.zip(self.timeline.at(entry.due)) else {
             return;
         };
         let moves = |period: &Period| {
@@ -311,7 +314,8 @@ impl<'s> Balance<'s> {
             && end > period.since
             && !moves(period)
             && earliest.is_some_and(|earliest| entry.due < earliest)
-            && !self.scope.went_back(entry.due.min(end), end.max(entry.due));
+            && !self.scope.was_to_come(last, end)
+            && !self.scope.was_to_come(entry.run, entry.due);
         if is_early {
             let detail = format!("its pause after the last run ({}) was not over", period.words());
             self.differ_at(DifferenceKind::Early, entry, detail);

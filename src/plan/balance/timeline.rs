@@ -71,7 +71,6 @@ impl Timeline {
             }
             end = end.max(Some(period.end()));
         }
-        periods.retain(|period| period.since < period.end());
         (Self { periods }, overlapping)
     }
 
@@ -88,7 +87,9 @@ impl Timeline {
     /// The definitions that speak for some part of `(after, until]`.
     fn within(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Period> {
         let first = self.periods.partition_point(|period| period.end() <= after);
-        self.periods[first..].iter().take_while(move |period| period.since < until)
+        // One that ended as it began speaks for nothing but runs that began with it.
+        let within = self.periods[first..].iter().take_while(move |period| period.since < until);
+        within.filter(|period| period.since < period.end())
     }
 
     /// The first instant later than `after`.
@@ -101,6 +102,12 @@ impl Timeline {
 
     pub fn names(&self, at: Timestamp) -> bool {
         self.at(at).is_some_and(|period| period.names(at))
+    }
+
+    /// Whether a definition that speaks for this moment, or begins with it, names an instant after each end of a run.
+    pub fn follows_ends(&self, at: Timestamp) -> bool {
+        let first = self.periods.partition_point(|period| period.end() < at);
+        self.periods[first..].iter().take_while(|period| period.since <= at).any(|period| period.after_end().is_some())
     }
 
     /// Whether any definition ever named it, in force or not.
