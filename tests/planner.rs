@@ -387,9 +387,11 @@ impl Ledger {
         row.cause.is_some() && self.set_back.is_some_and(|(at, highest)| run <= highest && row.due > at)
     }
 
-    fn last_end(&self, name: &JobName) -> Option<Timestamp> {
+    fn last_end(&self, name: &JobName, now: Timestamp) -> Option<Timestamp> {
         let runs = self.rows.values().filter(|row| row.job == *name && row.cause.is_some());
-        runs.max_by_key(|row| row.due).and_then(|row| row.ended)
+        let mut ended: Vec<&Row> = runs.filter(|row| row.due <= now && row.state == State::Ended).collect();
+        ended.sort_by_key(|row| std::cmp::Reverse(row.due));
+        ended.iter().take(8).map(|row| row.ended.or(row.started).unwrap_or(row.due)).max()
     }
 
     fn memory(&self, now: Timestamp) -> Memory {
@@ -410,7 +412,7 @@ impl Ledger {
                 }),
                 newest: newest.map(|(_, row)| row.due_last),
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
-                last_end: self.last_end(name),
+                last_end: self.last_end(name, now),
                 progress: Progress::default(),
             }
         };

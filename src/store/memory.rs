@@ -13,14 +13,15 @@ use crate::plan::{Ahead, AheadGap, Memory, Progress, RememberedDefinition, Remem
 use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
 
 /// The newest entry of a job that settles its instants up to its own: not one from before the clock was set back that
-/// was due later than it then showed.
+/// was due later than it then showed. For the same reason the last run to end need not be the last that was due.
 const JOBS: &str = "
 SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
        runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason,
        EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed,
-       (SELECT coalesce(last.ended, last.started, last.due) FROM runs AS last
-        WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
-        ORDER BY last.due DESC LIMIT 1) AS last_end,
+       (SELECT max(ended) FROM (
+            SELECT coalesce(last.ended, last.started, last.due) AS ended FROM runs AS last
+            WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
+            ORDER BY last.due DESC LIMIT 8)) AS last_end,
        (SELECT begun.started FROM runs AS begun
         WHERE begun.job = jobs.number AND begun.due_last IS NULL AND begun.started IS NOT NULL
         ORDER BY begun.due DESC LIMIT 1) AS last_begun,

@@ -311,7 +311,7 @@ impl<'s> Balance<'s> {
         let earliest = pause.and_then(|pause| end.checked_add(pause).ok());
         let is_early = names_instant
             && entry.due_last.is_none()
-            && end > period.since
+            && end >= period.since
             && !moves(period)
             && earliest.is_some_and(|earliest| entry.due < earliest)
             && !self.scope.was_to_come(last, end)
