@@ -682,14 +682,17 @@ impl Driver {
         self.take(decision);
     }
 
+    fn clock_was_set(&mut self, step: SignedDuration) {
+        // The daemon asks the ledger when everything decided is in it.
+        self.commit();
+        let ahead = self.ledger.ahead(self.now);
+        let decision = self.planner.handle_clock_set(self.now, step, ahead);
+        self.take(decision);
+    }
+
     fn wake(&mut self, lapse: Lapse) {
         if self.now < self.planner.latest() {
-            // The daemon asks the ledger when everything decided is in it.
-            self.commit();
-            let ahead = self.ledger.ahead(self.now);
-            let step = self.now.duration_since(self.planner.latest());
-            let decision = self.planner.handle_clock_set(self.now, step, ahead);
-            self.take(decision);
+            self.clock_was_set(self.now.duration_since(self.planner.latest()));
         }
         let decision = self.planner.handle_wakeup(self.now, lapse);
         assert!(self.drained || self.planner.latest() == self.now);
@@ -727,7 +730,9 @@ impl Driver {
             }
             Op::SetClock(seconds) => {
                 self.set_back |= seconds < 0;
-                self.now += SignedDuration::from_secs(seconds);
+                let step = SignedDuration::from_secs(seconds);
+                self.now += step;
+                self.clock_was_set(step);
                 self.wake(Lapse::ClockSet);
             }
             Op::End(at) if !self.running.is_empty() => self.end(at % self.running.len()),

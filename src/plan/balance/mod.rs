@@ -121,7 +121,9 @@ impl<'s> Balance<'s> {
     /// An entry that accounts for instants.
     fn account(&mut self, entry: &Booked) {
         let last = entry.due_last.unwrap_or(entry.due);
-        let is_covered = self.farthest.filter(|(_, until)| entry.due <= *until);
+        // Several that call for a run at the same moment are no instant twice.
+        let is_called = entry.may_be_of_moments() && self.timeline.at(entry.due).is_none_or(has_moments);
+        let is_covered = self.farthest.filter(|(_, until)| entry.due <= *until && !is_called);
         let mut is_named = false;
         match self.expected() {
             Some(expected) if expected == entry.due => is_named = true,
