@@ -11,7 +11,7 @@ use crate::job::{Job, Timing};
 use crate::jobfile::Zones;
 use crate::plan::{Balance, Balanced, Difference, DifferenceKind, Scope};
 use crate::report::{AuditReport, AuditedJob, DifferenceReport, OwedReport, Time};
-use crate::runner::{boot_id, start_ticks};
+use crate::runner::{boot_id, stat};
 use crate::store::{Account, Books, Doubt, Reader, RunningRun};
 
 /// Jobs whose definitions are held at once.
@@ -131,7 +131,10 @@ fn is_gone(run: &RunningRun, daemon: bool, boot: &str) -> bool {
         return !daemon;
     };
     let is_of_this_boot = run.boot_id.as_deref().is_none_or(|id| id == boot);
-    !is_of_this_boot || start_ticks(process.pid) != Some(process.start_ticks)
+    let same = stat(process.pid).filter(|stat| stat.start_ticks == process.start_ticks);
+    // A daemon buries the dead of a run when all else of it is done.
+    let is_there = same.is_some_and(|stat| daemon || !matches!(stat.state, 'Z' | 'X'));
+    !(is_of_this_boot && is_there)
 }
 
 fn report(job: &str, balanced: Balanced, doubts: &[Doubt]) -> AuditedJob {

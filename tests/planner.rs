@@ -990,11 +990,16 @@ impl Ledger {
             Wrong::EndsBeforeItBegins if row.started.is_some() && row.ended.is_some() && steps == 0 => {
                 row.ended = row.started.map(|started| started - second);
             }
-            Wrong::WithoutDefinition => {
+            // A stretch that was skipped may be of moments at which another job called for it.
+            Wrong::WithoutDefinition if row.cause.is_some() => {
                 let (job, due) = (row.job.clone(), row.due);
                 self.definitions.retain(|d| d.job != job || due <= d.since || d.until.is_some_and(|until| until < due));
             }
-            Wrong::Shortened | Wrong::Early | Wrong::WithoutOutcome | Wrong::EndsBeforeItBegins => return false,
+            Wrong::Shortened
+            | Wrong::Early
+            | Wrong::WithoutOutcome
+            | Wrong::EndsBeforeItBegins
+            | Wrong::WithoutDefinition => return false,
         }
         true
     }

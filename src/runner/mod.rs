@@ -41,5 +41,5 @@ pub use preflight::{Starter, goes_without, preflight};
 pub use program::SHIM;
 pub use shim::shim;
 pub use supervisor::Runner;
-pub use tree::{boot_id, end_survivors, start_ticks};
+pub use tree::{boot_id, end_survivors, stat};
 pub use trouble::Trouble;

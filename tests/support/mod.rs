@@ -132,12 +132,23 @@ impl Place {
     }
 
     /// One text out of the database, asked with SQLite itself.
-    fn ask(&self, sql: &str) -> String {
+    pub fn ask(&self, sql: &str) -> String {
+        self.with_database(async |pool| sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(pool).await)
+    }
+
+    /// Changes the database by hand.
+    pub fn execute(&self, sql: &str) {
+        self.with_database(async |pool| sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await);
+    }
+
+    fn with_database<T>(&self, question: impl AsyncFnOnce(&sqlx::SqlitePool) -> Result<T, sqlx::Error>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
             let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&pool).await.unwrap()
+            let answer = question(&pool).await.unwrap();
+            pool.close().await;
+            answer
         })
     }
 }
