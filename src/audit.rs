@@ -12,6 +12,7 @@ use crate::jobfile::Zones;
 use crate::plan::{Balance, Balanced, Difference, DifferenceKind, Scope};
 use crate::report::{AuditReport, AuditedJob, DifferenceReport, OwedReport, Time};
 use crate::runner::{boot_id, stat};
+use crate::schedule::Jitter;
 use crate::store::{Account, Books, Doubt, Reader, RunningRun};
 
 /// Jobs whose definitions are held at once.
@@ -77,10 +78,14 @@ async fn audit_job(
     let mut place = Some(books.begin(number, scope.from).await?);
     while let Some(from) = place {
         let (entries, next) = books.entries(number, from).await?;
-        entries.iter().for_each(|entry| balance.book(entry));
+        for entry in &entries {
+            balance.book(entry);
+        }
         place = next;
     }
-    gone.into_iter().for_each(|difference| balance.differ(difference));
+    for difference in gone {
+        balance.differ(difference);
+    }
     Ok(report(name, balance.finish(), &account.doubts))
 }
 
@@ -89,7 +94,7 @@ fn longest_jitter(job: &Job, account: &Account) -> Option<SignedDuration> {
     let in_force = account.periods.iter().rfind(|period| period.until.is_none())?.timing.as_ref()?;
     let is_same = |timing: &Arc<Timing>| timing.same_instants(in_force);
     job.active_timing().filter(|timing| is_same(timing))?;
-    let within = job.jitter.map_or(Duration::ZERO, |jitter| jitter.within());
+    let within = job.jitter.map_or(Duration::ZERO, Jitter::within);
     SignedDuration::try_from(within).ok()
 }
 
@@ -110,7 +115,9 @@ async fn gone_runs(reader: &Reader, question: &Question) -> Result<BTreeMap<i64,
     for run in gone {
         let what = match (&run.process, question.daemon) {
             (Some(process), true) => format!("its process {} is gone, and the daemon has not closed it", process.pid),
-            (Some(process), false) => format!("its process {} is gone; the next start of a daemon closes it", process.pid),
+            (Some(process), false) => {
+                format!("its process {} is gone; the next start of a daemon closes it", process.pid)
+            }
             (None, _) => "no daemon is there to tell of its end; the next start of one closes it".to_owned(),
         };
         by_job.entry(run.job).or_default().push(Difference {
@@ -141,7 +148,8 @@ fn report(job: &str, balanced: Balanced, doubts: &[Doubt]) -> AuditedJob {
     let Balanced { instants, by_counts, unknown, owed, differences, omitted } = balanced;
     let mut notes: Vec<String> = doubts.iter().map(doubt).collect();
     if by_counts > 0 {
-        notes.push(format!("{by_counts} of its instants were compared by their number only: their entries were pruned"));
+        notes
+            .push(format!("{by_counts} of its instants were compared by their number only: their entries were pruned"));
     }
     if unknown > 0 {
         notes.push(format!("of {unknown} instants no entry is left, and none was counted when it was pruned"));

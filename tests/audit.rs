@@ -181,7 +181,9 @@ async fn pruned_entries_are_compared_by_their_number() {
     assert_eq!(report.jobs[0].differences[0].first, Time(day() + SignedDuration::from_hours(3)));
     let hour = day().as_second() / 3600 + 3;
     ledger
-        .execute(&format!("INSERT INTO tallies (job, hour, outcome, instants) VALUES (1, {hour}, 8, 5), (1, {hour} + 5, 1, 1)"))
+        .execute(&format!(
+            "INSERT INTO tallies (job, hour, outcome, instants) VALUES (1, {hour}, 8, 5), (1, {hour} + 5, 1, 1)"
+        ))
         .await;
     let report = ledger.audit(11, None).await;
     assert!(report.balances, "{report:?}");
@@ -261,7 +263,8 @@ async fn an_old_ledger_is_brought_up_to_date() {
     pool.close().await;
     Store::prepare(&path).unwrap().open("host", "boot").await.unwrap().close().await;
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
-    let step: (i64, i64, i64) = sqlx::query_as("SELECT at, highest, reach FROM set_backs").fetch_one(&pool).await.unwrap();
+    let step: (i64, i64, i64) =
+        sqlx::query_as("SELECT at, highest, reach FROM set_backs").fetch_one(&pool).await.unwrap();
     assert_eq!(step, (5_000_000_000, 2, 7_200_000_000));
     let until: i64 = sqlx::query_scalar("SELECT until FROM uncounted").fetch_one(&pool).await.unwrap();
     assert_eq!(until, 7_200_000_000);

@@ -64,10 +64,7 @@ fn verdict(report: &AuditReport, screen: &Screen) -> String {
     }
     let wrong = report.jobs.iter().filter(|job| !job.differences.is_empty()).count();
     let differences = if report.differences == 1 { "difference" } else { "differences" };
-    format!(
-        "the ledger does not balance: {} {differences} in {wrong} of {jobs}, {scope}",
-        grouped(report.differences)
-    )
+    format!("the ledger does not balance: {} {differences} in {wrong} of {jobs}, {scope}", grouped(report.differences))
 }
 
 /// What there is to say about a job, if there is anything.
@@ -130,7 +127,8 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        for (number, expect) in [(0, "0"), (999, "999"), (1000, "1,000"), (10_432, "10,432"), (1_234_567, "1,234,567")] {
+        for (number, expect) in [(0, "0"), (999, "999"), (1000, "1,000"), (10_432, "10,432"), (1_234_567, "1,234,567")]
+        {
             assert_eq!(grouped(number), expect);
         }
     }

@@ -200,12 +200,7 @@ fn written_timing(job: &JobName, schedules: &[Arc<Schedule>], zone: &Zone, rules
     }
 }
 
-fn timing_of(
-    schedules: Vec<Arc<Schedule>>,
-    rules: Rules,
-    written: WrittenTiming,
-    zone: Option<Arc<[u8]>>,
-) -> Timing {
+fn timing_of(schedules: Vec<Arc<Schedule>>, rules: Rules, written: WrittenTiming, zone: Option<Arc<[u8]>>) -> Timing {
     let bounds = Bounds::new(rules.not_before, rules.not_after, &rules.place.zone);
     Timing { timetable: Timetable { schedules, place: rules.place, bounds, closure: rules.closure }, written, zone }
 }
@@ -244,7 +239,8 @@ pub fn timing_from(written: &WrittenTiming, zones: &dyn Zones, kept: &Kept) -> O
     let job = written.hashed_from.as_deref().unwrap_or_default();
     let schedules: Result<Vec<_>, _> =
         written.schedules.iter().map(|text| Schedule::parse(text, job).map(Arc::new)).collect();
-    let closed: Option<Vec<_>> = written.not_on.iter().map(|named| kept.calendars.get(&named.version).cloned()).collect();
+    let closed: Option<Vec<_>> =
+        written.not_on.iter().map(|named| kept.calendars.get(&named.version).cloned()).collect();
     let then = written.not_on_then.as_deref().and_then(Then::from_word).unwrap_or(Then::Skip);
     let rules = Rules {
         place: Place {

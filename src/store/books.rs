@@ -134,8 +134,7 @@ impl Books {
 
     async fn steps_back(&mut self) -> Result<Vec<StepBack>, sqlx::Error> {
         let recorded = if self.tables.contains("set_backs") { SET_BACKS } else { LAST_SET_BACK };
-        let recorded: Vec<(i64, i64, Option<i64>)> =
-            sqlx::query_as(recorded).fetch_all(&mut *self.transaction).await?;
+        let recorded: Vec<(i64, i64, Option<i64>)> = sqlx::query_as(recorded).fetch_all(&mut *self.transaction).await?;
         let told: Vec<(i64, String)> = sqlx::query_as(CLOCK_STEPS).fetch_all(&mut *self.transaction).await?;
         let mut steps: BTreeMap<i64, StepBack> = BTreeMap::new();
         for (at, highest, reach) in recorded {
@@ -145,9 +144,9 @@ impl Books {
             }
         }
         for (at, detail) in told {
-            let Some((time, reach)) = moment(at).zip(step_back(&detail)).and_then(|(time, step)| {
-                Some((time, time.checked_add(step).ok()?))
-            }) else {
+            let Some((time, reach)) =
+                moment(at).zip(step_back(&detail)).and_then(|(time, step)| Some((time, time.checked_add(step).ok()?)))
+            else {
                 continue;
             };
             // What was recorded as a step back says more than the event of the same time.
@@ -258,11 +257,5 @@ fn running(row: &SqliteRow) -> Option<RunningRun> {
     let pid: Option<i32> = row.get(3);
     let ticks: Option<i64> = row.get(4);
     let process = pid.zip(ticks).and_then(|(pid, ticks)| Some(ProcessId { pid, start_ticks: ticks.try_into().ok()? }));
-    Some(RunningRun {
-        run: RunId(row.get(0)),
-        job: row.get(1),
-        due: moment(row.get(2))?,
-        process,
-        boot_id: row.get(5),
-    })
+    Some(RunningRun { run: RunId(row.get(0)), job: row.get(1), due: moment(row.get(2))?, process, boot_id: row.get(5) })
 }

@@ -22,6 +22,14 @@ use timeline::{Timeline, just_before};
 /// A clock may be set by less than this without anybody noting it, so times of a run may contradict each other by as much.
 const UNNOTICED_STEP: SignedDuration = SignedDuration::from_millis(100);
 
+/// The first instant behind the cursor.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    Unknown,
+    /// The next instant, or that there is none.
+    At(Option<Timestamp>),
+}
+
 /// The account of one job, while its entries are read.
 #[derive(Debug)]
 pub struct Balance<'s> {
@@ -32,8 +40,7 @@ pub struct Balance<'s> {
     longest_jitter: Option<SignedDuration>,
     /// Every instant up to here is accounted for, or was complained about.
     cursor: Timestamp,
-    /// The first instant behind the cursor, if it was looked for.
-    expected: Option<Option<Timestamp>>,
+    expected: Expected,
     /// The entry that reaches farthest, and how far.
     farthest: Option<(RunId, Timestamp)>,
     /// The last run in due order, and when it ended.
@@ -56,7 +63,7 @@ impl<'s> Balance<'s> {
             counts: Counts::new(pruned, scope.from),
             longest_jitter,
             cursor: scope.from.map_or(begin, |from| from.max(begin)),
-            expected: None,
+            expected: Expected::Unknown,
             farthest: None,
             last_end: None,
             found: Balanced::default(),
@@ -153,13 +160,18 @@ impl<'s> Balance<'s> {
         }
         if last > self.cursor {
             self.cursor = last;
-            self.expected = None;
+            self.expected = Expected::Unknown;
         }
     }
 
     /// The first instant behind the cursor.
     fn expected(&mut self) -> Option<Timestamp> {
-        *self.expected.get_or_insert_with(|| self.timeline.next_after(self.cursor))
+        if let Expected::At(next) = self.expected {
+            return next;
+        }
+        let next = self.timeline.next_after(self.cursor);
+        self.expected = Expected::At(next);
+        next
     }
 
     /// No entry is about the instants in `(after, until]`; some may have been pruned.
@@ -185,7 +197,9 @@ impl<'s> Balance<'s> {
         }
         let words = self.timeline.at(tally.first).map(Period::words).unwrap_or_default();
         let detail = match (self.counts.are_near(tally), tally.count) {
-            (true, count) => format!("of {count} instants of its schedule ({words}) {counted} were counted when pruned"),
+            (true, count) => {
+                format!("of {count} instants of its schedule ({words}) {counted} were counted when pruned")
+            }
             (false, 1) => format!("no entry accounts for this instant of its schedule ({words})"),
             (false, count) => format!("no entry accounts for these {count} instants of its schedule ({words})"),
         };
@@ -294,13 +308,11 @@ impl<'s> Balance<'s> {
     fn check_start(&mut self, entry: &Booked) {
         let ready = entry.due.saturating_add(entry.jitter).unwrap_or(entry.due);
         let names_instant = entry.cause.names_instant();
-        if names_instant && entry.started.is_some_and(|started| started < ready && !self.scope.was_to_come(entry.run, ready))
+        if names_instant
+            && entry.started.is_some_and(|started| started < ready && !self.scope.was_to_come(entry.run, ready))
         {
-            let detail = match entry.jitter.is_zero() {
-                true => "it began before its instant".to_owned(),
-                false => "it began before its instant and its jitter".to_owned(),
-            };
-            self.differ_at(DifferenceKind::Early, entry, detail);
+            let jitter = if entry.jitter.is_zero() { "" } else { " and its jitter" };
+            self.differ_at(DifferenceKind::Early, entry, format!("it began before its instant{jitter}"));
         }
         let Some(((last, end), period)) = self.last_end.zip(self.timeline.at(entry.due)) else {
             return;

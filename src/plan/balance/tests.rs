@@ -64,7 +64,9 @@ fn audit(scope: &Scope, periods: Vec<Period>, pruned: &[(i64, u64)], entries: &[
     let first_hour = at("00:00:00").as_second() / 3600;
     let pruned = pruned.iter().map(|(hour, instants)| Pruned { hour: first_hour + hour, instants: *instants });
     let mut balance = Balance::new(scope, periods, pruned.collect(), Some(SignedDuration::ZERO));
-    entries.iter().for_each(|entry| balance.book(entry));
+    for entry in entries {
+        balance.book(entry);
+    }
     balance.finish()
 }
 
@@ -103,10 +105,7 @@ fn what_is_right_balances() {
     ];
     check(two, &[run("10:02:00"), run("10:04:00"), run("10:10:00")], &[]);
     // Disabled in between; and nothing but a run by hand.
-    let disabled = vec![
-        period(&["* * * * *"], "10:00:00", Some("10:02:00")),
-        period(&["* * * * *"], "10:08:00", None),
-    ];
+    let disabled = vec![period(&["* * * * *"], "10:00:00", Some("10:02:00")), period(&["* * * * *"], "10:08:00", None)];
     check(disabled, &[run("10:01:00"), run("10:02:00"), run("10:09:00"), run("10:10:00")], &[]);
     check(Vec::new(), &[Booked { cause: Cause::Manual, ..run("10:05:30") }], &[]);
 }
@@ -148,11 +147,13 @@ fn each_difference_has_its_name() {
     check(minutely(), &changed(1, |run| run.outcome = None), &["no-outcome 10:02-10:02 1"]);
     check(minutely(), &changed(1, |run| run.ended = None), &["impossible-times 10:02-10:02 1"]);
     check(minutely(), &changed(1, |run| run.started = Some(at("10:02:01"))), &["impossible-times 10:02-10:02 1"]);
-    check(minutely(), &changed(1, |run| run.cause = Cause::Boot), &["no-definition 10:02-10:02 1", "missing 10:02-10:02 1"]);
-    let overlapping = vec![
-        period(&["* * * * *"], "10:00:00", Some("10:05:00")),
-        period(&["* * * * *"], "10:04:00", None),
-    ];
+    check(
+        minutely(),
+        &changed(1, |run| run.cause = Cause::Boot),
+        &["no-definition 10:02-10:02 1", "missing 10:02-10:02 1"],
+    );
+    let overlapping =
+        vec![period(&["* * * * *"], "10:00:00", Some("10:05:00")), period(&["* * * * *"], "10:04:00", None)];
     check(overlapping, &ten(), &["definitions-overlap 10:04-10:05 0"]);
 }
 
@@ -168,7 +169,9 @@ fn what_nobody_has_decided_on_is_owed() {
     let mut scope = scope("10:14:30");
     let owed = |scope: &Scope, jitter: Option<i64>| {
         let mut balance = Balance::new(scope, minutely(), Vec::new(), jitter.map(SignedDuration::from_secs));
-        ten().iter().for_each(|entry| balance.book(entry));
+        for entry in &ten() {
+            balance.book(entry);
+        }
         let found = balance.finish();
         (shown(&found), found.owed.map(|owed| owed.count))
     };
@@ -192,9 +195,8 @@ fn only_what_is_later_is_asked_for() {
 #[test]
 fn runs_of_a_time_that_came_again_are_right() {
     // At 10:08 the clock was set back to 10:04, where the schedule was another.
-    let periods = || {
-        vec![period(&["*/2 * * * *"], "10:00:00", Some("10:04:00")), period(&["*/5 * * * *"], "10:04:00", None)]
-    };
+    let periods =
+        || vec![period(&["*/2 * * * *"], "10:00:00", Some("10:04:00")), period(&["*/5 * * * *"], "10:04:00", None)];
     let mut entries = vec![run("10:02:00"), run("10:04:00"), run("10:05:00"), run("10:06:00"), run("10:08:00")];
     entries[2].run = RunId(2000);
     entries.push(Booked { run: RunId(2001), ..run("10:10:00") });

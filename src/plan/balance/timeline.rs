@@ -117,9 +117,9 @@ impl Timeline {
 
     /// The instants in `(after, until]`, counted.
     pub fn tally(&self, after: Timestamp, until: Timestamp) -> Option<Tally> {
-        let tallies = self.within(after, until).filter_map(|period| {
-            period.timetable()?.tally(after.max(period.since), until.min(period.end()))
-        });
+        let tallies = self
+            .within(after, until)
+            .filter_map(|period| period.timetable()?.tally(after.max(period.since), until.min(period.end())));
         tallies.reduce(|all, next| Tally { count: all.count + next.count, first: all.first, last: next.last })
     }
 
