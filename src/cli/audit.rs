@@ -105,7 +105,14 @@ fn row(difference: &DifferenceReport, screen: &Screen) -> Vec<Cell> {
 }
 
 fn stretch(first: Time, last: Time, screen: &Screen) -> String {
-    if first == last { screen.time(first) } else { format!("{} to {}", screen.time(first), screen.time(last)) }
+    if first == last { exact(first, screen) } else { format!("{} to {}", exact(first, screen), exact(last, screen)) }
+}
+
+/// A time with its fraction of a second, which no instant of a pattern has.
+fn exact(time: Time, screen: &Screen) -> String {
+    let micros = time.0.as_microsecond().rem_euclid(1_000_000);
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    format!("{}{fraction}", screen.time(time))
 }
 
 /// A number with commas between its thousands.

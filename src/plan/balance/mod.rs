@@ -107,6 +107,7 @@ impl<'s> Balance<'s> {
         let cursor = self.cursor;
         self.account_for_nothing(cursor, settled);
         self.surplus(Timestamp::MAX);
+        self.found.differences.sort_by_key(|difference| difference.from);
         self.found.owed = self.timeline.tally(cursor.max(settled), self.scope.now);
         self.found
     }
