@@ -52,7 +52,7 @@ async fn measure(runs: i64) {
     let now = Timestamp::now();
     fill(&path, runs, now).await;
     let before = mebibytes(&path);
-    let (writer, writer_end, mut answers) = Writer::new(&store, 64);
+    let (writer, writer_end, mut answers, _recorded) = Writer::new(&store, 64);
     let writing = tokio::spawn(writer_end.run());
     let mut without = Vec::new();
     while without.len() < WITHOUT {

@@ -138,7 +138,7 @@ fn read_zone(name: &str) -> Option<Zone> {
 
 fn zone_from(name: &str, data: &[u8]) -> Option<Zone> {
     let zone = TimeZone::tzif(name, data).ok()?;
-    Some(Zone { name: name.to_owned(), zone, data: fingerprint(data) })
+    Some(Zone { name: name.to_owned(), zone, data: fingerprint(data), tzif: Some(data.into()) })
 }
 
 /// The zone of this machine, by its name where it has one.
@@ -146,7 +146,7 @@ fn system_zone() -> Zone {
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
     match zone.iana_name().and_then(read_zone) {
         Some(named) => named,
-        None => Zone { name: "system".to_owned(), zone, data: String::new() },
+        None => Zone { name: "system".to_owned(), zone, data: String::new(), tzif: None },
     }
 }
 

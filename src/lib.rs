@@ -22,9 +22,10 @@
 //! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
-//! | 9 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
+//! | 9 | [`audit`] | does the ledger balance? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
-//! | 10 | [`cli`] | what did the person at the terminal ask for? |
+//! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
+//! | 11 | [`cli`] | what did the person at the terminal ask for? |
 //!
 //! Everything up to [`plan`] is pure: no clock, no I/O, no async, no lock. It is told what time it is, and it is handed the
 //! zones. That is what lets ten simulated years run in seconds.
@@ -33,6 +34,7 @@
 //! [`plan::Planner`] what follows; [`store::Writer`] commits the decision; only then [`runner::Door`] gets the order; what
 //! happens behind the door comes back to the loop as an event, and is decided on in the same way.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod configuration;

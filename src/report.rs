@@ -252,6 +252,54 @@ pub struct DisturbedJob {
     pub count: u64,
 }
 
+/// Whether the ledger balances against the schedules.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditReport {
+    pub balances: bool,
+    /// What was looked at is later than this; `None` if no job ever had instants.
+    pub since: Option<Time>,
+    pub until: Time,
+    /// Instants that are accounted for.
+    pub instants: u64,
+    /// Differences of all jobs.
+    pub differences: u64,
+    pub jobs: Vec<AuditedJob>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditedJob {
+    pub job: String,
+    pub instants: u64,
+    /// Those of them whose entries were pruned: only their number was compared.
+    pub by_counts: u64,
+    /// Instants that are due and not decided on yet.
+    pub owed: Option<OwedReport>,
+    pub differences: Vec<DifferenceReport>,
+    /// Differences beyond those that are told.
+    pub omitted: u64,
+    /// What the audit could not know.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwedReport {
+    pub count: u64,
+    pub first: Time,
+    pub last: Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DifferenceReport {
+    pub kind: &'static str,
+    /// The first and the last moment that it is about.
+    pub first: Time,
+    pub last: Time,
+    /// How many instants it is about.
+    pub count: u64,
+    pub runs: Vec<RunId>,
+    pub detail: String,
+}
+
 /// One thing to say about a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DiagnosticReport {

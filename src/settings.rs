@@ -27,6 +27,7 @@ pub struct Settings {
     pub prune: Option<String>,
     pub optimize: Option<String>,
     pub backup: Option<Backups>,
+    pub audit: Option<String>,
     pub retention: Retention,
 }
 
@@ -89,6 +90,7 @@ struct Written {
 struct WrittenChores {
     prune: String,
     optimize: String,
+    audit: String,
     backup: WrittenBackups,
 }
 
@@ -115,6 +117,7 @@ stop_grace = "30s"
 [housekeeping]
 prune = "15 3 * * *"
 optimize = "45 3 * * 0"
+audit = "35 3 * * *"
 [housekeeping.backup]
 schedule = "none"
 to = "backups"
@@ -157,6 +160,7 @@ impl Settings {
             && self.prune == other.prune
             && self.optimize == other.optimize
             && self.backup == other.backup
+            && self.audit == other.audit
             && self.retention == other.retention
     }
 
@@ -179,6 +183,7 @@ impl Written {
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
             backup: self.housekeeping.backup.checked()?,
+            audit: chore("housekeeping.audit", &self.housekeeping.audit)?,
             retention: Retention {
                 keep: unless_none(&self.retention.keep, parse_duration)
                     .map_err(|error| value("retention.keep", error.to_string()))?,
@@ -263,6 +268,7 @@ mod tests {
         let settings = layered(file, &[], &none).unwrap();
         assert_eq!((settings.max_running, settings.prune.clone()), (5, None));
         assert_eq!(settings.optimize.as_deref(), Some("0 45 3 * * 0"));
+        assert_eq!(settings.audit.as_deref(), Some("0 35 3 * * *"));
         let environment =
             [("PUNCTUAL_DAEMON__MAX_RUNNING", "6"), ("PUNCTUAL_DAEMON__RETENTION__KEEP", "none"), ("HOME", "/")];
         let settings = layered(file, &environment, &none).unwrap();

@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use punctual::audit::{Question, audit};
 use punctual::clock::{Clock, ManualClock};
 use punctual::daemon::{Demand, Setup, run};
+use punctual::files::Machine;
 use punctual::settings::Flags;
+use punctual::store::Reader;
 use support::{Place, own_keeper, wait};
 use tokio::sync::mpsc;
 
 /// A daemon in this process, on a clock of its own.
 struct Simulated<'p> {
     place: &'p Place,
+    clock: Clock,
     demands: mpsc::Sender<Demand>,
     daemon: Option<std::thread::JoinHandle<()>>,
 }
@@ -42,7 +46,7 @@ impl<'p> Simulated<'p> {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(run(setup, demands_out)).unwrap();
         });
-        let simulated = Self { place, demands, daemon: Some(daemon.unwrap()) };
+        let simulated = Self { place, clock: Clock::Manual(clock.clone()), demands, daemon: Some(daemon.unwrap()) };
         wait("the daemon", || (place.entries_of("start").len() > starts).then_some(()));
         simulated
     }
@@ -57,6 +61,18 @@ impl<'p> Simulated<'p> {
         self.place.entries_of("minutely").iter().map(show).collect()
     }
 
+    /// What is recorded is what should have happened until now.
+    fn balances(&self) {
+        let now = self.clock.now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let report = runtime.block_on(async {
+            let reader = Reader::open(&self.place.database()).await.unwrap();
+            audit(&reader, &Machine::default(), &Question { now, ..Question::default() }).await.unwrap()
+        });
+        assert!(report.balances, "{report:#?}");
+        assert!(report.instants > 0);
+    }
+
     fn demand(&self, demand: Demand) {
         self.demands.try_send(demand).unwrap();
     }
@@ -68,6 +84,7 @@ impl<'p> Simulated<'p> {
     fn stop(mut self) {
         self.demands.try_send(Demand::Stop).unwrap();
         self.daemon.take().unwrap().join().unwrap();
+        self.balances();
     }
 }
 

@@ -39,6 +39,7 @@ fn a_run_is_recorded_with_all_that_is_known_of_it() {
     // It says the same while no daemon runs.
     assert_eq!(place.ended("job"), entry);
     assert_eq!(place.text(&["logs", "job"]), "hello\noops\n");
+    place.audit();
 }
 
 #[test]
@@ -55,6 +56,7 @@ fn every_second_is_accounted_for() {
     for entry in place.entries_of("tick") {
         assert!(entry["late"].is_null() || entry["late"].as_f64().unwrap() >= 0.0, "{entry}");
     }
+    place.audit();
 }
 
 #[test]
@@ -86,6 +88,7 @@ fn a_crash_loses_the_run_and_nothing_else() {
     assert_eq!(distinct.len(), ran.len(), "an instant ran twice: {ran:?}");
     no_gap(&place, "tick");
     assert_eq!(place.integrity(), "ok");
+    place.audit();
 }
 
 /// From its first entry to its last the job of every second has each instant once.
@@ -112,6 +115,7 @@ fn a_stop_lets_runs_finish() {
     assert_eq!(daemon.wait(), Some(0));
     assert_eq!(place.ended("job")["outcome"], "succeeded");
     assert_eq!(place.text(&["logs", "job"]), "begun\ndone\n");
+    place.audit();
 }
 
 #[test]
@@ -124,6 +128,7 @@ fn a_stop_ends_what_does_not_finish_in_its_grace() {
     let entry = place.ended("job");
     assert_eq!((entry["outcome"].as_str(), entry["reason"].as_str()), (Some("stopped"), Some("shutdown")));
     assert!(pids(&place.path("pids")).iter().all(|pid| !is_alive(*pid)));
+    place.audit();
 }
 
 #[test]
@@ -136,6 +141,7 @@ fn a_second_signal_goes_straight_to_kill() {
     daemon.signal("INT");
     assert_eq!(daemon.wait(), Some(0));
     assert_eq!(place.ended("job")["signal"], "KILL");
+    place.audit();
 }
 
 #[test]
@@ -151,6 +157,7 @@ fn a_time_out_leaves_no_process() {
     assert_eq!(left.len(), 3);
     assert!(left.iter().all(|pid| !is_alive(*pid)), "{left:?}");
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -160,6 +167,7 @@ fn a_time_out_that_is_obeyed_takes_no_longer_than_it_must() {
     let entry = place.ended("job");
     assert_eq!((entry["outcome"].as_str(), entry["signal"].as_str()), (Some("timed-out"), Some("TERM")));
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -174,6 +182,7 @@ fn output_is_kept_at_both_ends_and_counted() {
     assert!(raw.starts_with(b"first\n") && raw.ends_with(b"\nlast\n"));
     let shown = place.text(&["logs", "job"]);
     assert!(shown.contains("[19.0 MiB were not kept]"), "{}", &shown[shown.len() / 2 - 50..shown.len() / 2 + 50]);
+    place.audit();
 }
 
 #[test]
@@ -187,6 +196,7 @@ fn a_grandchild_with_the_pipe_does_not_hold_the_run() {
     assert!(is_alive(background[0]), "what a run leaves in the background by itself is left alone");
     support::signal_process(background[0], "KILL");
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -228,6 +238,7 @@ fn what_cannot_begin_says_why() {
         assert!(entry["started"].is_null() && entry["duration"].is_null());
     }
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -244,6 +255,7 @@ fn a_job_sees_a_short_list_and_its_own() {
     }
     assert!(variables.contains(format!("PUNCTUAL_RUN={run}").as_str()));
     assert!(!output.contains("CARGO"), "the daemon's own variables are not a job's");
+    place.audit();
 }
 
 #[test]
@@ -253,6 +265,7 @@ fn standard_input_is_the_text_that_was_given() {
     place.ended("job");
     daemon.stop();
     assert_eq!(place.text(&["logs", "job"]), "line one\nline two\n");
+    place.audit();
 }
 
 #[test]
@@ -267,6 +280,7 @@ fn what_is_due_while_it_runs_is_skipped_and_folded() {
     place.wait_for("slow", |entry| entry["outcome"] == "succeeded");
     daemon.stop();
     no_gap(&place, "slow");
+    place.audit();
 }
 
 #[test]
@@ -290,6 +304,7 @@ fn no_more_run_at_once_than_there_are_places() {
     }
     place.ended("c");
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -305,6 +320,7 @@ fn what_waits_goes_on_waiting_after_a_crash() {
     let ended = place.wait_for("second", |entry| entry["run"] == waiting["run"] && entry["state"] == "ended");
     assert_eq!(ended["outcome"], "succeeded");
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -318,6 +334,7 @@ fn one_ledger_has_one_daemon() {
     daemon.stop();
     let third = place.start();
     third.stop();
+    place.audit();
 }
 
 #[test]
@@ -338,6 +355,7 @@ fn a_file_that_is_read_again_changes_what_it_changes() {
     wait("the new one going on", || (place.entries_of("new").len() > new + 1).then_some(()));
     assert_eq!(place.entries_of("old").len(), old);
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -383,6 +401,7 @@ fn an_empty_file_is_no_reason_not_to_run() {
     let daemon = place.start();
     assert_eq!(place.json(&["status"])["jobs"].as_array().map(Vec::len), Some(0));
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -436,6 +455,7 @@ fn a_time_out_finds_what_has_left_the_group() {
     assert_eq!(left.len(), 2);
     assert!(left.iter().all(|pid| !is_alive(*pid)), "{left:?}");
     daemon.stop();
+    place.audit();
 }
 
 #[test]
@@ -453,6 +473,7 @@ fn a_ledger_that_is_taken_away_is_noticed_and_taken_back() {
     no_gap(&place, "tick");
     let ran = fs::read_to_string(place.path("ticks")).unwrap();
     assert_eq!(ran.lines().collect::<BTreeSet<_>>().len(), ran.lines().count(), "an instant ran twice");
+    place.audit();
 }
 
 #[test]
@@ -470,6 +491,7 @@ fn a_stop_without_a_ledger_ends_what_runs_and_says_so() {
     fs::rename(place.path("elsewhere"), place.path("state")).unwrap();
     assert_eq!(daemon.wait(), Some(0));
     assert_eq!(place.ended("job")["reason"], "shutdown");
+    place.audit();
 }
 
 #[test]
@@ -502,6 +524,7 @@ fn another_name_for_the_same_ledger_is_the_same_ledger() {
     fs::remove_file(place.path("state/punctual.db.lock")).unwrap();
     assert_eq!(place.run(&["daemon"]).status.code(), Some(3));
     daemon.stop();
+    place.audit();
 }
 
 /// A folder of so many kilobytes; `None` where this machine lets nobody mount one.
@@ -562,6 +585,7 @@ fn a_pool_is_shared_and_says_who_waits_for_it() {
     assert_eq!((&ended["outcome"], &ended["detail"]), (&json!("succeeded"), &json!(null)));
     assert!(ended["waited"].as_f64().unwrap() > 0.0 && ended["late"].as_f64().unwrap() < 1.0, "{ended}");
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -583,6 +607,7 @@ fn a_run_that_is_due_again_replaces_the_one_before() {
     daemon.signal("TERM");
     daemon.signal("TERM");
     assert_eq!(daemon.wait(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -603,6 +628,7 @@ fn a_queue_takes_so_many_and_says_what_it_does_not() {
     let second = place.wait_for("a", |entry| entry["run"] == 2 && entry["state"] == "ended");
     assert_eq!(second["outcome"], "succeeded");
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -627,6 +653,7 @@ fn a_failure_is_tried_again_and_every_attempt_is_kept() {
     let c = place.ended("c");
     assert_eq!((&c["outcome"], &c["attempts"]), (&json!("failed"), &json!(1)));
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -654,6 +681,7 @@ fn a_pause_before_a_retry_survives_a_crash() {
     );
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(fs::read_to_string(place.path("evidence")).unwrap(), "1 1\n1 2\n");
+    place.audit();
 }
 
 #[test]
@@ -690,6 +718,7 @@ fn a_job_runs_after_others_and_names_their_runs() {
         (place.entries_of("report").iter().filter(|r| r["state"] == "ended").count() == 2).then_some(())
     });
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -701,4 +730,5 @@ fn a_character_is_whole_wherever_a_piece_ends() {
     assert_eq!(daemon.stop(), Some(0));
     let output = place.text(&["logs", "job"]);
     assert!(output.ends_with("xé\n"), "{}", &output[output.len() - 20..]);
+    place.audit();
 }

@@ -18,10 +18,11 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Capacities, Decision, Drain, Lapse, Memory, Planner, Progress, Record,
-    RememberedDefinition, RememberedJob, RememberedRun, Tried,
+    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Lapse, Memory,
+    OpenEntry, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope, StepBack,
+    Tried,
 };
-use punctual::run::{Cause, Ended, Exit, GapEntry, Outcome, RunId, State};
+use punctual::run::{Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
@@ -180,6 +181,8 @@ struct Row {
     state: State,
     outcome: Option<Outcome>,
     reason: Option<punctual::run::Reason>,
+    jitter: SignedDuration,
+    started: Option<Timestamp>,
     ended: Option<Timestamp>,
     attempts: u32,
     tried: Option<Tried>,
@@ -204,6 +207,8 @@ struct Ledger {
     boots: usize,
     /// The last time the clock was set back: what it showed then, and the highest number given until then.
     set_back: Option<(Timestamp, RunId)>,
+    /// Each such time, and whether it was recorded as one or only that the clock was set.
+    steps_back: Vec<StepBack>,
 }
 
 impl Ledger {
@@ -245,6 +250,8 @@ impl Ledger {
             }
             Record::SetBack { at: now, highest } => {
                 self.set_back = Some((*now, *highest));
+                let reach = self.rows.values().map(|row| row.due).max().unwrap_or(*now);
+                self.steps_back.push(StepBack { at: *now, highest: Some(*highest), reach });
                 for definition in &mut self.definitions {
                     definition.since = definition.since.min(*now);
                     definition.until = definition.until.map(|until| until.min(*now));
@@ -256,40 +263,14 @@ impl Ledger {
                     refused.push(entry.run);
                     return;
                 }
-                let row = Row {
-                    job: entry.job.clone(),
-                    cause: Some(entry.cause),
-                    due: entry.due,
-                    due_last: entry.due,
-                    count: 1,
-                    state: entry.state,
-                    outcome: None,
-                    reason: None,
-                    ended: None,
-                    attempts: 0,
-                    tried: None,
-                };
-                self.insert(entry.run, row);
+                self.insert(entry.run, Row::opened(entry));
             }
             Record::Gap { job, gap, .. } => {
                 if self.holds(job, gap.due) {
                     refused.push(gap.run);
                     return;
                 }
-                let row = Row {
-                    job: job.clone(),
-                    cause: None,
-                    due: gap.due,
-                    due_last: gap.due_last,
-                    count: gap.count,
-                    state: State::Ended,
-                    outcome: Some(gap.outcome),
-                    reason: Some(gap.reason),
-                    ended: None,
-                    attempts: 0,
-                    tried: None,
-                };
-                self.insert(gap.run, row);
+                self.insert(gap.run, Row::of_gap(job, gap));
             }
             Record::GapResized { run, due_last, count } => {
                 if let Some(row) = self.rows.get_mut(run) {
@@ -305,8 +286,9 @@ impl Ledger {
                 Some(row) => row.state = State::Running,
                 None => refused.push(*run),
             },
-            Record::Started { run, attempt, .. } => {
+            Record::Started { run, attempt, at, .. } => {
                 let row = self.row(*run);
+                row.started.get_or_insert(*at);
                 assert_eq!(row.state, State::Running);
                 row.attempts = *attempt;
             }
@@ -321,15 +303,17 @@ impl Ledger {
                 let row = self.row(closing.run);
                 assert_eq!(row.outcome, None, "{} ends twice", closing.run);
                 (row.state, row.outcome, row.reason) = (State::Ended, Some(closing.outcome), closing.reason);
-                row.ended = closing.ended.as_ref().map(|ended| ended.at);
+                row.ended = closing.ended.as_ref().map(|ended| ended.at).or(row.ended);
             }
-            Record::Step(_) | Record::Event(_) => {}
+            Record::Event(event) => self.steps_back.extend(step_back(event)),
+            Record::Step(_) => {}
         }
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
         let row = self.row(attempted.run);
         assert!(row.tried.as_ref().is_none_or(|tried| tried.attempts + 1 == attempted.attempt), "{row:?}");
+        row.ended = Some(attempted.ended.at);
         row.tried = Some(Tried {
             attempts: attempted.attempt,
             outcome: attempted.outcome,
@@ -374,9 +358,11 @@ impl Ledger {
         row.cause.is_some() && self.set_back.is_some_and(|(at, highest)| run <= highest && row.due > at)
     }
 
-    fn last_end(&self, name: &JobName) -> Option<Timestamp> {
+    fn last_end(&self, name: &JobName, now: Timestamp) -> Option<Timestamp> {
         let runs = self.rows.values().filter(|row| row.job == *name && row.cause.is_some());
-        runs.max_by_key(|row| row.due).and_then(|row| row.ended)
+        let mut ended: Vec<&Row> = runs.filter(|row| row.due <= now && row.state == State::Ended).collect();
+        ended.sort_by_key(|row| std::cmp::Reverse(row.due));
+        ended.iter().take(8).map(|row| row.ended.or(row.started).unwrap_or(row.due)).max()
     }
 
     fn memory(&self, now: Timestamp) -> Memory {
@@ -397,7 +383,7 @@ impl Ledger {
                 }),
                 newest: newest.map(|(_, row)| row.due_last),
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
-                last_end: self.last_end(name),
+                last_end: self.last_end(name, now),
                 progress: Progress::default(),
             }
         };
@@ -426,6 +412,98 @@ impl Ledger {
                 .collect(),
             ahead: self.ahead(now),
         }
+    }
+}
+
+/// What an event tells of a clock that was set back.
+fn step_back(event: &EventNote) -> Option<StepBack> {
+    let step = event.detail.strip_prefix("the clock was set back by ")?.parse::<SignedDuration>().unwrap();
+    assert_eq!(event.kind, EventKind::ClockStep);
+    Some(StepBack { at: event.at, highest: None, reach: event.at + step })
+}
+
+impl Row {
+    fn opened(entry: &OpenEntry) -> Self {
+        Self {
+            job: entry.job.clone(),
+            cause: Some(entry.cause),
+            due: entry.due,
+            due_last: entry.due,
+            count: 1,
+            state: entry.state,
+            outcome: None,
+            reason: None,
+            jitter: entry.jitter,
+            started: None,
+            ended: None,
+            attempts: 0,
+            tried: None,
+        }
+    }
+
+    fn of_gap(job: &JobName, gap: &GapEntry) -> Self {
+        Self {
+            job: job.clone(),
+            cause: None,
+            due: gap.due,
+            due_last: gap.due_last,
+            count: gap.count,
+            state: State::Ended,
+            outcome: Some(gap.outcome),
+            reason: Some(gap.reason),
+            jitter: SignedDuration::ZERO,
+            started: None,
+            ended: None,
+            attempts: 0,
+            tried: None,
+        }
+    }
+
+    fn booked(&self, run: RunId) -> Booked {
+        Booked {
+            run,
+            cause: self.cause.unwrap_or(Cause::Schedule),
+            due: self.due,
+            due_last: self.cause.is_none().then_some(self.due_last),
+            count: self.count,
+            jitter: self.jitter,
+            state: self.state,
+            outcome: self.outcome,
+            reason: self.reason,
+            started: self.started,
+            ended: self.ended,
+        }
+    }
+}
+
+impl Ledger {
+    fn scope(&self, now: Timestamp) -> Scope {
+        let mut steps_back = self.steps_back.clone();
+        // What was recorded as a step back says more than the event of the same time.
+        let exact: Vec<Timestamp> =
+            steps_back.iter().filter(|step| step.highest.is_some()).map(|step| step.at).collect();
+        steps_back.retain(|step| step.highest.is_some() || !exact.contains(&step.at));
+        let mut scope = Scope { from: None, now, decided: None, uncounted: None, steps_back };
+        self.rows.iter().for_each(|(run, row)| scope.learn(&row.booked(*run)));
+        scope
+    }
+
+    fn audit(&self, now: Timestamp) -> Vec<(JobName, Balanced)> {
+        let scope = self.scope(now);
+        let audited = self.known.iter().map(|name| {
+            let of_job = self.definitions.iter().filter(|definition| definition.job == *name);
+            let periods = of_job.map(|d| Period { since: d.since, until: d.until, timing: Some(d.timing.clone()) });
+            let longest = if name.as_str() == "spread" { SignedDuration::from_hours(1) } else { SignedDuration::ZERO };
+            let mut balance = Balance::new(&scope, periods.collect(), Vec::new(), Some(longest));
+            let mut entries: Vec<Booked> =
+                self.rows.iter().filter(|(_, row)| row.job == *name).map(|(run, row)| row.booked(*run)).collect();
+            entries.sort_by_key(|entry| (entry.due, entry.run));
+            for entry in &entries {
+                balance.book(entry);
+            }
+            (name.clone(), balance.finish())
+        });
+        audited.collect()
     }
 }
 
@@ -486,6 +564,8 @@ struct Driver {
     started: BTreeSet<(JobName, Timestamp)>,
     drained: bool,
     set_back: bool,
+    /// Whether a crash took what was to be recorded of a step of the clock: nobody can know of it then.
+    forgot_step: bool,
     rivals: i64,
 }
 
@@ -519,6 +599,7 @@ impl Driver {
             started: BTreeSet::new(),
             drained: false,
             set_back: false,
+            forgot_step: false,
             rivals: NO_RIVALS,
         };
         driver.ledger.boots = 1;
@@ -666,7 +747,13 @@ impl Driver {
             }
             Op::SetClock(seconds) => {
                 self.set_back |= seconds < 0;
-                self.now += SignedDuration::from_secs(seconds);
+                let step = SignedDuration::from_secs(seconds);
+                self.now += step;
+                // One that hides nothing that was decided is noted all the same.
+                if seconds < 0 && self.now >= self.planner.latest() {
+                    let decision = self.planner.handle_clock_set(self.now, step, Ahead::default());
+                    self.take(decision);
+                }
                 self.wake(Lapse::ClockSet);
             }
             Op::End(at) if !self.running.is_empty() => self.end(at % self.running.len()),
@@ -703,6 +790,12 @@ impl Driver {
 
     fn restart(&mut self, file: usize, kept: bool) {
         // What was decided but not committed never was.
+        let is_step = |record: &Record| match record {
+            Record::SetBack { .. } => true,
+            Record::Event(event) => event.kind == EventKind::ClockStep,
+            _ => false,
+        };
+        self.forgot_step |= self.pending.iter().any(|decision| decision.records.iter().any(is_step));
         self.pending.clear();
         if !kept {
             self.running.clear();
@@ -747,7 +840,9 @@ impl Driver {
                 state: State::Ended,
                 outcome: Some(Outcome::Succeeded),
                 reason: None,
-                ended: None,
+                jitter: SignedDuration::ZERO,
+                started: None,
+                ended: Some(due),
                 attempts: 0,
                 tried: None,
             };
@@ -785,9 +880,18 @@ impl Driver {
                 assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
             }
         }
+        if self.rivals == NO_RIVALS && !self.forgot_step {
+            self.audit_balances();
+        }
         if !self.set_back {
             self.counts_are_right();
             self.pauses_are_kept();
+        }
+    }
+
+    fn audit_balances(&self) {
+        for (name, balanced) in self.ledger.audit(self.now) {
+            assert!(balanced.differences.is_empty(), "{name}: {:#?}", balanced.differences);
         }
     }
 
@@ -833,6 +937,121 @@ proptest! {
             driver.apply(op);
         }
         driver.balance();
+    }
+}
+
+/// What may be wrong with an entry.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Gone,
+    Moved,
+    Doubled,
+    Shortened,
+    Miscounted,
+    Early,
+    WithoutOutcome,
+    EndsBeforeItBegins,
+    WithoutDefinition,
+}
+
+const WRONG: [Wrong; 9] = [
+    Wrong::Gone,
+    Wrong::Moved,
+    Wrong::Doubled,
+    Wrong::Shortened,
+    Wrong::Miscounted,
+    Wrong::Early,
+    Wrong::WithoutOutcome,
+    Wrong::EndsBeforeItBegins,
+    Wrong::WithoutDefinition,
+];
+
+impl Ledger {
+    /// Entries that account for instants known in advance, and are not the last of their job.
+    fn checkable(&self, now: Timestamp) -> Vec<RunId> {
+        let scope = self.scope(now);
+        let is_named = |row: &Row| {
+            let in_force =
+                |d: &&Definition| d.job == row.job && d.since < row.due && d.until.is_none_or(|u| row.due <= u);
+            let before = row.due - SignedDuration::from_micros(1);
+            self.definitions.iter().filter(in_force).any(|d| d.timing.timetable.next_after(before) == Some(row.due))
+        };
+        let mut newest: BTreeMap<&JobName, Timestamp> = BTreeMap::new();
+        for row in self.rows.values().filter(|row| row.due <= now && is_named(row)) {
+            let newest = newest.entry(&row.job).or_insert(row.due);
+            *newest = row.due.max(*newest);
+        }
+        let is_followed = |row: &Row| newest.get(&row.job).is_some_and(|newest| row.due_last < *newest);
+        let fits = |run: RunId, row: &Row| {
+            let is_real = !scope.was_to_come(run, row.due + row.jitter);
+            row.cause.is_none_or(|cause| cause == Cause::Schedule || cause == Cause::CatchUp)
+                && is_real
+                && is_named(row)
+                && is_followed(row)
+        };
+        self.rows.iter().filter(|(run, row)| fits(**run, row)).map(|(run, _)| *run).collect()
+    }
+
+    /// Makes something wrong with an entry; the answer is whether it was anything.
+    fn spoil(&mut self, run: RunId, wrong: Wrong) -> bool {
+        let second = SignedDuration::from_secs(1);
+        let steps = self.steps_back.len();
+        let highest = *self.rows.keys().last().unwrap();
+        let row = self.rows.get_mut(&run).unwrap();
+        match wrong {
+            Wrong::Gone => {
+                self.rows.remove(&run);
+            }
+            Wrong::Moved => {
+                row.due += second;
+                row.due_last = row.due_last.max(row.due);
+            }
+            Wrong::Doubled => {
+                let row = row.clone();
+                self.rows.insert(RunId(highest.0 + 1), row);
+            }
+            Wrong::Shortened if row.count > 1 => row.due_last = row.due,
+            Wrong::Miscounted => row.count += 1,
+            Wrong::Early if row.started.is_some() => row.started = Some(row.due + row.jitter - second),
+            Wrong::WithoutOutcome if row.state == State::Ended => row.outcome = None,
+            Wrong::EndsBeforeItBegins if row.started.is_some() && row.ended.is_some() && steps == 0 => {
+                row.ended = row.started.map(|started| started - second);
+            }
+            // A stretch that was skipped may be of moments at which another job called for it.
+            Wrong::WithoutDefinition if row.cause.is_some() => {
+                let (job, due) = (row.job.clone(), row.due);
+                self.definitions.retain(|d| d.job != job || due <= d.since || d.until.is_some_and(|until| until < due));
+            }
+            Wrong::Shortened
+            | Wrong::Early
+            | Wrong::WithoutOutcome
+            | Wrong::EndsBeforeItBegins
+            | Wrong::WithoutDefinition => return false,
+        }
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_wrong_with_an_entry_is_found(ops in ops(), dice in any::<u64>()) {
+        let mut driver = Driver::new();
+        for op in ops.into_iter().filter(|op| !matches!(op, Op::Rival(_))) {
+            driver.apply(op);
+        }
+        driver.balance();
+        let checkable = driver.ledger.checkable(driver.now);
+        let mut dice = Dice(dice);
+        for wrong in WRONG {
+            let mut ledger = driver.ledger.clone();
+            let picked = checkable.get(usize::try_from(dice.below(1 + checkable.len() as u64)).unwrap());
+            if let Some(run) = picked && ledger.spoil(*run, wrong) {
+                let found: usize = ledger.audit(driver.now).iter().map(|(_, balanced)| balanced.differences.len()).sum();
+                prop_assert!(found > 0, "{wrong:?} is not found of {run}: {:?}", driver.ledger.rows[run]);
+            }
+        }
     }
 }
 

@@ -58,6 +58,7 @@ fn named_steps_run_together_and_wait_for_what_they_need() {
     let tree = place.text(&["show", &run["run"].to_string()]);
     assert!(tree.contains("├ c") && tree.contains("└ sum") && tree.contains('━'), "{tree}");
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -98,6 +99,7 @@ fn a_failure_stops_what_depends_on_it_and_the_rest() {
         (vec!["1 failed exit-code".into(), "2 succeeded".into()], "failed")
     );
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -116,6 +118,7 @@ fn a_matrix_is_a_step_for_each_combination() {
     assert_eq!(story(&run), names.map(|name| format!("{name} succeeded")), "{run}");
     assert_eq!(place.text(&["logs", "train", "--step", names[3]]), format!("── {} ──\n0.01 true\n", names[3]));
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -152,6 +155,7 @@ fn steps_are_tried_again_and_so_is_the_whole() {
     let run = shown(&place, "codes");
     assert_eq!(story(&run), ["1 succeeded", "2 failed exit-code"]);
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -184,6 +188,7 @@ fn time_outs_are_of_a_step_or_of_all_together() {
     let run = shown(&place, "endless");
     assert_eq!((text(&run["outcome"]), story(&run)[1].as_str()), ("timed-out", "clean stopped timeout"), "{run}");
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -216,6 +221,7 @@ fn a_stop_lets_what_cleans_up_run_and_a_crash_loses_the_rest() {
     assert!(!is_alive(second), "what was left of the step is ended");
     assert!(place.text(&["show", &lost["run"].to_string()]).contains("lost"));
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]
@@ -243,6 +249,7 @@ fn output_can_say_that_it_failed() {
     assert_eq!((text(&again["outcome"]), again["attempts"].as_i64()), ("succeeded", Some(2)));
     assert_eq!(story(&shown(&place, "step")), ["1 succeeded", "2 failed output-matched"]);
     assert_eq!(daemon.stop(), Some(0));
+    place.audit();
 }
 
 #[test]

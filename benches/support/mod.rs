@@ -12,7 +12,7 @@ impl Zones for Bundled {
     fn zone(&self, name: &str) -> Option<Zone> {
         let name = if name == "system" { "UTC" } else { name };
         let zone = TimeZone::get(name).ok()?;
-        Some(Zone { name: name.to_owned(), zone, data: String::new() })
+        Some(Zone { name: name.to_owned(), zone, data: String::new(), tzif: None })
     }
 
     fn names(&self) -> Vec<String> {

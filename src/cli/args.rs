@@ -58,6 +58,8 @@ pub enum Verb {
     Logs(LogsArguments),
     /// How often did it work, how long and how late, at what cost?
     Stats(StatsArguments),
+    /// Does the ledger balance against the schedules?
+    Audit(AuditArguments),
     /// Copy the ledger to a file while everything goes on
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
@@ -183,6 +185,13 @@ pub struct StatsArguments {
     /// Jobs to ask for; all of them if none is named
     pub jobs: Vec<String>,
     /// Only what was due from this time on
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// Only instants later than this time, or than so long ago: 2026-11-22, 2d [default: all of the ledger]
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
 }

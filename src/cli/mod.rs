@@ -1,6 +1,7 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
+mod audit;
 mod backup;
 mod batch;
 mod check;
@@ -137,6 +138,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
         Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
+        Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),

@@ -14,7 +14,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
 
+use crate::audit::{Question, audit};
 use crate::clock::Clock;
+use crate::files::Machine;
 use crate::settings::{Retention, Settings};
 use crate::store::{BackupError, Store, back_up, backup_name, remove_old_backups};
 
@@ -22,6 +24,9 @@ use crate::store::{BackupError, Store, back_up, backup_name, remove_old_backups}
 const LONGEST_CHORE: Duration = Duration::from_secs(30 * 60);
 /// When zone data and calendars are taken anew: once a day, in the small hours of where most machines count their time.
 const REFRESH: &str = "0 5 3 * * *";
+/// How far back the daily audit looks: over the day before the last one as well, because whether the newest instant of a daily
+/// job has its entry is known for sure only when the next one has come.
+const AUDITED: SignedDuration = SignedDuration::from_hours(48);
 /// How often the queue's head is looked at, and how late it may be.
 const WATCH: &str = "30 * * * * *";
 const OVERDUE: SignedDuration = SignedDuration::from_secs(5);
@@ -103,6 +108,10 @@ impl Housekeeping {
                 async move { store.optimize().await }
             })
             .await?;
+        }
+        if let Some(pattern) = self.settings.audit.clone() {
+            let (store, clock) = (self.store.clone(), self.clock.clone());
+            self.add("audit", &pattern, move || audit_the_last_day(store.clone(), clock.now())).await?;
         }
         let refresh = self.refresh.clone();
         self.add_beside(REFRESH, move || {
@@ -212,4 +221,27 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     }
     // Output of jobs may hold what not everybody is to read.
     std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)
+}
+
+/// Complains if the ledger does not balance.
+async fn audit_the_last_day(store: Arc<Store>, now: Timestamp) -> Result<(), sqlx::Error> {
+    let since = now.checked_sub(AUDITED).ok();
+    let question = Question { since, now, daemon: true, jobs: Vec::new() };
+    let report = audit(&store.reader, &Machine::default(), &question).await?;
+    for job in report.jobs.iter().filter(|job| !job.differences.is_empty()) {
+        let differences = job.differences.len() as u64 + job.omitted;
+        let first = &job.differences[0];
+        tracing::error!(
+            "the ledger does not balance: {differences} of {} since {}, the first: {} at {}: {}",
+            job.job,
+            since.unwrap_or(now),
+            first.kind,
+            first.first.0,
+            first.detail
+        );
+    }
+    if !report.balances {
+        tracing::error!("all that does not balance is listed by: punctual audit --since 2d");
+    }
+    Ok(())
 }

@@ -160,6 +160,8 @@ impl Job {
 pub struct Timing {
     pub timetable: Timetable,
     pub written: WrittenTiming,
+    /// The zone's data as TZif, which the ledger keeps beside the words; `None` where it is not known.
+    pub zone: Option<Arc<[u8]>>,
 }
 
 impl Timing {

@@ -48,7 +48,7 @@ use policies::Policies;
 use raw::RawJob;
 use section::{At, describe, dotted};
 use smtp::{Outlet, read_smtp};
-pub use timing::timing_from;
+pub use timing::{Kept, timing_from};
 
 use crate::job::{Job, JobName};
 
@@ -58,6 +58,8 @@ pub struct Zone {
     pub name: String,
     pub zone: jiff::tz::TimeZone,
     pub data: String,
+    /// The data itself, as TZif, from which the zone can be had again; `None` where it is not known.
+    pub tzif: Option<Arc<[u8]>>,
 }
 
 /// Where zones come from; this room does not read files.

@@ -30,7 +30,7 @@ pub const JOB_KEYS: [&str; 15] = [
     "max_parallel",
 ];
 const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
-const HOUSEKEEPING_KEYS: [&str; 3] = ["prune", "optimize", "backup"];
+const HOUSEKEEPING_KEYS: [&str; 4] = ["prune", "optimize", "audit", "backup"];
 const BACKUP_KEYS: [&str; 3] = ["schedule", "to", "keep_last"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
 

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ impl Zones for Bundled {
     fn zone(&self, name: &str) -> Option<Zone> {
         let name = if name == "system" { "UTC" } else { name };
         let zone = jiff::tz::TimeZone::get(name).ok()?;
-        Some(Zone { name: name.to_owned(), zone, data: "test".to_owned() })
+        Some(Zone { name: name.to_owned(), zone, data: "test".to_owned(), tzif: None })
     }
 
     fn names(&self) -> Vec<String> {
@@ -226,7 +225,7 @@ fn a_nul_is_refused_where_a_process_could_not_take_it() {
 fn what_the_ledger_kept_is_read_back() {
     let checked = check("[jobs.a]\ncommand = \"x\"\nschedule = [\"0 5 * * *\"]\ntimezone = \"Europe/Berlin\"\n");
     let timing = checked.jobs[0].timing.as_ref().unwrap();
-    let again = timing_from(&timing.written, &Bundled, &BTreeMap::new()).unwrap();
+    let again = timing_from(&timing.written, &Bundled, &Kept::default()).unwrap();
     assert!(timing.same_instants(&again));
     assert_eq!(
         serde_json::to_string(&timing.written.clone()).unwrap(),
@@ -239,9 +238,9 @@ fn what_the_ledger_kept_is_read_back() {
     let other = other.jobs[0].timing.as_ref().unwrap();
     assert!(!timing.same_instants(other), "other rules are another schedule");
     assert_eq!((other.timetable.place.gap, other.timetable.place.fold), (None, Some(Fold::Both)));
-    assert!(other.same_instants(&timing_from(&other.written, &Bundled, &BTreeMap::new()).unwrap()));
+    assert!(other.same_instants(&timing_from(&other.written, &Bundled, &Kept::default()).unwrap()));
     let gone = WrittenTiming { zone: "Mars/Olympus".to_owned(), ..timing.written.clone() };
-    assert!(timing_from(&gone, &Bundled, &BTreeMap::new()).is_none());
+    assert!(timing_from(&gone, &Bundled, &Kept::default()).is_none());
 }
 
 #[test]

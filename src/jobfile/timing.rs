@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::checker::{Checker, set};
 use super::diagnostic::nearest;
@@ -63,7 +64,7 @@ impl Checker<'_> {
             closure,
         };
         let text = written_timing(name, &schedules, &zone, &rules);
-        let known = self.known.timing(text, now, |written| timing_of(schedules, rules, written));
+        let known = self.known.timing(text, now, |written| timing_of(schedules, rules, written, zone.tzif));
         self.check_fires(&path, raw, written, &known)?;
         Some(known.timing)
     }
@@ -199,27 +200,51 @@ fn written_timing(job: &JobName, schedules: &[Arc<Schedule>], zone: &Zone, rules
     }
 }
 
-fn timing_of(schedules: Vec<Arc<Schedule>>, rules: Rules, written: WrittenTiming) -> Timing {
+fn timing_of(schedules: Vec<Arc<Schedule>>, rules: Rules, written: WrittenTiming, zone: Option<Arc<[u8]>>) -> Timing {
     let bounds = Bounds::new(rules.not_before, rules.not_after, &rules.place.zone);
-    Timing { timetable: Timetable { schedules, place: rules.place, bounds, closure: rules.closure }, written }
+    Timing { timetable: Timetable { schedules, place: rules.place, bounds, closure: rules.closure }, written, zone }
+}
+
+/// What the ledger keeps beside the words of definitions.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// By their versions.
+    pub calendars: BTreeMap<String, Arc<Calendar>>,
+    /// By their names and versions.
+    pub zones: BTreeMap<(String, String), TimeZone>,
+}
+
+impl Kept {
+    /// The zone as it was when the words were written; as it is now, where the ledger does not have that.
+    fn zone(&self, written: &WrittenTiming, zones: &dyn Zones) -> Option<(TimeZone, Option<Arc<[u8]>>)> {
+        let now = zones.zone(&written.zone);
+        if let Some(same) = now.as_ref().filter(|zone| zone.data == written.zone_data) {
+            return Some((same.zone.clone(), same.tzif.clone()));
+        }
+        let kept = self.zones.get(&(written.zone.clone(), written.zone_data.clone())).cloned();
+        kept.or_else(|| now.map(|zone| zone.zone)).map(|zone| (zone, None))
+    }
+
+    /// Whether the zone of these words can be had as it was when they were written.
+    pub fn has_zone_of(&self, written: &WrittenTiming, zones: &dyn Zones) -> bool {
+        self.zones.contains_key(&(written.zone.clone(), written.zone_data.clone()))
+            || zones.zone(&written.zone).is_some_and(|zone| zone.data == written.zone_data)
+    }
 }
 
 /// Reads again what the ledger kept of a job's schedule; `None` if the zone or a calendar is gone, or the text cannot be
-/// read any more. `calendars` are by their versions.
-pub fn timing_from(
-    written: &WrittenTiming,
-    zones: &dyn Zones,
-    calendars: &BTreeMap<String, Arc<Calendar>>,
-) -> Option<Arc<Timing>> {
-    let zone = zones.zone(&written.zone)?;
+/// read any more.
+pub fn timing_from(written: &WrittenTiming, zones: &dyn Zones, kept: &Kept) -> Option<Arc<Timing>> {
+    let (zone, tzif) = kept.zone(written, zones)?;
     let job = written.hashed_from.as_deref().unwrap_or_default();
     let schedules: Result<Vec<_>, _> =
         written.schedules.iter().map(|text| Schedule::parse(text, job).map(Arc::new)).collect();
-    let closed: Option<Vec<_>> = written.not_on.iter().map(|kept| calendars.get(&kept.version).cloned()).collect();
+    let closed: Option<Vec<_>> =
+        written.not_on.iter().map(|named| kept.calendars.get(&named.version).cloned()).collect();
     let then = written.not_on_then.as_deref().and_then(Then::from_word).unwrap_or(Then::Skip);
     let rules = Rules {
         place: Place {
-            zone: zone.zone,
+            zone,
             gap: written.dst_gap.as_deref().and_then(Gap::from_word),
             fold: written.dst_fold.as_deref().and_then(Fold::from_word),
         },
@@ -227,7 +252,7 @@ pub fn timing_from(
         not_after: written.not_after.as_deref().and_then(Bound::parse),
         closure: Some(Closure { calendars: closed?, then }).filter(|closure| !closure.calendars.is_empty()),
     };
-    Some(Arc::new(timing_of(schedules.ok()?, rules, written.clone())))
+    Some(Arc::new(timing_of(schedules.ok()?, rules, written.clone(), tzif)))
 }
 
 /// The place of a part of a text value in the file. Its bytes stand there as they are unless the value is written with

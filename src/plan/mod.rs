@@ -5,6 +5,7 @@
 //! values of their own; the planner routes between them.
 
 mod account;
+mod balance;
 mod change;
 mod course;
 mod decision;
@@ -23,6 +24,7 @@ mod set_back;
 mod timers;
 mod verdict;
 
+pub use balance::{Balance, Balanced, Booked, Difference, DifferenceKind, Period, Pruned, Scope, StepBack};
 pub use change::{Change, Changes};
 pub use course::{Course, Move};
 pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};

@@ -39,5 +39,5 @@ pub use preflight::{Starter, goes_without, preflight};
 pub use program::SHIM;
 pub use shim::shim;
 pub use supervisor::{Ledgered, Runner, Takeover};
-pub use tree::{boot_id, end_survivors, survivors};
+pub use tree::{boot_id, end_survivors, stat, survivors};
 pub use trouble::Trouble;

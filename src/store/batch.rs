@@ -166,6 +166,10 @@ impl Structure {
                 let query = sqlx::query(sql::INSERT_DEFINITION).bind(job.as_str().to_owned()).bind(since);
                 let zone_data = timing.written.zone_data.clone();
                 query.bind(text).bind(zone_data).execute(&mut *connection).await?;
+                if let Some(data) = &timing.zone {
+                    let query = sqlx::query(sql::INSERT_ZONE).bind(timing.written.zone.clone());
+                    query.bind(timing.written.zone_data.clone()).bind(&**data).execute(&mut *connection).await?;
+                }
                 for calendar in timing.timetable.closure.iter().flat_map(|closure| &closure.calendars) {
                     let query = sqlx::query(sql::INSERT_CALENDAR).bind(calendar.version.clone());
                     query.bind(calendar.text.to_string()).execute(&mut *connection).await?;
@@ -177,6 +181,7 @@ impl Structure {
             }
             Self::SetBack { at, highest } => {
                 sqlx::query(sql::SET_BACK).bind(at).bind(highest).execute(&mut *connection).await?;
+                sqlx::query(sql::NOTE_SET_BACK).bind(at).bind(highest).execute(&mut *connection).await?;
                 sqlx::query(sql::CUT_DEFINITIONS).bind(at).execute(connection).await?;
             }
         }

@@ -1,31 +1,27 @@
 //! What does a planner need to know of the ledger before it goes on?
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use jiff::Timestamp;
-use sqlx::Row;
+use jiff::tz::TimeZone;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::open::{Reader, Store};
+use super::statements::{INSERT_ZONE, ZONES_TO_KEEP};
 use crate::job::{JobName, WrittenTiming};
-use crate::jobfile::{Zones, calendar_from, timing_from};
+use crate::jobfile::{Kept, Zones, calendar_from, timing_from};
 use crate::plan::{Ahead, AheadGap, Memory, Progress, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 use crate::run::{Cause, GapEntry, Outcome, ProcessId, Reason, RunId, State};
-use crate::schedule::Calendar;
-
-/// By their versions.
-type Calendars = BTreeMap<String, Arc<Calendar>>;
 
 /// The newest entry of a job that settles its instants up to its own: not one from before the clock was set back that
-/// was due later than it then showed.
+/// was due later than it then showed. For the same reason the last run to end need not be the last that was due.
 const JOBS: &str = "
 SELECT jobs.name, definitions.since, definitions.text, definitions.zone_data,
        runs.run, runs.due, runs.due_last, runs.count, runs.outcome, runs.reason,
        EXISTS (SELECT 1 FROM runs AS later WHERE later.job = jobs.number AND later.due > runs.due) AS is_followed,
-       (SELECT coalesce(last.ended, last.started, last.due) FROM runs AS last
-        WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
-        ORDER BY last.due DESC LIMIT 1) AS last_end,
+       (SELECT max(ended) FROM (
+            SELECT coalesce(last.ended, last.started, last.due) AS ended FROM runs AS last
+            WHERE last.job = jobs.number AND last.due <= $1 AND last.due_last IS NULL AND last.state = 3
+            ORDER BY last.due DESC LIMIT 8)) AS last_end,
        (SELECT begun.started FROM runs AS begun
         WHERE begun.job = jobs.number AND begun.due_last IS NULL AND begun.started IS NOT NULL
         ORDER BY begun.due DESC LIMIT 1) AS last_begun,
@@ -47,6 +43,8 @@ const HIGHEST: &str = "
 SELECT max(coalesce((SELECT max(run) FROM runs), 0), coalesce((SELECT highest FROM set_back), 0))";
 
 const CALENDARS: &str = "SELECT version, text FROM calendars";
+
+const ZONES: &str = "SELECT name, version, data FROM zones";
 
 const TAKEN: &str = "
 SELECT jobs.name, runs.due FROM runs JOIN jobs ON jobs.number = runs.job, set_back
@@ -92,24 +90,37 @@ pub struct Survivor {
 }
 
 impl Store {
-    /// All that a planner goes on from.
+    /// All that a planner goes on from. What definitions in force lack of their zones is kept now, while it can be had.
     pub async fn memory(&self, now: Timestamp, zones: &dyn Zones) -> Result<Memory, sqlx::Error> {
+        self.keep_zones(zones).await?;
         let pool = &self.reader.pool;
         let at = now.as_microsecond();
         let highest: Option<i64> = sqlx::query_scalar(HIGHEST).fetch_one(pool).await?;
         let jobs = sqlx::query(JOBS).bind(at).fetch_all(pool).await?;
         let taken = sqlx::query(TAKEN).fetch_all(pool).await?;
         let open = sqlx::query(OPEN).fetch_all(pool).await?;
-        let calendars = self.reader.calendars(zones).await?;
+        let kept = self.reader.kept(zones).await?;
         Ok(Memory {
             highest: highest.unwrap_or(0),
             first_since_boot: self.first_since_boot,
             goes_on: false,
-            jobs: jobs.iter().filter_map(|row| remembered_job(row, zones, &calendars)).collect(),
+            jobs: jobs.iter().filter_map(|row| remembered_job(row, zones, &kept)).collect(),
             open: open.iter().filter_map(remembered_run).collect(),
             taken: taken.iter().filter_map(taken_instant).collect(),
             ahead: self.reader.ahead(now, zones).await?,
         })
+    }
+
+    async fn keep_zones(&self, zones: &dyn Zones) -> Result<(), sqlx::Error> {
+        let lacking: Vec<(String, String)> = sqlx::query_as(ZONES_TO_KEEP).fetch_all(&self.reader.pool).await?;
+        for (name, version) in lacking {
+            let data = zones.zone(&name).filter(|zone| zone.data == version).and_then(|zone| zone.tzif);
+            if let Some(data) = data {
+                let query = sqlx::query(INSERT_ZONE).bind(name).bind(version).bind(&*data);
+                query.execute(&self.writer).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,19 +130,18 @@ impl Reader {
         let at = now.as_microsecond();
         let taken = sqlx::query(TAKEN_AHEAD).bind(at).fetch_all(&self.pool).await?;
         let gaps = sqlx::query(GAPS_AHEAD).bind(at).fetch_all(&self.pool).await?;
-        let calendars = if gaps.is_empty() { Calendars::new() } else { self.calendars(zones).await? };
+        let kept = if gaps.is_empty() { Kept::default() } else { self.kept(zones).await? };
         let definitions: bool = sqlx::query_scalar(DEFINITIONS_AHEAD).bind(at).fetch_one(&self.pool).await?;
         Ok(Ahead {
             is_set_back: definitions || !taken.is_empty() || !gaps.is_empty(),
             taken: taken.iter().filter_map(taken_instant).collect(),
-            gaps: gaps.iter().filter_map(|row| gap_ahead(row, zones, &calendars)).collect(),
+            gaps: gaps.iter().filter_map(|row| gap_ahead(row, zones, &kept)).collect(),
         })
     }
 
-    async fn calendars(&self, zones: &dyn Zones) -> Result<Calendars, sqlx::Error> {
-        let rows = sqlx::query(CALENDARS).fetch_all(&self.pool).await?;
-        let read = |row: &SqliteRow| Some((row.get("version"), calendar_from(row.get("text"), zones)?));
-        Ok(rows.iter().filter_map(read).collect())
+    async fn kept(&self, zones: &dyn Zones) -> Result<Kept, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        kept(&mut connection, zones).await
     }
 
     /// Runs that the ledger has as running.
@@ -145,6 +155,22 @@ impl Reader {
     }
 }
 
+/// The calendars and zones that definitions name.
+pub(super) async fn kept(connection: &mut SqliteConnection, zones: &dyn Zones) -> Result<Kept, sqlx::Error> {
+    let calendars = sqlx::query(CALENDARS).fetch_all(&mut *connection).await?;
+    let calendar = |row: &SqliteRow| Some((row.get("version"), calendar_from(row.get("text"), zones)?));
+    let kept = sqlx::query(ZONES).fetch_all(connection).await?;
+    let zone = |row: &SqliteRow| {
+        let name: String = row.get("name");
+        let zone = TimeZone::tzif(&name, row.get("data")).ok()?;
+        Some(((name, row.get("version")), zone))
+    };
+    Ok(Kept {
+        calendars: calendars.iter().filter_map(calendar).collect(),
+        zones: kept.iter().filter_map(zone).collect(),
+    })
+}
+
 fn name(row: &SqliteRow) -> Option<JobName> {
     JobName::new(row.get::<&str, _>("name")).ok()
 }
@@ -153,10 +179,10 @@ fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
     Timestamp::from_microsecond(row.get::<Option<i64>, _>(column)?).ok()
 }
 
-fn remembered_job(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> Option<RememberedJob> {
+fn remembered_job(row: &SqliteRow, zones: &dyn Zones, kept: &Kept) -> Option<RememberedJob> {
     let definition = time(row, "since").zip(written(row)).map(|(since, written)| RememberedDefinition {
         since,
-        timing: timing_from(&written, zones, calendars),
+        timing: timing_from(&written, zones, kept),
         written,
     });
     Some(RememberedJob {
@@ -173,7 +199,7 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> 
     })
 }
 
-fn written(row: &SqliteRow) -> Option<WrittenTiming> {
+pub(super) fn written(row: &SqliteRow) -> Option<WrittenTiming> {
     let text: Option<&str> = row.get("text");
     let written: WrittenTiming = serde_json::from_str(text?).ok()?;
     Some(WrittenTiming { zone_data: row.get("zone_data"), ..written })
@@ -191,8 +217,8 @@ fn gap(row: &SqliteRow) -> Option<GapEntry> {
     })
 }
 
-fn gap_ahead(row: &SqliteRow, zones: &dyn Zones, calendars: &Calendars) -> Option<AheadGap> {
-    let timing = written(row).and_then(|written| timing_from(&written, zones, calendars));
+fn gap_ahead(row: &SqliteRow, zones: &dyn Zones, kept: &Kept) -> Option<AheadGap> {
+    let timing = written(row).and_then(|written| timing_from(&written, zones, kept));
     Some(AheadGap { job: name(row)?, gap: gap(row)?, timing })
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod batch;
+mod books;
 mod bulk;
 mod follow;
 mod memory;
@@ -16,6 +17,7 @@ mod steps;
 mod writer;
 
 pub use backup::{BackupError, back_up, backup_name, remove_old_backups};
+pub use books::{Account, Books, Doubt, Place, RunningRun};
 pub use follow::{Changes, News, PartId};
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};

@@ -12,12 +12,23 @@ VALUES ((SELECT number FROM jobs WHERE name = $1), $2, $3, $4)";
 pub const INSERT_CALENDAR: &str = "
 INSERT INTO calendars (version, text) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
+pub const INSERT_ZONE: &str = "
+INSERT INTO zones (name, version, data) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// Of definitions in force that were written when zones were not kept.
+pub const ZONES_TO_KEEP: &str = "
+SELECT DISTINCT text ->> 'zone', zone_data FROM definitions WHERE until IS NULL
+AND NOT EXISTS (SELECT 1 FROM zones WHERE name = text ->> 'zone' AND version = zone_data)";
+
 pub const END_DEFINITION: &str = "
 UPDATE definitions SET until = $2 WHERE job = (SELECT number FROM jobs WHERE name = $1) AND until IS NULL";
 
 pub const SET_BACK: &str = "
 INSERT INTO set_back (only, at, highest) VALUES (1, $1, $2)
 ON CONFLICT (only) DO UPDATE SET at = excluded.at, highest = excluded.highest";
+
+pub const NOTE_SET_BACK: &str = "
+INSERT INTO set_backs (at, highest, reach) VALUES ($1, $2, coalesce((SELECT max(due) FROM runs), $1))";
 
 pub const CUT_DEFINITIONS: &str = "
 UPDATE definitions SET since = min(since, $1), until = min(until, $1) WHERE since > $1 OR until > $1";

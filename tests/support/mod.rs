@@ -119,6 +119,15 @@ impl Place {
         self.ask("PRAGMA integrity_check")
     }
 
+    /// The ledger balances.
+    #[track_caller]
+    pub fn audit(&self) {
+        let output = self.run(&["audit"]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.starts_with("the ledger balances: "), "{said}");
+    }
+
     /// How many definitions of a job the ledger has.
     pub fn definitions(&self, job: &str) -> i64 {
         let of_job = format!("WHERE job = (SELECT number FROM jobs WHERE name = '{job}')");
@@ -126,12 +135,23 @@ impl Place {
     }
 
     /// One text out of the database, asked with SQLite itself.
-    fn ask(&self, sql: &str) -> String {
+    pub fn ask(&self, sql: &str) -> String {
+        self.with_database(async |pool| sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(pool).await)
+    }
+
+    /// Changes the database by hand.
+    pub fn execute(&self, sql: &str) {
+        self.with_database(async |pool| sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await);
+    }
+
+    fn with_database<T>(&self, question: impl AsyncFnOnce(&sqlx::SqlitePool) -> Result<T, sqlx::Error>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
             let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&pool).await.unwrap()
+            let answer = question(&pool).await.unwrap();
+            pool.close().await;
+            answer
         })
     }
 }
