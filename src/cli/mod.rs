@@ -1,6 +1,7 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
+mod asked;
 mod backup;
 mod batch;
 mod check;
@@ -9,11 +10,16 @@ mod definition;
 mod heat;
 mod history;
 mod logs;
+mod moment;
+mod needle;
 mod next;
 mod output;
+mod pager;
 mod places;
 mod plan;
 mod screen;
+mod select;
+mod sheet;
 mod show;
 mod status;
 mod subject;

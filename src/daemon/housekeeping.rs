@@ -20,6 +20,9 @@ use crate::store::Store;
 const LONGEST_CHORE: Duration = Duration::from_secs(30 * 60);
 /// When zone data and calendars are taken anew: once a day, in the small hours of where most machines count their time.
 const REFRESH: &str = "0 5 3 * * *";
+/// When what was written comes into the index by which it is searched: what is not in it yet is read directly, which is quick
+/// as long as it is little.
+const INDEX: &str = "20 * * * * *";
 /// How often the queue's head is looked at, and how late it may be.
 const WATCH: &str = "30 * * * * *";
 const OVERDUE: SignedDuration = SignedDuration::from_secs(5);
@@ -93,6 +96,12 @@ impl Housekeeping {
             })
             .await?;
         }
+        let store = self.store.clone();
+        self.add("index", INDEX, move || {
+            let store = store.clone();
+            async move { store.index().await.map(|_| ()) }
+        })
+        .await?;
         let refresh = self.refresh.clone();
         self.add("refresh", REFRESH, move || {
             refresh.notify_one();

@@ -88,6 +88,7 @@ impl Store {
         if let Some(limit) = retention.max_size {
             pruned.rows += self.shrink(limit).await?;
         }
+        self.sweep_index().await?;
         give_space_back(&self.writer).await?;
         Ok(pruned)
     }
