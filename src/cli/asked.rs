@@ -104,7 +104,8 @@ fn words<W: Copy>(
             let all: Vec<&str> = known.iter().map(|known| word(*known)).collect();
             let others = OTHERS_WORDS.iter().find(|(other, ours)| *other == text && all.contains(ours));
             let near = others.map(|(_, ours)| *ours).or_else(|| nearest(&text, all.iter().copied()));
-            let help = near.map_or_else(|| format!("there are {}", all.join(", ")), |near| format!("did you mean {near}?"));
+            let help =
+                near.map_or_else(|| format!("there are {}", all.join(", ")), |near| format!("did you mean {near}?"));
             Refusal::new(Done::Misused, format!("{flag}: there is no {what} `{}`; {help}", typed.trim()))
         })
     };

@@ -71,7 +71,8 @@ fn shell(pager: &str) -> Command {
 #[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]
 fn less() -> Option<Command> {
     let path = env::var_os("PATH")?;
-    let is_program = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let is_program =
+        |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     let found = env::split_paths(&path).map(|folder| folder.join("less")).find(|path| is_program(path))?;
     let mut command = Command::new(found);
     command.arg(format!("-{LESS}"));

@@ -13,8 +13,8 @@ use crate::schedule::parse_duration;
 use crate::store::{Field, SelectError};
 
 pub fn run(global: &Global, sql: &str, within: &str, format: Format, screen: &mut Screen) -> Answer {
-    let within = parse_duration(within)
-        .map_err(|error| Refusal::new(Done::Misused, format!("--sql-timeout: {error}")))?;
+    let within =
+        parse_duration(within).map_err(|error| Refusal::new(Done::Misused, format!("--sql-timeout: {error}")))?;
     ask(async {
         let ledger = open_ledger(global).await?;
         let answer = ledger.select(

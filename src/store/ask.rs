@@ -28,7 +28,6 @@ const KINDS: &str = "SELECT state, outcome FROM runs WHERE ";
 
 const JOBS: &str = "SELECT number FROM jobs WHERE name IN (SELECT value FROM json_each($1))";
 
-
 /// Of so many jobs each is asked for itself; of more, all entries are looked at, and most of them will do.
 const MOST_MERGED: usize = 32;
 /// Runs of this length and longer have an index, `runs_long`.
@@ -108,6 +107,18 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// The newest entries, at most `limit`, newest last.
+    pub async fn history(&self, filter: &HistoryFilter, limit: Option<u32>) -> Result<Vec<Entry>, sqlx::Error> {
+        let mut entries = Vec::new();
+        let visit = async |entry| {
+            entries.push(entry);
+            Ok(ControlFlow::Continue(()))
+        };
+        self.each_entry(filter, Order::NewestFirst, limit, visit).await?;
+        entries.reverse();
+        Ok(entries)
     }
 
     /// Counts the entries: all of them, or at most `most` within a time; `None` if that was not enough.
@@ -201,13 +212,14 @@ fn push_part(query: &mut QueryBuilder<Sqlite>, filter: &HistoryFilter, part: Par
         match part.reach {
             Reach::Within => query.push(" AND runs.due >= ").push_bind(since),
             Reach::Into => {
-                query.push(" AND runs.count > 1 AND runs.due_last >= ").push_bind(since);
-                query.push(" AND +runs.due < ").push_bind(since)
+                query.push(" AND runs.run IN (SELECT run FROM runs WHERE count > 1 AND due_last >= ").push_bind(since);
+                query.push(" AND due < ").push_bind(since).push(")")
             }
         };
     }
     if let Some(until) = filter.until.map(Timestamp::as_microsecond) {
-        query.push(if part.reach == Reach::Into { " AND +runs.due <= " } else { " AND runs.due <= " }).push_bind(until);
+        let due = if part.reach == Reach::Into { " AND +runs.due <= " } else { " AND runs.due <= " };
+        query.push(due).push_bind(until);
     }
     push_kinds(query, filter);
     if let Some(shortest) = filter.longer_than {

@@ -10,6 +10,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::open::Store;
+use super::search::{Place, place};
 
 /// Bytes in a text: two milliseconds to take apart, at most five.
 const LARGEST: usize = 16 * 1024;
@@ -41,8 +42,8 @@ ORDER BY left_out.run";
 const BEHIND: &str = "SELECT run, state = 3, output_bytes > 0 FROM runs WHERE run > $1 ORDER BY run LIMIT $2";
 
 const WRITTEN: &str = "
-SELECT attempt, step, step_attempt, \"offset\", data FROM output WHERE run = $1
-ORDER BY attempt, step, step_attempt, \"offset\"";
+SELECT run, attempt, step, step_attempt, \"offset\", data FROM output WHERE run > $1 AND run <= $2
+ORDER BY run, attempt, step, step_attempt, \"offset\"";
 
 const INSERT_TEXT: &str = "INSERT INTO search_texts (first, last) VALUES ($1, $2) RETURNING number";
 const INSERT_TRIGRAMS: &str = "INSERT INTO search (rowid, text) VALUES ($1, $2)";
@@ -73,7 +74,7 @@ impl Store {
         let left_out: Vec<(i64, bool)> = sqlx::query_as(LEFT_OUT_AND_OVER).fetch_all(&self.reader.pool).await?;
         for (run, is_there) in left_out {
             if is_there {
-                text.add_run(run).await?;
+                text.add_runs(run - 1, run, &[]).await?;
             }
             text.news.taken_in.push(run);
         }
@@ -83,15 +84,15 @@ impl Store {
             let query = sqlx::query_as(BEHIND).bind(text.passed).bind(PAGE);
             let page: Vec<(i64, bool, bool)> = query.fetch_all(&self.reader.pool).await?;
             is_done = i64::try_from(page.len()).is_ok_and(|length| length < PAGE);
-            for (run, has_ended, has_output) in page {
-                if has_ended && has_output {
-                    text.add_run(run).await?;
-                }
-                if !has_ended {
-                    text.news.left_out.push(run);
-                }
-                text.passed = run;
+            let open: Vec<i64> = page.iter().filter(|(_, has_ended, _)| !has_ended).map(|(run, ..)| *run).collect();
+            text.news.left_out.extend(&open);
+            let Some((last, ..)) = page.last() else {
+                break;
+            };
+            if page.iter().any(|(_, has_ended, has_output)| *has_ended && *has_output) {
+                text.add_runs(text.passed, *last, &open).await?;
             }
+            text.passed = *last;
         }
         text.write().await?;
         if text.written > 0 {
@@ -165,20 +166,24 @@ impl<'s> Text<'s> {
         Self { store, bytes: Vec::new(), fresh: 0, range: None, passed: reached, noted: reached, news, written: 0 }
     }
 
-    async fn add_run(&mut self, run: i64) -> Result<(), sqlx::Error> {
-        if self.range.is_some_and(|(first, _)| run - first > SPREAD) {
-            self.write().await?;
-        }
-        let mut rows = sqlx::query(WRITTEN).bind(run).fetch(&self.store.reader.pool);
-        let mut before: Option<((i64, i64, i64), i64)> = None;
+    /// Adds the output of the runs behind `after` up to `last`, but for those that are `open`.
+    async fn add_runs(&mut self, after: i64, last: i64, open: &[i64]) -> Result<(), sqlx::Error> {
+        let mut rows = sqlx::query(WRITTEN).bind(after).bind(last).fetch(&self.store.reader.pool);
+        let mut before: Option<(i64, Place)> = None;
         while let Some(row) = rows.try_next().await? {
-            let part = (row.get("attempt"), row.get("step"), row.get("step_attempt"));
-            let (offset, data): (i64, &[u8]) = (row.get("offset"), row.get("data"));
-            if before != Some((part, offset)) {
+            let run: i64 = row.get("run");
+            if open.binary_search(&run).is_ok() {
+                continue;
+            }
+            if self.range.is_some_and(|(first, _)| run - first > SPREAD) {
+                self.write().await?;
+            }
+            let (place, behind, data) = place(&row);
+            if before != Some((run, place)) {
                 self.add(run, b"\n").await?;
             }
             self.add(run, data).await?;
-            before = Some((part, offset.saturating_add(i64::try_from(data.len()).unwrap_or(i64::MAX))));
+            before = Some((run, behind));
         }
         Ok(())
     }

@@ -3,9 +3,13 @@
 //! The index of trigrams says where a text may stand; the output itself says whether it does. What the index has not reached
 //! yet is read directly, so that an answer never depends on how far it came.
 
+use std::collections::BTreeMap;
+
 use futures_util::TryStreamExt;
 use regex::bytes::Regex;
+use serde_json::json;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::open::Reader;
 use crate::run::RunId;
@@ -21,8 +25,9 @@ const TEXTS: &str = "
 SELECT first, last FROM search_texts WHERE number IN (SELECT rowid FROM search WHERE search MATCH $1)";
 
 const WRITTEN: &str = "
-SELECT attempt, step, step_attempt, \"offset\", data FROM output WHERE run = $1
-ORDER BY attempt, step, step_attempt, \"offset\"";
+SELECT run, attempt, step, step_attempt, \"offset\", data FROM output
+WHERE run IN (SELECT value FROM json_each($1))
+ORDER BY run, attempt, step, step_attempt, \"offset\"";
 
 /// A text is looked up by its first characters; texts of the index overlap by what they can be in bytes.
 const LOOKED_UP: usize = 64;
@@ -99,27 +104,48 @@ impl Reader {
         Ok(RunId(newest.unwrap_or(0)))
     }
 
-    /// The first line of all that a run wrote, in whichever attempt or step, that fits.
-    pub async fn first_line(&self, run: RunId, pattern: &Regex) -> Result<Option<FoundLine>, sqlx::Error> {
-        let mut rows = sqlx::query(WRITTEN).bind(run.0).fetch(&self.pool);
+    /// The first line of all that each of these runs wrote, in whichever attempt or step, that fits.
+    pub async fn first_lines(
+        &self,
+        runs: &[RunId],
+        pattern: &Regex,
+    ) -> Result<BTreeMap<RunId, FoundLine>, sqlx::Error> {
+        let mut rows = sqlx::query(WRITTEN).bind(json!(runs).to_string()).fetch(&self.pool);
+        let mut found = BTreeMap::new();
         let mut lines = Lines { pattern, rest: Vec::new() };
-        let mut before: Option<((i64, i64, i64), i64)> = None;
+        let mut before: Option<(RunId, Place)> = None;
         while let Some(row) = rows.try_next().await? {
-            let part = (row.get("attempt"), row.get("step"), row.get("step_attempt"));
-            let (offset, data): (i64, &[u8]) = (row.get("offset"), row.get("data"));
+            let run = RunId(row.get("run"));
+            let (place, behind, data) = place(&row);
             // Behind a cut nothing goes on.
-            if before.is_some_and(|before| before != (part, offset))
-                && let Some(found) = lines.end()
-            {
-                return Ok(Some(found));
+            if let Some((run_before, _)) = before.filter(|before| *before != (run, place)) {
+                lines.end().into_iter().for_each(|line| note(&mut found, run_before, line));
             }
-            if let Some(found) = lines.push(data) {
-                return Ok(Some(found));
+            if !found.contains_key(&run) {
+                lines.push(data).into_iter().for_each(|line| note(&mut found, run, line));
             }
-            before = Some((part, offset.saturating_add(i64::try_from(data.len()).unwrap_or(i64::MAX))));
+            before = Some((run, behind));
         }
-        Ok(lines.end())
+        if let Some((run, _)) = before {
+            lines.end().into_iter().for_each(|line| note(&mut found, run, line));
+        }
+        Ok(found)
     }
+}
+
+fn note(found: &mut BTreeMap<RunId, FoundLine>, run: RunId, line: FoundLine) {
+    found.entry(run).or_insert(line);
+}
+
+/// Attempt, step, its attempt, and how much it had written.
+pub type Place = (i64, i64, i64, i64);
+
+/// Where a piece of output begins, where it ends, and what it is.
+pub fn place(row: &SqliteRow) -> (Place, Place, &[u8]) {
+    let (offset, data): (i64, &[u8]) = (row.get("offset"), row.get("data"));
+    let (attempt, step, step_attempt) = (row.get("attempt"), row.get("step"), row.get("step_attempt"));
+    let behind = offset.saturating_add(i64::try_from(data.len()).unwrap_or(i64::MAX));
+    ((attempt, step, step_attempt, offset), (attempt, step, step_attempt, behind), data)
 }
 
 /// Output as it comes, line by line.

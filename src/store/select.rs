@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
-use sqlx::{AssertSqlSafe, Column, Decode, Executor, Row, Sqlite, SqlSafeStr, Statement, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Column, Decode, Executor, Row, SqlSafeStr, Sqlite, Statement, TypeInfo, ValueRef};
 
 use super::open::{Reader, primary_code};
 use super::patience;
@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn only_one_question_is_answered() {
-        for sql in ["SELECT 1", "  -- why\n with a as (select 1) select * from a ;", "values (1)", "EXPLAIN SELECT 1;"] {
+        for sql in ["SELECT 1", "  -- why\n with a as (select 1) select * from a ;", "values (1)", "EXPLAIN SELECT 1;"]
+        {
             assert!(only_question(sql).is_ok(), "{sql}");
         }
         for (sql, expect) in [

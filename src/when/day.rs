@@ -16,7 +16,7 @@ pub enum Day {
     Year(Which),
     Date(Date),
     /// A day of a month, in whatever year.
-    MonthDay(i8, i8),
+    InMonth(i8, i8),
     /// A month, in that year or whatever year.
     NamedMonth(i8, Option<i16>),
     WholeYear(i16),
@@ -42,7 +42,7 @@ impl Day {
     /// Whether it is one day, so that it can have a time.
     pub fn is_one(self) -> bool {
         match self {
-            Self::FromToday(_) | Self::Weekday(..) | Self::Date(_) | Self::MonthDay(..) => true,
+            Self::FromToday(_) | Self::Weekday(..) | Self::Date(_) | Self::InMonth(..) => true,
             Self::Week(_) | Self::Month(_) | Self::Year(_) | Self::NamedMonth(..) | Self::WholeYear(_) => false,
         }
     }
@@ -78,7 +78,7 @@ impl Day {
             Self::NamedMonth(month, None) => {
                 years(today, toward).map(|year| from(date(year, month, 1)?, 1.month())).collect()
             }
-            Self::MonthDay(month, day) => {
+            Self::InMonth(month, day) => {
                 let days = years(today, toward).filter_map(|year| Date::new(year, month, day).ok());
                 let found: Vec<Days> = days.map(|date| from(date, 1.day())).collect::<Result<_, _>>()?;
                 if found.is_empty() { Err("there is no such day".to_owned()) } else { Ok(found) }

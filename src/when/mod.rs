@@ -30,7 +30,9 @@ pub enum Toward {
 
 /// Why a text names no time; the message says what can be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no time: {why}; write for example \"yesterday 3am\", \"2h\", \"monday\", \"nov 22\", \"2026-11-22 02:30\" or \"@1763778600\"")]
+#[error(
+    "`{text}` is no time: {why}; write for example \"yesterday 3am\", \"2h\", \"monday\", \"nov 22\", \"2026-11-22 02:30\" or \"@1763778600\""
+)]
 pub struct WhenError {
     pub text: String,
     pub why: String,
@@ -93,7 +95,9 @@ fn since_the_epoch(seconds: &str) -> Result<Meant, String> {
     let nanoseconds: i32 = format!("{fraction:0<9}").parse().map_err(|_| wrong())?;
     let whole: i64 = whole.parse().map_err(|_| wrong())?;
     let nanoseconds = if whole < 0 { -nanoseconds } else { nanoseconds };
-    Timestamp::new(whole, nanoseconds).map(instant).map_err(|_| "it is further away than time can be counted".to_owned())
+    Timestamp::new(whole, nanoseconds)
+        .map(instant)
+        .map_err(|_| "it is further away than time can be counted".to_owned())
 }
 
 #[cfg(test)]

@@ -117,7 +117,10 @@ fn clock_changes() {
     check("2026-03-29 12:00:00", "2:30am", Toward::Past, ("2026-03-29 03:00:00", "2026-03-29 03:00:00"));
     // And in autumn shown twice: both are meant.
     let fold = meant("today 2:30", &at("2026-10-25 12:00:00"), Toward::Past).unwrap();
-    assert_eq!((fold.first.to_string(), fold.last.to_string()), ("2026-10-25T00:30:00Z".into(), "2026-10-25T01:30:00Z".into()));
+    assert_eq!(
+        (fold.first.to_string(), fold.last.to_string()),
+        ("2026-10-25T00:30:00Z".into(), "2026-10-25T01:30:00Z".into())
+    );
     let day = meant("today", &at("2026-10-25 12:00:00"), Toward::Past).unwrap();
     assert_eq!(day.last.duration_since(day.first).as_secs(), 25 * 3600 - 1);
 }

@@ -32,7 +32,19 @@ const MONTHS: [&str; 12] = [
 ];
 
 const OTHERS: [&str; 13] = [
-    "now", "today", "yesterday", "tomorrow", "noon", "midnight", "last", "next", "this", "week", "month", "year", "ago",
+    "now",
+    "today",
+    "yesterday",
+    "tomorrow",
+    "noon",
+    "midnight",
+    "last",
+    "next",
+    "this",
+    "week",
+    "month",
+    "year",
+    "ago",
 ];
 
 /// Words that join others and say nothing.
@@ -145,8 +157,8 @@ fn weekday(word: &str) -> Option<Weekday> {
 
 fn month(word: &str) -> Option<i8> {
     let word = word.trim_end_matches('.');
-    let is = |name: &&str| *name == word || word.len() >= 3 && name.starts_with(word) && word.len() <= 4;
-    let at = MONTHS.iter().position(|name| is(&name))?;
+    let is = |name: &str| name == word || word.len() >= 3 && name.starts_with(word) && word.len() <= 4;
+    let at = MONTHS.iter().position(|name| is(name))?;
     i8::try_from(at + 1).ok()
 }
 
@@ -190,7 +202,7 @@ fn day_of_month(words: &[&str]) -> Result<Option<(Day, usize)>, String> {
         (Some(day), Some(year)) => {
             Day::Date(Date::new(year, month, day).map_err(|_| format!("there is no day {day} in that month"))?)
         }
-        (Some(day), None) => Day::MonthDay(month, day),
+        (Some(day), None) => Day::InMonth(month, day),
         (None, year) => Day::NamedMonth(month, year),
     };
     Ok(Some((day, taken)))

@@ -42,12 +42,17 @@ async fn every_usual_question_has_its_index() {
         ),
         (
             HistoryFilter { since: at(5), ..filter() },
-            &["SEARCH runs USING INDEX runs_due (due>?)", "SEARCH runs USING INDEX runs_stretches (due_last>?)"],
+            &[
+                "SEARCH runs USING INDEX runs_due (due>?)",
+                "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH runs USING INDEX runs_stretches (due_last>?)",
+            ],
         ),
         (
             HistoryFilter { jobs: jobs(&["a"]), since: at(5), until: at(9), ..filter() },
             &[
                 "SEARCH runs USING INDEX runs_instant (job=? AND due>? AND due<?)",
+                "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH runs USING INDEX runs_stretches (due_last>?)",
             ],
         ),
@@ -57,16 +62,10 @@ async fn every_usual_question_has_its_index() {
             &["SEARCH runs USING INDEX runs_unwell_of_job (job=?)"],
         ),
         (HistoryFilter { outcomes: vec![Outcome::Lost], ..filter() }, &["SCAN runs USING INDEX runs_unwell"]),
-        (HistoryFilter { states: vec![State::Running], ..filter() }, &["SEARCH runs USING INDEX runs_open (state=?)"]),
+        (HistoryFilter { states: vec![State::Running], ..filter() }, &["SEARCH runs USING INDEX runs_open (state<?)"]),
         (HistoryFilter { reasons: vec![Reason::Timeout], ..filter() }, &["SCAN runs USING INDEX runs_unwell"]),
-        (
-            HistoryFilter { causes: vec![Cause::Manual], ..filter() },
-            &["SEARCH runs USING INDEX runs_called (cause=?)"],
-        ),
-        (
-            HistoryFilter { exit_code: Some(3), ..filter() },
-            &["SEARCH runs USING INDEX runs_exit_code (exit_code=?)"],
-        ),
+        (HistoryFilter { causes: vec![Cause::Manual], ..filter() }, &["SEARCH runs USING INDEX runs_called (cause=?)"]),
+        (HistoryFilter { exit_code: Some(3), ..filter() }, &["SEARCH runs USING INDEX runs_exit_code (exit_code=?)"]),
         (
             HistoryFilter { longer_than: Some(Duration::from_secs(3600)), ..filter() },
             &["SCAN runs USING INDEX runs_long"],
