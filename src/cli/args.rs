@@ -166,7 +166,7 @@ pub struct HistoryArguments {
     #[arg(short, value_name = "N|all", default_value = "20")]
     pub n: Count,
     /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
-    #[arg(long, value_name = "SELECT …", conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
+    #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
         "cause", "longer_than", "exit_code", "grep", "n"])]
     pub sql: Option<String>,
     /// For how long SQLite may work on it

@@ -63,6 +63,7 @@ impl Asked {
             causes: words("--cause", "cause", &verb.cause, Cause::ALL, Cause::word)?,
             longer_than: verb.longer_than.as_deref().map(longer_than).transpose()?,
             exit_code: verb.exit_code.map(i64::from),
+            wrote: verb.grep.is_some(),
             runs: None,
         };
         Ok(Self { filter, needle: verb.grep.as_deref().map(Needle::new).transpose()? })

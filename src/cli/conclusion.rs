@@ -110,7 +110,7 @@ async fn why_nothing(ledger: &Reader, asked: &Asked, screen: &Screen) -> Result<
         Some(_) => "; only output that is still kept can be searched",
         None => "",
     };
-    Ok(format!("no entries: there is {number}{of}{when}, and none fits what was asked{hint}"))
+    Ok(format!("no entries: of {number}{of}{when} none fits what was asked{hint}"))
 }
 
 #[cfg(test)]

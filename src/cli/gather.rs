@@ -8,7 +8,6 @@ use super::entry::EntryRecord;
 use super::needle::Needle;
 use super::sheet::Sheet;
 use crate::report::Entry;
-use crate::run::State;
 use crate::store::{Candidates, Order, Reader, Tally};
 
 /// So few runs in which a text may stand are looked up one by one; of more, the newest are looked at first.
@@ -108,9 +107,7 @@ struct Hunt<'h> {
 
 impl Hunt<'_> {
     async fn see(&mut self, entry: Entry, kept: &mut Kept<'_, '_>) -> Result<ControlFlow<()>, sqlx::Error> {
-        // Of a run under way it is not known yet how much it wrote.
-        let is_silent = entry.state == State::Ended && entry.output_bytes == 0;
-        if is_silent || !self.candidates.contain(entry.run) {
+        if !self.candidates.contain(entry.run) {
             return Ok(ControlFlow::Continue(()));
         }
         self.bytes += entry.output_bytes;

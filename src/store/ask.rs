@@ -48,6 +48,8 @@ pub struct HistoryFilter {
     pub causes: Vec<Cause>,
     pub longer_than: Option<Duration>,
     pub exit_code: Option<i64>,
+    /// Wrote something, or may still.
+    pub wrote: bool,
     /// Runs with output in these ranges of numbers, both ends included.
     pub runs: Option<Vec<(i64, i64)>>,
 }
@@ -232,6 +234,9 @@ fn push_part(query: &mut QueryBuilder<Sqlite>, filter: &HistoryFilter, part: Par
     if let Some(code) = filter.exit_code {
         query.push(if code == 0 { "" } else { " AND runs.exit_code <> 0" });
         query.push(" AND runs.exit_code = ").push_bind(code);
+    }
+    if filter.wrote {
+        query.push(" AND (runs.output_bytes > 0 OR runs.state < 3)");
     }
     if let Some(ranges) = &filter.runs {
         query.push(" AND runs.run IN (SELECT output.run FROM json_each(").push_bind(json!(ranges).to_string());
