@@ -7,6 +7,7 @@ mod support;
 use std::process::{Command, Output};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use punctual::run::RunId;
 use punctual::settings::Retention;
 use punctual::store::Store;
 use serde_json::Value;
@@ -226,7 +227,6 @@ async fn what_was_written_is_found_wherever_it_is() {
     let ledger = Ledger::new().await;
     let day = |day: i64| format!("2026-11-{day:02}T00:00:00Z");
     let mut large = vec![b'.'; 40_000];
-    // Across the border of two texts of the index, and of two pieces of output.
     large[16_380..16_392].copy_from_slice(b"\nBorderland\n");
     let first = ledger.add("backup", &day(1), SUCCEEDED, b"nothing\nNo space left on DEVICE \x1b[2J\n").await;
     let second = ledger.add("mirror", &day(2), SUCCEEDED, &large).await;
@@ -288,6 +288,26 @@ async fn what_was_written_is_found_wherever_it_is() {
     // The line is shown, and does not steer the terminal.
     let shown = String::from_utf8(ledger.history(&["--grep", "space"]).stdout).unwrap();
     assert!(shown.contains("succeeded  No space left on DEVICE ^[[2J"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_between_two_texts_of_the_index() {
+    let ledger = Ledger::new().await;
+    let numbers: Vec<String> = (0..7000).map(|number| format!("{number:07}\n")).collect();
+    let run = ledger.add("backup", "2026-11-01T00:00:00Z", SUCCEEDED, numbers.concat().as_bytes()).await;
+    ledger.add("backup", "2026-11-02T00:00:00Z", SUCCEEDED, b"something else\n").await;
+    ledger.store.index().await.unwrap();
+    assert_eq!(ledger.number("SELECT count(*) FROM search_texts").await, 4);
+    let reader = &ledger.store.reader;
+    // Around every border, whichever exactly it is.
+    for number in [1990..2060, 4010..4080, 6020..6100].into_iter().flatten() {
+        let text = format!("{number:07}\n{:07}", number + 1);
+        assert!(reader.candidates(&text).await.unwrap().contain(RunId(run)), "{text}");
+    }
+    // And what is nowhere has no candidates but those that come after.
+    assert_eq!(reader.candidates("elephant").await.unwrap().ranges, [(run + 2, i64::MAX)]);
+    assert_eq!(reader.candidates("something").await.unwrap().ranges.len(), 1);
+    assert_eq!(reader.candidates("el").await.unwrap().ranges, [(i64::MIN, i64::MAX)]);
 }
 
 #[tokio::test]
