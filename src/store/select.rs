@@ -58,28 +58,36 @@ impl Reader {
         mut visit: impl FnMut(&mut T, Vec<Field>) -> ControlFlow<()>,
     ) -> Result<T, SelectError> {
         let sql = only_question(sql)?;
-        let explain = |error: sqlx::Error| match primary_code(&error) {
+        let mut connection = self.pool.acquire().await?;
+        patience::limit(&mut connection, within).await?;
+        let answered = answer(&mut connection, sql, begin, &mut visit).await;
+        patience::unlimit(&mut connection).await?;
+        answered.map_err(|error| match primary_code(&error) {
             Some(READ_ONLY) => SelectError::Change,
             _ if patience::is_over(&error) => SelectError::TooLong(within),
             _ => match error.as_database_error() {
                 Some(error) => SelectError::Sql(error.message().to_owned()),
                 None => SelectError::Ledger(error),
             },
-        };
-        let mut connection = self.pool.acquire().await?;
-        patience::limit(&mut connection, within).await?;
-        let statement = (&mut *connection).prepare(AssertSqlSafe(sql).into_sql_str()).await.map_err(explain)?;
-        let mut whole = begin(statement.columns().iter().map(|column| column.name().to_owned()).collect());
-        let mut rows = statement.query().fetch(&mut *connection);
-        while let Some(row) = rows.try_next().await.map_err(explain)? {
-            if visit(&mut whole, fields(&row)?).is_break() {
-                break;
-            }
-        }
-        drop(rows);
-        patience::unlimit(&mut connection).await?;
-        Ok(whole)
+        })
     }
+}
+
+async fn answer<T>(
+    connection: &mut SqliteConnection,
+    sql: String,
+    begin: impl FnOnce(Vec<String>) -> T,
+    visit: &mut impl FnMut(&mut T, Vec<Field>) -> ControlFlow<()>,
+) -> Result<T, sqlx::Error> {
+    let statement = (&mut *connection).prepare(AssertSqlSafe(sql).into_sql_str()).await?;
+    let mut whole = begin(statement.columns().iter().map(|column| column.name().to_owned()).collect());
+    let mut rows = statement.query().fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        if visit(&mut whole, fields(&row)?).is_break() {
+            break;
+        }
+    }
+    Ok(whole)
 }
 
 /// The text of the only statement, if it is a question.
