@@ -130,7 +130,7 @@ mod tests {
             (0, true, Some(tally(true)), "1,312 entries: 1,290 succeeded, 21 failed, 1 running"),
             (20, false, Some(tally(false)), "20 of more than 1,311 entries"),
             (20, false, None, "the newest 20 entries; there may be more"),
-            (0, true, Some(Tally::default()), "0 entries"),
+            (0, true, Some(Tally { is_complete: true, ..Tally::default() }), "0 entries"),
         ] {
             assert_eq!(in_words(shown, asks_for_number, total.as_ref()), expect);
         }
