@@ -83,8 +83,7 @@ async fn round_of_runs() -> Duration {
     running.await.unwrap();
     speaking.await.unwrap().unwrap();
     writing.await.unwrap();
-    let filter = HistoryFilter { limit: u32::MAX, ..HistoryFilter::default() };
-    let entries = store.reader.history(&filter).await.unwrap();
+    let entries = store.reader.history(&HistoryFilter::default(), None).await.unwrap();
     let jobs: BTreeSet<&str> = entries
         .iter()
         .filter(|entry| entry.outcome == Some(punctual::run::Outcome::Succeeded))

@@ -10,6 +10,7 @@
 //! | 3 | [`jobfile`] | what does the text of jobs.toml mean? |
 //! | 3 | [`report`] | what is said about punctual, in JSON? |
 //! | 4 | [`plan`] | what is to be done now, and when must we look again? |
+//! | 4 | [`when`] | which time do people mean? |
 //! | 5 | [`readiness`] | when can this descriptor be read? |
 //! | 5 | [`family`] | which children are ours to wait for? |
 //! | 5 | [`files`] | what do the files say now? |
@@ -56,3 +57,4 @@ pub mod secret;
 pub mod settings;
 pub mod store;
 pub mod web;
+pub mod when;

@@ -162,7 +162,7 @@ fn without_a_ledger_there_is_a_word_of_what_to_do() {
 fn wrong_usage_has_its_own_exit_code() {
     let place = Place::new("");
     for arguments in
-        [&["nonsense"][..], &["history", "-n", "many"], &["next", "--tz", "UTC"], &["next", "--from", "noon"]]
+        [&["nonsense"][..], &["history", "-n", "many"], &["next", "--tz", "UTC"], &["next", "--from", "soon"]]
     {
         assert_eq!(place.run(arguments).status.code(), Some(2), "{arguments:?}");
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
+use super::sheet::Format;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "punctual",
@@ -109,8 +111,8 @@ pub struct NextArguments {
     /// The job's name, from which `H` in the schedule is hashed
     #[arg(long, value_name = "NAME", requires = "expr")]
     pub name: Option<String>,
-    /// Look from this time on instead of from now
-    #[arg(long, value_name = "TIME")]
+    /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// How many instants [default: 5 of one job, 20 of several]
     #[arg(short, value_name = "N")]
@@ -125,8 +127,8 @@ pub struct PlanArguments {
     /// How many days to look ahead
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3660))]
     pub days: u16,
-    /// Look from this time on instead of from now
-    #[arg(long, value_name = "TIME")]
+    /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
 }
 
@@ -146,9 +148,62 @@ pub struct HistoryArguments {
     /// Only what failed
     #[arg(long)]
     pub failed: bool,
-    /// How many entries, the newest
-    #[arg(short, value_name = "N", default_value_t = 20)]
-    pub n: u32,
+    /// Due at this time or later: "yesterday 3am", "2h", "monday", "nov 22", "2026-11-22 02:30", …
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Due at this time or earlier; of a day, until its end
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// How it ended: succeeded, failed, timed-out, stopped, not-started, lost, skipped, missed; or that it is waiting or
+    /// running
+    #[arg(long, value_name = "OUTCOME,…", value_delimiter = ',')]
+    pub outcome: Vec<String>,
+    /// Why it ended so: exit-code, signal, timeout, overlap, daemon-down, …
+    #[arg(long, value_name = "REASON,…", value_delimiter = ',')]
+    pub reason: Vec<String>,
+    /// Why it ran: schedule, catch-up, boot, start, manual, dependency
+    #[arg(long, value_name = "CAUSE,…", value_delimiter = ',')]
+    pub cause: Vec<String>,
+    /// Took longer than this: "90s", "1h 30m"
+    #[arg(long, value_name = "DURATION")]
+    pub longer_than: Option<String>,
+    /// Ended with this exit code
+    #[arg(long, value_name = "N")]
+    pub exit_code: Option<u8>,
+    /// Wrote a line with this text, whatever its case; or, between slashes, one that a regular expression matches
+    #[arg(long, value_name = "TEXT|/RE/", allow_hyphen_values = true)]
+    pub grep: Option<String>,
+    /// How many entries, the newest; "all"; 0 only counts them
+    #[arg(short, value_name = "N|all", default_value = "20")]
+    pub n: Count,
+    /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
+    #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
+        "cause", "longer_than", "exit_code", "grep", "n"])]
+    pub sql: Option<String>,
+    /// For how long SQLite may work on it
+    #[arg(long, value_name = "DURATION", requires = "sql", default_value = "10s")]
+    pub sql_timeout: String,
+    /// How the answer is written [default: table; --json is the same as json]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+}
+
+/// How many are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    All,
+    Newest(u32),
+}
+
+impl std::str::FromStr for Count {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            _ => text.parse().map(Self::Newest).map_err(|_| "it is a number, or `all`"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

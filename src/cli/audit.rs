@@ -1,23 +1,27 @@
 //! `punctual audit`: does the ledger balance against the schedules?
 
-use jiff::{SignedDuration, Timestamp};
 use owo_colors::Style;
 
 use super::args::{AuditArguments, Global};
+use super::moment::moment;
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, counted, visible};
 use super::table::Cell;
-use super::trial::parse_time;
-use super::{Answer, Done, Refusal};
+use super::{Answer, Done};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
 use crate::files::Machine;
 use crate::report::{AuditReport, AuditedJob, DifferenceReport, Time};
-use crate::schedule::parse_duration;
+use crate::when::Toward;
 
 pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
-    let since = verb.since.as_deref().map(|text| since(text, now, screen)).transpose()?;
+    let since = verb
+        .since
+        .as_deref()
+        .map(|text| moment("--since", text, Toward::Past, screen))
+        .transpose()?
+        .map(|meant| meant.first);
     let daemon = running_daemon(global);
     // Without a file, or with a wrong one, only the newest instant of a job is known a little later.
     let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
@@ -33,15 +37,6 @@ pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answe
         show(&report, question.daemon, screen);
     }
     Ok(if report.balances { Done::Well } else { Done::Failed })
-}
-
-/// A time, or how long ago.
-fn since(text: &str, now: Timestamp, screen: &Screen) -> Result<Timestamp, Refusal> {
-    let ago = parse_duration(text).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
-    match ago {
-        Some(ago) => Ok(now.checked_sub(ago).unwrap_or(Timestamp::MIN)),
-        None => parse_time(text, screen),
-    }
 }
 
 fn show(report: &AuditReport, daemon: bool, screen: &mut Screen) {

@@ -3,15 +3,16 @@
 use serde::Serialize;
 
 use super::args::{DemoArguments, Global};
+use super::moment::moment;
 use super::places::{ask, unreadable};
 use super::screen::{Screen, counted};
-use super::trial::parse_time;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::demo::{Demo, DemoError, Made, make};
 use crate::report::Time;
 use crate::run::RunId;
 use crate::store::Reader;
+use crate::when::Toward;
 
 /// Days that a ledger for measuring is about, unless told.
 const DAYS_OF_MANY: u16 = 30;
@@ -19,7 +20,7 @@ const DAYS: u16 = 7;
 
 pub fn run(global: &Global, verb: &DemoArguments, screen: &mut Screen) -> Answer {
     let until = match &verb.until {
-        Some(text) => parse_time(text, screen)?,
+        Some(text) => moment("--until", text, Toward::Past, screen)?.last,
         None => Clock::System.now(),
     };
     let days = verb.days.unwrap_or(if verb.runs.is_some() { DAYS_OF_MANY } else { DAYS });

@@ -1,79 +1,60 @@
 //! `punctual history`: what ran, when, how late, how long, and how did it end?
 
-use owo_colors::Style;
-
-use super::args::{Global, HistoryArguments};
+use super::args::{Count, Global, HistoryArguments};
+use super::asked::Asked;
+use super::conclusion::{Shown, conclude};
+use super::entry::FIELDS;
+pub use super::entry::{outcome, style_of};
+use super::gather::gather;
 use super::places::{ask, open_ledger, unreadable};
-use super::screen::{Screen, span, visible};
+use super::screen::Screen;
+use super::sheet::{Format, Sheet};
 use super::subject::no_job;
-use super::table::Cell;
-use super::{Answer, Done};
-use crate::report::{Entry, Time};
-use crate::run::{Outcome, Reason};
-use crate::store::HistoryFilter;
+use super::{Answer, Done, Refusal};
+use crate::store::Reader;
 
 pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Answer {
-    let entries = ask(async {
+    let format = match (verb.format, screen.json) {
+        (Some(format), false) | (Some(format @ Format::Json), true) => format,
+        (None, false) => Format::Table,
+        (None, true) => Format::Json,
+        (Some(_), true) => {
+            return Err(Refusal::new(Done::Misused, "--json and --format ask for different formats; leave one out"));
+        }
+    };
+    if let Some(sql) = &verb.sql {
+        return super::select::run(global, sql, &verb.sql_timeout, format, screen);
+    }
+    let asked = Asked::of(verb, screen)?;
+    ask(async {
         let ledger = open_ledger(global).await?;
         let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
         if let Some(unknown) = verb.jobs.iter().find(|job| !known.contains(job)) {
             return Err(no_job(unknown, known.iter().map(String::as_str)));
         }
-        let filter = HistoryFilter { jobs: verb.jobs.clone(), failed: verb.failed, limit: verb.n };
-        ledger.history(&filter).await.map_err(|error| unreadable(&error))
-    })??;
-    if screen.json {
-        screen.value(&entries);
-    } else if entries.is_empty() {
-        screen.note("no entries");
-    } else {
-        table(&entries, screen);
+        answer(&ledger, asked, verb.n, format, screen).await.map_err(|error| unreadable(&error))
+    })?
+}
+
+async fn answer(
+    ledger: &Reader,
+    mut asked: Asked,
+    count: Count,
+    format: Format,
+    screen: &mut Screen,
+) -> Result<Done, sqlx::Error> {
+    let header = if asked.needle.is_some() { &HEADER_WITH_LINES } else { &HEADER };
+    let mut sheet = Sheet::begin(format, &FIELDS, header, &RIGID, screen);
+    let seen = gather(ledger, &mut asked, count, &mut sheet).await?;
+    let entries = sheet.count;
+    let cut = sheet.end();
+    if format == Format::Table {
+        conclude(ledger, &asked, Shown { count, entries, seen, cut: &cut }, screen).await?;
     }
     Ok(Done::Well)
 }
 
-/// Entries as people read them.
-pub fn table(entries: &[Entry], screen: &mut Screen) {
-    let rows = entries
-        .iter()
-        .map(|entry| {
-            vec![
-                entry.run.to_string().into(),
-                entry.job.clone().into(),
-                Cell::firm(screen.time(Time(entry.at))),
-                entry.late.map_or_else(String::new, span).into(),
-                entry.duration.map_or_else(String::new, span).into(),
-                outcome(entry),
-                why(entry).into(),
-            ]
-        })
-        .collect();
-    screen.table(&["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "WHY"], rows);
-}
-
-/// The word for how it ended, or for what it is doing, in its colour.
-pub fn outcome(entry: &Entry) -> Cell {
-    let Some(outcome) = entry.outcome else {
-        return entry.state.word().into();
-    };
-    let style = style_of(outcome, entry.reason);
-    let count = if entry.count > 1 { format!(" {}×", entry.count) } else { String::new() };
-    Cell::painted(format!("{outcome}{count}"), style)
-}
-
-/// The colour of an outcome.
-pub fn style_of(outcome: Outcome, reason: Option<Reason>) -> Style {
-    match outcome {
-        Outcome::Succeeded => Style::new().green(),
-        _ if outcome.is_failure(reason) => Style::new().red(),
-        _ => Style::new().yellow(),
-    }
-}
-
-fn why(entry: &Entry) -> String {
-    match (&entry.detail, entry.reason) {
-        (Some(detail), _) => visible(detail),
-        (None, Some(reason)) => reason.word().to_owned(),
-        (None, None) => String::new(),
-    }
-}
+const HEADER: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "WHY"];
+const HEADER_WITH_LINES: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "LINE"];
+/// A time or a number that is cut says nothing, or something else.
+const RIGID: [&str; 5] = ["RUN", "DUE", "LATE", "TOOK", "OUTCOME"];

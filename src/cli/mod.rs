@@ -1,25 +1,34 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
+mod asked;
 mod audit;
 mod backup;
 mod batch;
 mod check;
+mod conclusion;
 mod daemon;
 mod definition;
 mod demo;
 mod differences;
+mod entry;
 mod follow;
+mod gather;
 mod heat;
 mod history;
 mod logs;
+mod moment;
+mod needle;
 mod next;
 mod output;
+mod pager;
 mod pieces;
 mod places;
 mod plan;
 mod restore;
 mod screen;
+mod select;
+mod sheet;
 mod show;
 mod sparkline;
 mod stats;

@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 
 use super::args::{Global, NextArguments};
 use super::check::read_right;
+use super::moment::moment;
 use super::screen::{Screen, span, time_in, visible};
 use super::subject::chosen;
 use super::table::Cell;
-use super::trial::{MOST, Trial, parse_time};
+use super::trial::{MOST, Trial};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
@@ -18,6 +19,7 @@ use crate::job::{Job, JobName};
 use crate::jobfile::Zones;
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Schedule, Timetable};
+use crate::when::Toward;
 
 const OF_ONE: usize = 5;
 const OF_SEVERAL: usize = 20;
@@ -28,7 +30,7 @@ pub fn run(global: &Global, verb: &NextArguments, screen: &mut Screen) -> Answer
     }
     let now = Clock::System.now();
     let from = match &verb.from {
-        Some(text) => parse_time(text, screen)?,
+        Some(text) => moment("--from", text, Toward::Future, screen)?.first,
         None => now,
     };
     match &verb.expr {

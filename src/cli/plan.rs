@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{Global, PlanArguments};
 use super::check::read_right;
 use super::heat::{self, Heat};
+use super::moment::moment;
 use super::places::{ask, open_ledger_if_any, unreadable};
 use super::screen::{Screen, counted, span, time_in, visible};
 use super::table::Cell;
-use super::trial::parse_time;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::job::{Job, JobName};
@@ -22,13 +22,14 @@ use crate::report::{
     ClockChange, Collision, DisturbedJob, PlanReport, PlannedHour, PlannedJob, PlannedStarts, Seconds, Time,
 };
 use crate::schedule::Transition;
+use crate::when::Toward;
 
 /// So many jobs of a minute are named; of more, how many there are.
 const MOST_NAMED: usize = 6;
 
 pub fn run(global: &Global, verb: &PlanArguments, screen: &mut Screen) -> Answer {
     let from = match &verb.from {
-        Some(text) => parse_time(text, screen)?,
+        Some(text) => moment("--from", text, Toward::Future, screen)?.first,
         None => Clock::System.now(),
     };
     let configuration = read_right(global, screen)?;

@@ -9,12 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
+use super::pager::Pager;
 use super::table::{Cell, fit, lay_out};
 use crate::report::{Seconds, Time};
 
 pub struct Screen {
-    out: BufWriter<io::Stdout>,
+    out: Out,
     pub json: bool,
+    /// Whether whoever read this went away.
+    is_unread: bool,
+    /// What is to be said on standard error when the pager has gone.
+    unsaid: Vec<String>,
     /// Why something could not be shown; that a reader went away is no reason.
     failed: Option<io::Error>,
     color: bool,
@@ -22,6 +27,13 @@ pub struct Screen {
     zone: TimeZone,
     /// Columns of the terminal; `None` where nobody looks.
     width: Option<u16>,
+    /// And its lines.
+    height: Option<u16>,
+}
+
+enum Out {
+    Plain(BufWriter<io::Stdout>),
+    Paged(Pager),
 }
 
 impl Screen {
@@ -32,30 +44,53 @@ impl Screen {
             ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let terminal = io::stdout().is_terminal();
-        let width = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| terminal).map(|size| size.ws_col);
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| terminal);
         Self {
-            out: BufWriter::new(io::stdout()),
+            out: Out::Plain(BufWriter::new(io::stdout())),
             json,
+            is_unread: false,
+            unsaid: Vec::new(),
             failed: None,
             color: wanted(terminal),
             color_errors: wanted(io::stderr().is_terminal()),
             zone: TimeZone::system(),
-            width: width.filter(|width| *width > 0),
+            width: size.map(|size| size.ws_col).filter(|width| *width > 0),
+            height: size.map(|size| size.ws_row).filter(|height| *height > 0),
         }
     }
 
     /// Writes bytes as they are. A reader that went away (`| head`) is no error.
     pub fn raw(&mut self, bytes: &[u8]) {
-        let written = self.out.write_all(bytes);
+        let written = match &mut self.out {
+            Out::Plain(out) => out.write_all(bytes),
+            Out::Paged(pager) => pager.write_all(bytes),
+        };
         self.remember(written);
     }
 
     fn remember(&mut self, written: io::Result<()>) {
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.is_unread = true,
+            Err(error) => {
                 self.failed.get_or_insert(error);
             }
-            Ok(()) | Err(_) => {}
+            Ok(()) => {}
+        }
+    }
+
+    /// Whether there is still somebody who reads.
+    pub fn is_read(&self) -> bool {
+        !self.is_unread && self.failed.is_none()
+    }
+
+    /// At least so many lines follow: where somebody looks and could not see them all at once, they go through a pager.
+    pub fn page(&mut self, lines: usize) {
+        let is_long = !self.json && self.height.is_some_and(|height| lines > usize::from(height));
+        if let (Out::Plain(_), true) = (&self.out, is_long)
+            && self.flush()
+            && let Some(pager) = Pager::start()
+        {
+            self.out = Out::Paged(pager);
         }
     }
 
@@ -73,8 +108,13 @@ impl Screen {
 
     /// What is no result goes to standard error.
     pub fn note(&mut self, text: impl AsRef<str>) {
-        let _ = self.out.flush();
-        let _ = writeln!(io::stderr(), "{}", text.as_ref());
+        match &mut self.out {
+            Out::Plain(out) => {
+                let _ = out.flush();
+                let _ = writeln!(io::stderr(), "{}", text.as_ref());
+            }
+            Out::Paged(_) => self.unsaid.push(text.as_ref().to_owned()),
+        }
     }
 
     pub fn complain(&mut self, message: &str) {
@@ -83,13 +123,22 @@ impl Screen {
     }
 
     pub fn flush(&mut self) -> bool {
-        self.out.flush().is_ok()
+        match &mut self.out {
+            Out::Plain(out) => out.flush().is_ok(),
+            Out::Paged(pager) => pager.flush().is_ok(),
+        }
     }
 
     /// The error is why the answer could not be shown.
     pub fn finish(&mut self) -> io::Result<()> {
-        let flushed = self.out.flush();
-        self.remember(flushed);
+        let finished = match std::mem::replace(&mut self.out, Out::Plain(BufWriter::new(io::stdout()))) {
+            Out::Plain(mut out) => out.flush(),
+            Out::Paged(pager) => pager.finish(),
+        };
+        self.remember(finished);
+        for text in std::mem::take(&mut self.unsaid) {
+            self.note(text);
+        }
         self.failed.take().map_or(Ok(()), Err)
     }
 
@@ -109,9 +158,14 @@ impl Screen {
     /// A table without lines, as wide as the terminal at most.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
         for line in lay_out(header, rows, self.width()) {
-            let text: String = line.iter().map(|cell| self.paint(&cell.text, cell.style)).collect();
-            self.line(text.trim_end());
+            self.row(&line);
         }
+    }
+
+    /// A line of cells that are padded already.
+    pub fn row(&mut self, line: &[Cell]) {
+        let text: String = line.iter().map(|cell| self.paint(&cell.text, cell.style)).collect();
+        self.line(text.trim_end());
     }
 
     /// The same, without the columns of the lowest rank where there is no room; the answer is which were left out.
@@ -126,7 +180,7 @@ impl Screen {
         left_out.into_iter().map(|column| header[column]).collect()
     }
 
-    /// Columns of the terminal; none where nobody looks.
+    /// Columns of the terminal; `None` where nobody looks.
     pub fn width(&self) -> Option<usize> {
         self.width.map(usize::from)
     }
@@ -178,6 +232,19 @@ pub fn span(seconds: Seconds) -> String {
 /// A number of things: `1 run`, `2 runs`.
 pub fn counted(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A number with its thousands apart: `1,312`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A number of bytes with a unit.
@@ -258,6 +325,13 @@ mod tests {
             (-0.5, "-500.0 ms"),
         ] {
             assert_eq!(span(Seconds(seconds)), expect, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, expect) in [(0, "0"), (999, "999"), (1312, "1,312"), (12_345_678, "12,345,678")] {
+            assert_eq!(grouped(number), expect);
         }
     }
 

@@ -4,23 +4,29 @@ use std::collections::BTreeMap;
 
 use super::args::{Global, StatsArguments};
 use super::history::style_of;
+use super::moment::moment;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::{Screen, counted, span};
 use super::sparkline::sparkline;
 use super::subject::no_job;
 use super::table::Cell;
-use super::trial::parse_time;
 use super::{Answer, Done};
 use crate::report::{JobStats, Seconds, Spread, StatsReport, Time};
 use crate::run::Outcome;
 use crate::store::StatsFilter;
+use crate::when::Toward;
 
 /// Runs in the sparkline of a row, and where there is a line for it.
 const SHORT: usize = 9;
 const LONG: usize = 30;
 
 pub fn run(global: &Global, verb: &StatsArguments, screen: &mut Screen) -> Answer {
-    let since = verb.since.as_ref().map(|text| parse_time(text, screen)).transpose()?;
+    let since = verb
+        .since
+        .as_ref()
+        .map(|text| moment("--since", text, Toward::Past, screen))
+        .transpose()?
+        .map(|meant| meant.first);
     let figures = ask(async {
         let ledger = open_ledger(global).await?;
         let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;

@@ -39,29 +39,58 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// The lines of a table, each a row of cells padded to their columns; `width` is that of the terminal.
 pub fn lay_out(header: &[&str], rows: Vec<Vec<Cell>>, width: Option<usize>) -> Vec<Vec<Cell>> {
-    let dimmed = Style::new().dimmed();
-    let header = header.iter().map(|title| Cell::painted(*title, dimmed)).collect();
-    let mut lines: Vec<Vec<Cell>> = std::iter::once(header).chain(rows).collect();
-    for cell in lines.iter_mut().flatten() {
-        cell.text = cell.text.replace(['\n', '\t'], " ");
+    Columns::new(vec![false; header.len()], width).lines(Some(header), rows)
+}
+
+/// The columns of a table whose rows come in blocks.
+#[derive(Debug)]
+pub struct Columns {
+    /// Those that give way to the terminal last.
+    rigid: Vec<bool>,
+    /// Of the terminal.
+    width: Option<usize>,
+    /// As wide as any cell so far.
+    widths: Vec<usize>,
+    /// In which of them cells were cut.
+    pub cut: Vec<bool>,
+}
+
+impl Columns {
+    pub fn new(rigid: Vec<bool>, width: Option<usize>) -> Self {
+        let count = rigid.len();
+        Self { rigid, width, widths: vec![0; count], cut: vec![false; count] }
     }
-    let mut widths = natural_widths(&lines);
-    if let Some(width) = width {
-        let is_firm = |column: usize| lines.iter().any(|line| line.get(column).is_some_and(|cell| cell.is_firm));
-        let firm: Vec<bool> = (0..widths.len()).map(is_firm).collect();
-        narrow(&mut widths, &firm, width);
-    }
-    for line in &mut lines {
-        let last = line.len().saturating_sub(1);
-        for (column, cell) in line.iter_mut().enumerate() {
-            cell.text = cut(&cell.text, widths[column]);
-            if column < last {
-                let padding = widths[column] + GAP - cell.text.width();
-                cell.text.extend(std::iter::repeat_n(' ', padding));
+
+    /// The lines of the next rows.
+    pub fn lines(&mut self, header: Option<&[&str]>, rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
+        let dimmed = Style::new().dimmed();
+        let header = header.map(|header| header.iter().map(|title| Cell::painted(*title, dimmed)).collect());
+        let mut lines: Vec<Vec<Cell>> = header.into_iter().chain(rows).collect();
+        for cell in lines.iter_mut().flatten() {
+            cell.text = cell.text.replace(['\n', '\t'], " ");
+        }
+        for (column, widest) in self.widths.iter_mut().enumerate() {
+            let cells = lines.iter().filter_map(|line| line.get(column));
+            self.rigid[column] |= cells.clone().any(|cell| cell.is_firm);
+            *widest = cells.map(|cell| cell.text.width()).fold(*widest, usize::max);
+        }
+        let mut widths = self.widths.clone();
+        if let Some(width) = self.width {
+            narrow(&mut widths, &self.rigid, width);
+        }
+        for line in &mut lines {
+            let last = line.len().saturating_sub(1);
+            for (column, cell) in line.iter_mut().enumerate() {
+                self.cut[column] |= cell.text.width() > widths[column];
+                cell.text = cut(&cell.text, widths[column]);
+                if column < last {
+                    let padding = widths[column] + GAP - cell.text.width();
+                    cell.text.extend(std::iter::repeat_n(' ', padding));
+                }
             }
         }
+        lines
     }
-    lines
 }
 
 fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
@@ -175,5 +204,27 @@ mod tests {
         assert_eq!(widths(&[10, 30], &[false, true], 30), [8, 20]);
         assert_eq!(widths(&[10, 30], &[false, true], 3), [8, 8]);
         assert_eq!(widths(&[], &[], 3), [0; 0]);
+    }
+
+    #[test]
+    fn rigid_columns_give_way_last_and_what_is_cut_is_known() {
+        let row = || vec![vec![Cell::from("1234567890"), Cell::from("123456789012")]];
+        let text = |columns: &mut Columns| {
+            let lines = columns.lines(None, row());
+            lines.iter().map(|line| line.iter().map(|cell| cell.text.as_str()).collect()).collect::<Vec<String>>()
+        };
+        let mut columns = Columns::new(vec![true, false], Some(21));
+        assert_eq!((text(&mut columns), columns.cut), (vec!["1234567890  12345678…".to_owned()], vec![false, true]));
+        let mut columns = Columns::new(vec![true, false], Some(19));
+        assert_eq!(text(&mut columns), ["12345678…  1234567…"]);
+    }
+
+    #[test]
+    fn later_rows_keep_the_columns_of_those_before() {
+        let mut columns = Columns::new(vec![false, false], None);
+        columns.lines(Some(&["A", "B"]), vec![vec!["long one".into(), "x".into()]]);
+        let lines = columns.lines(None, vec![vec!["short".into(), "y".into()]]);
+        assert_eq!(lines[0][0].text, "short     ");
+        assert_eq!(columns.cut, [false, false]);
     }
 }

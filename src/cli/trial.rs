@@ -1,29 +1,12 @@
-//! A schedule that is tried without a job, and the time from which it is looked at.
+//! A schedule that is tried without a job.
 
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
-use jiff::{Timestamp, Zoned};
-
-use super::screen::Screen;
-use super::{Done, Refusal};
 use crate::jobfile::{Zones, nearest};
 use crate::schedule::{Fold, Gap, Place, Schedule, Timetable};
 
 /// More would be a flood rather than an answer.
 pub const MOST: usize = 1_000_000;
-
-/// A time as people write it: with an offset, or as this machine's clocks show it.
-pub fn parse_time(text: &str, screen: &Screen) -> Result<Timestamp, Refusal> {
-    let local = |civil: DateTime| civil.to_zoned(screen.zone().clone()).map(|zoned: Zoned| zoned.timestamp());
-    let time = text.parse::<Timestamp>().or_else(|_| text.parse::<DateTime>().and_then(local));
-    time.map_err(|_| {
-        let message = format!(
-            "`{text}` is no time; write for example 2026-03-07T00:00:00Z, or 2026-03-07 for its local midnight"
-        );
-        Refusal::new(Done::Misused, message)
-    })
-}
 
 /// A schedule that is tried without a job.
 pub struct Trial<'t> {

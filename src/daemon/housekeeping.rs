@@ -27,6 +27,9 @@ const REFRESH: &str = "0 5 3 * * *";
 /// How far back the daily audit looks: over the day before the last one as well, because whether the newest instant of a daily
 /// job has its entry is known for sure only when the next one has come.
 const AUDITED: SignedDuration = SignedDuration::from_hours(48);
+/// When what was written comes into the index by which it is searched: what is not in it yet is read directly, which is quick
+/// as long as it is little.
+const INDEX: &str = "20 * * * * *";
 /// How often the queue's head is looked at, and how late it may be.
 const WATCH: &str = "30 * * * * *";
 const OVERDUE: SignedDuration = SignedDuration::from_secs(5);
@@ -113,6 +116,12 @@ impl Housekeeping {
             let (store, clock) = (self.store.clone(), self.clock.clone());
             self.add("audit", &pattern, move || audit_the_last_day(store.clone(), clock.now())).await?;
         }
+        let store = self.store.clone();
+        self.add("index", INDEX, move || {
+            let store = store.clone();
+            async move { store.index().await.map(|_| ()) }
+        })
+        .await?;
         let refresh = self.refresh.clone();
         self.add_beside(REFRESH, move || {
             refresh.notify_one();

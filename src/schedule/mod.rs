@@ -33,7 +33,7 @@ pub use bounds::{Bound, Bounds};
 pub use calendar::{Calendar, Closure, Dates, Hours, Then};
 pub use ics::{Events, read_events};
 pub use pattern::Pattern;
-pub use place::{Fold, Gap};
+pub use place::{Fold, Gap, shifted};
 pub use quantity::{parse_duration, parse_percentage, parse_size};
 pub use spread::{Jitter, fingerprint, spread};
 pub use timetable::{Piece, Place, Tally, Timetable};

@@ -14,7 +14,7 @@ FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN hosts ON hosts.number = 
 WHERE true";
 
 /// Failed in general: see `Outcome::is_failure`.
-const IS_FAILURE: &str = "(runs.outcome IN (2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
+pub(super) const IS_FAILURE: &str = "(runs.outcome IN (2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
 
 /// Outcomes that count in a row of failures: stopped by hand, skipped and missed do not break it.
 const COUNTS_IN_A_ROW: &str = "(runs.outcome IN (1, 2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
@@ -31,36 +31,7 @@ const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY
 
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt, step, step_attempt";
 
-/// Which entries are asked for.
-#[derive(Debug, Clone, Default)]
-pub struct HistoryFilter {
-    /// None: of all jobs.
-    pub jobs: Vec<String>,
-    pub failed: bool,
-    /// The newest so many.
-    pub limit: u32,
-}
-
 impl Reader {
-    /// The newest entries, newest last.
-    pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<Entry>, sqlx::Error> {
-        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
-        if !filter.jobs.is_empty() {
-            query.push(" AND runs.job IN (SELECT number FROM jobs WHERE name IN (");
-            let mut names = query.separated(", ");
-            for job in &filter.jobs {
-                names.push_bind(job);
-            }
-            query.push("))");
-        }
-        if filter.failed {
-            query.push(" AND ").push(IS_FAILURE);
-        }
-        query.push(" ORDER BY runs.due DESC, runs.run DESC LIMIT ").push_bind(filter.limit);
-        let rows = query.build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().rev().filter_map(entry).collect())
-    }
-
     pub async fn entry(&self, run: RunId) -> Result<Option<Entry>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
         query.push(" AND runs.run = ").push_bind(run.0);
@@ -180,7 +151,7 @@ fn attempt(row: &SqliteRow) -> Option<AttemptReport> {
 }
 
 /// The entry of a row; `None` if it has a word that this version does not know.
-fn entry(row: &SqliteRow) -> Option<Entry> {
+pub(super) fn entry(row: &SqliteRow) -> Option<Entry> {
     let cause = Cause::from_number(row.get("cause"))?;
     let state = State::from_number(row.get("state"))?;
     let outcome = row.get::<Option<i64>, _>("outcome").and_then(Outcome::from_number);

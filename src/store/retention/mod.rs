@@ -67,8 +67,11 @@ impl Store {
             rest::forget(&mut pruning, limits).await?;
         }
         rest::forget_tallies(&mut pruning, now).await?;
+        // What it has of output that is gone takes room, too.
+        self.sweep_index().await?;
         if let Some(limit) = retention.max_size {
             size::shrink(&mut pruning, limit, newest(retention), now).await?;
+            self.sweep_index().await?;
         }
         pruning.give_space_back().await?;
         pruning.pruned.given_back = before.saturating_sub(self.file_size().await?);

@@ -1,0 +1,80 @@
+//! Where does a long answer go on a terminal? Through the person's pager, or through less where it is there.
+
+use std::env;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Leave when all of it fits on the screen, keep colours, leave it on the screen afterwards.
+const LESS: &str = "FRX";
+
+/// A pager that shows what is written to it.
+pub struct Pager {
+    child: Child,
+    input: BufWriter<ChildStdin>,
+    /// An interrupt is the pager's to understand: as long as this lives it does not end us.
+    _interrupts: Option<Signal>,
+}
+
+impl Pager {
+    /// Starts it; `None` where there is none, or none is wanted.
+    pub fn start() -> Option<Self> {
+        let wanted = env::var("PAGER").ok();
+        let mut command = match wanted.as_deref().map(str::trim) {
+            Some("" | "cat") => return None,
+            // It may have arguments, and is the shell's to read, as everywhere.
+            Some(pager) => shell(pager),
+            None => less()?,
+        };
+        if env::var_os("LESS").is_none() {
+            command.env("LESS", LESS);
+        }
+        command.stdin(Stdio::piped());
+        // Outside of a runtime there is nobody to take an interrupt.
+        let interrupts = tokio::runtime::Handle::try_current().ok().and_then(|_| signal(SignalKind::interrupt()).ok());
+        let mut child = command.spawn().ok()?;
+        let input = BufWriter::new(child.stdin.take()?);
+        Some(Self { child, input, _interrupts: interrupts })
+    }
+
+    /// Closes its input and waits until the person has read enough.
+    pub fn finish(self) -> io::Result<()> {
+        let Self { mut child, mut input, _interrupts } = self;
+        let flushed = input.flush();
+        // Dropped with nothing left to write, or with what nobody reads any more.
+        drop(input);
+        child.wait()?;
+        flushed
+    }
+}
+
+impl Write for Pager {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.input.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.input.flush()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]
+fn shell(pager: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", pager]);
+    command
+}
+
+#[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]
+fn less() -> Option<Command> {
+    let path = env::var_os("PATH")?;
+    let is_program =
+        |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let found = env::split_paths(&path).map(|folder| folder.join("less")).find(|path| is_program(path))?;
+    let mut command = Command::new(found);
+    command.arg(format!("-{LESS}"));
+    Some(command)
+}

@@ -1,0 +1,87 @@
+//! `punctual history --sql`: the answer to a question in SQL.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::args::Global;
+use super::places::{ask, open_ledger};
+use super::screen::{Screen, visible_bytes};
+use super::sheet::{Format, Record, Sheet};
+use super::table::Cell;
+use super::{Answer, Done, Refusal};
+use crate::schedule::parse_duration;
+use crate::store::{Field, SelectError};
+
+pub fn run(global: &Global, sql: &str, within: &str, format: Format, screen: &mut Screen) -> Answer {
+    let within =
+        parse_duration(within).map_err(|error| Refusal::new(Done::Misused, format!("--sql-timeout: {error}")))?;
+    ask(async {
+        let ledger = open_ledger(global).await?;
+        let answer = ledger.select(
+            sql,
+            within,
+            |names| {
+                let titles: Vec<&str> = names.iter().map(String::as_str).collect();
+                let sheet = Sheet::begin(format, &titles, &titles, &[], screen);
+                (names, sheet)
+            },
+            |(names, sheet), fields| sheet.push(&Row { names, fields }),
+        );
+        let (_, sheet) = answer.await.map_err(|error| refusal(&error))?;
+        sheet.end();
+        Ok(Done::Well)
+    })?
+}
+
+fn refusal(error: &SelectError) -> Refusal {
+    let done = match error {
+        SelectError::Empty
+        | SelectError::Unfinished(_)
+        | SelectError::Several(_)
+        | SelectError::NoQuestion(_)
+        | SelectError::Change
+        | SelectError::Sql(_) => Done::Misused,
+        SelectError::TooLong(_) => Done::Failed,
+        SelectError::Ledger(_) => Done::Unreachable,
+    };
+    Refusal::new(done, format!("--sql: {error}"))
+}
+
+struct Row<'n> {
+    names: &'n [String],
+    fields: Vec<Field>,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len()))?;
+        for (name, field) in self.names.iter().zip(&self.fields) {
+            match field {
+                Field::Null => map.serialize_entry(name, &())?,
+                Field::Integer(number) => map.serialize_entry(name, number)?,
+                Field::Real(number) => map.serialize_entry(name, number)?,
+                Field::Bytes(bytes) => map.serialize_entry(name, &String::from_utf8_lossy(bytes))?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl Record for Row<'_> {
+    fn fields(&self) -> Vec<String> {
+        self.fields.iter().map(shown).collect()
+    }
+
+    fn cells(&self, _: &Screen) -> Vec<Cell> {
+        self.fields.iter().map(|field| shown(field).into()).collect()
+    }
+}
+
+fn shown(field: &Field) -> String {
+    match field {
+        Field::Null => String::new(),
+        Field::Integer(number) => number.to_string(),
+        Field::Real(number) => number.to_string(),
+        Field::Bytes(bytes) => visible_bytes(bytes),
+    }
+}
