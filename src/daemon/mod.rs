@@ -9,6 +9,7 @@ mod lock;
 mod log;
 mod reread;
 mod service;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,7 +34,7 @@ use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
 use lock::Lock;
-pub use lock::{Holder, LockError, holder};
+pub use lock::{Holder, HoldersTrouble, LockError, holder};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::StatusLine;
@@ -99,22 +100,28 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
     {
         take_back(&database);
     }
-    let (store, _lock) = opened?;
-    let result = serve(setup, configuration, store.clone(), demands).await;
+    let (store, mut lock) = opened?;
+    let result = serve(setup, configuration, store.clone(), &mut lock, demands).await;
     store.close().await;
     result
 }
 
 /// Locks the ledger and opens it for writing.
 async fn open_ledger(database: &Path, config: &Path, since: Timestamp) -> Result<(Arc<Store>, Lock), StartError> {
-    let store = Store::prepare(database)?;
+    let mut store = Store::prepare(database)?;
     let holder = Holder {
         pid: i32::try_from(std::process::id()).unwrap_or(0),
         since,
         config: config.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        trouble: None,
     };
-    let lock = Lock::acquire(database, &holder)?;
+    let lock = Lock::acquire(database, holder)?;
+    match store.hold() {
+        Ok(true) => {}
+        Ok(false) => return Err(LockError::HeldBySomebody.into()),
+        Err(source) => return Err(LockError::Io { path: database.to_owned(), source }.into()),
+    }
     let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Arc::new(store.open(&host, &boot_id()?).await?), lock))
 }
@@ -132,6 +139,7 @@ async fn serve(
     setup: Setup,
     configuration: Configuration,
     store: Arc<Store>,
+    lock: &mut Lock,
     demands: mpsc::Receiver<Demand>,
 ) -> Result<(), StartError> {
     end_what_was_lost(&store).await?;
@@ -149,6 +157,7 @@ async fn serve(
         facts: Arc::new(Ledger(store.reader.clone())),
     };
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, writer.pieces.clone())?;
+    let (restate, restates) = mpsc::channel(1);
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let refresh = Arc::new(Notify::new());
@@ -163,6 +172,7 @@ async fn serve(
         clock: clock.clone(),
         writer: writer.clone(),
         answers,
+        restates,
         reader: store.reader.clone(),
         door,
         events,
@@ -175,11 +185,12 @@ async fn serve(
         status_line: StatusLine::default(),
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(writer_end.run());
+    tasks.spawn(writer_end.with_planner(restate).run());
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
+        never = lock.tell(writer.trouble()) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };

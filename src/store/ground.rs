@@ -1,0 +1,226 @@
+//! Does the ledger still stand where it stood, and how is it put back there?
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Sqlite, SqlitePool};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::aside::{LOGS, beside, make_folder, move_in, set_logs_aside, unfinished};
+use super::held::{FileIdentity, Held, is_worked_on};
+use super::open::{Identity, OpenError, Store, connect_and_adopt, identify};
+use super::salvage::{Saved, salvage};
+use super::trouble::Fault;
+use crate::clock::{Clock, instant};
+
+/// How often connections are looked at that are to be closed and still at work, and how many times.
+const LOOK_AFTER: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 50;
+
+/// The ledger's place, the file that is held there, and all connections of this process to it.
+pub struct Ground {
+    /// Where the file really is, links followed.
+    path: PathBuf,
+    held: watch::Sender<Arc<Held>>,
+    fresh: watch::Sender<Instant>,
+    pub writer: SqlitePool,
+    pub upkeep: SqlitePool,
+    reader: SqlitePool,
+    /// The files of the log, once there has been something to write.
+    logs: Option<[Option<FileIdentity>; 2]>,
+    host: String,
+    boot: String,
+    pub identity: Identity,
+}
+
+/// What was done about a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Nothing that anybody has to know of.
+    Quietly,
+    /// The ledger is whole and in its place again; what took its place may have been set aside.
+    PutBack { aside: Option<PathBuf> },
+    /// There is another ledger, with what could be read of the one that was set aside.
+    Anew { aside: Option<PathBuf>, saved: Saved },
+}
+
+impl Ground {
+    pub fn of(store: &Store) -> Self {
+        Self {
+            path: std::fs::canonicalize(&store.path).unwrap_or_else(|_| store.path.clone()),
+            held: store.held.clone(),
+            fresh: store.fresh.clone(),
+            writer: store.writer.clone(),
+            upkeep: store.upkeep.clone(),
+            reader: store.reader.pool.clone(),
+            logs: None,
+            host: store.host.clone(),
+            boot: store.boot.clone(),
+            identity: store.identity,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the file that is held, with the logs that it had, and the file begins as it should.
+    pub fn look(&self) -> Result<(), Fault> {
+        let held = self.held.borrow().clone();
+        match FileIdentity::of(&self.path) {
+            Ok(found) if found == held.identity() => {}
+            Ok(_) => return Err(Fault::Replaced),
+            // A link that leads nowhere is something, too.
+            Err(_) if self.path.is_symlink() => return Err(Fault::Replaced),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(if held.is_deleted() { Fault::Deleted } else { Fault::Moved });
+            }
+            Err(error) => return Err(Fault::of_io(&error, &self.path)),
+        }
+        match held.begins_well() {
+            Ok(true) => {}
+            Ok(false) => return Err(Fault::Damaged("its header was overwritten".to_owned())),
+            Err(error) => return Err(Fault::of_io(&error, &self.path)),
+        }
+        match self.logs {
+            Some(logs) if logs != self.logs_now() => Err(Fault::LogGone),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Something was written: from now on it is known which files the logs are.
+    pub fn written(&mut self) {
+        if self.logs.is_none() {
+            self.logs = Some(self.logs_now()).filter(|logs| logs.iter().all(Option::is_some));
+        }
+    }
+
+    fn logs_now(&self) -> [Option<FileIdentity>; 2] {
+        LOGS.map(|suffix| FileIdentity::of(&beside(&self.path, suffix)).ok())
+    }
+
+    /// Makes good what can be made good.
+    pub async fn mend(&mut self, fault: &Fault) -> Result<Mended, Fault> {
+        match fault {
+            Fault::Deleted | Fault::Replaced => self.put_back().await,
+            Fault::LogGone => self.begin_the_log_anew().await,
+            Fault::Damaged(_) => self.begin_anew().await,
+            Fault::Moved | Fault::Occupied | Fault::Locked(_) | Fault::Full => Ok(Mended::Quietly),
+            Fault::ReadOnly | Fault::Disk(_) | Fault::Unopened(_) | Fault::Other(_) => {
+                // Whatever cannot be closed at once is closed when it comes back.
+                let _ = self.close_connections().await;
+                Ok(Mended::Quietly)
+            }
+        }
+    }
+
+    /// The file is there as long as it is open: it is copied, and the copy takes its place.
+    async fn put_back(&mut self) -> Result<Mended, Fault> {
+        self.refuse_what_is_worked_on()?;
+        let io = |error: io::Error| Fault::of_io(&error, &self.path);
+        make_folder(&self.path).map_err(io)?;
+        // Held until the copy is made, so that nobody else writes.
+        let writer = self.emptied_log().await?;
+        let (held, copy) = (self.held.borrow().clone(), unfinished(&self.path).map_err(io)?);
+        let mut copying = JoinSet::new();
+        copying.spawn_blocking(move || held.copy_to(&copy));
+        copying.join_next().await.transpose().ok().flatten().unwrap_or(Ok(())).map_err(io)?;
+        drop(writer);
+        let aside = self.move_in(self.logs.unwrap_or_default()).await?;
+        Ok(Mended::PutBack { aside })
+    }
+
+    /// Its log is gone by name, but not for the connections that have it open: they bring into the file what is only there.
+    async fn begin_the_log_anew(&mut self) -> Result<Mended, Fault> {
+        drop(self.emptied_log().await?);
+        self.close_connections().await?;
+        let aside = beside(&self.path, &format!(".aside-{}", Clock::System.now().strftime("%Y%m%dT%H%M%S%6fZ")));
+        let own = self.logs.take().unwrap_or_default();
+        set_logs_aside(&self.path, own, &aside).map_err(|error| Fault::of_io(&error, &self.path))?;
+        self.fresh.send_replace(instant());
+        let is_there = LOGS.iter().any(|suffix| beside(&aside, suffix).exists());
+        Ok(Mended::PutBack { aside: is_there.then_some(aside) })
+    }
+
+    /// What can be read goes into another ledger, which takes the place of the damaged one.
+    async fn begin_anew(&mut self) -> Result<Mended, Fault> {
+        self.refuse_what_is_worked_on()?;
+        let io = |error: io::Error| Fault::of_io(&error, &self.path);
+        make_folder(&self.path).map_err(io)?;
+        let another = unfinished(&self.path).map_err(io)?;
+        let opened = |error| match error {
+            OpenError::Full(_) => Fault::Full,
+            other => Fault::Other(other.to_string()),
+        };
+        let sql = |error: sqlx::Error| Fault::of_sql(&error, &self.path);
+        connect_and_adopt(&another).await.map_err(opened)?.close().await.map_err(sql)?;
+        let mut saved = Saved::default();
+        // A connection that has it open knows more of it than one that is made now.
+        let connection = match self.writer.try_acquire() {
+            Some(connection) => Ok(connection),
+            None => self.writer.acquire().await,
+        };
+        if let Ok(mut connection) = connection {
+            match salvage(&mut connection, &another).await {
+                Ok(rows) => saved = rows,
+                Err(error) => tracing::warn!("not everything can be read of the damaged ledger: {error}"),
+            }
+            let _ = connection.close().await;
+        }
+        let mut connection = connect_and_adopt(&another).await.map_err(opened)?;
+        self.identity = identify(&mut connection, &self.host, &self.boot).await.map_err(sql)?;
+        connection.close().await.map_err(sql)?;
+        let aside = self.move_in([None, None]).await?;
+        Ok(Mended::Anew { aside, saved })
+    }
+
+    fn refuse_what_is_worked_on(&self) -> Result<(), Fault> {
+        let is_other = FileIdentity::of(&self.path).is_ok_and(|found| found != self.held.borrow().identity());
+        if is_other && is_worked_on(&self.path) { Err(Fault::Occupied) } else { Ok(()) }
+    }
+
+    /// Brings what is only in the log into the file, over the connection that still has both open, if there is one.
+    async fn emptied_log(&self) -> Result<Option<PoolConnection<Sqlite>>, Fault> {
+        let Some(mut writer) = self.writer.try_acquire() else {
+            return Ok(None);
+        };
+        let checkpoint = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await;
+        let (busy, _, _): (i64, i64, i64) = checkpoint.map_err(|error| Fault::of_sql(&error, &self.path))?;
+        if busy == 0 { Ok(Some(writer)) } else { Err(Fault::Locked("it is being read".to_owned())) }
+    }
+
+    /// Closes all connections, puts the ledger that is finished in its place, and holds it.
+    async fn move_in(&mut self, own_logs: [Option<FileIdentity>; 2]) -> Result<Option<PathBuf>, Fault> {
+        self.close_connections().await?;
+        let io = |error: io::Error| Fault::of_io(&error, &self.path);
+        let aside = move_in(&self.path, own_logs, Clock::System.now()).map_err(io)?;
+        let held = Held::acquire(&self.path).map_err(io)?.ok_or(Fault::Occupied)?;
+        self.held.send_replace(Arc::new(held));
+        self.logs = None;
+        self.fresh.send_replace(instant());
+        Ok(aside)
+    }
+
+    async fn close_connections(&self) -> Result<(), Fault> {
+        self.fresh.send_replace(instant());
+        for _ in 0..LOOKS {
+            let mut open = 0;
+            for pool in [self.writer.clone(), self.upkeep.clone(), self.reader.clone()] {
+                while let Some(connection) = pool.try_acquire() {
+                    let _ = connection.close().await;
+                }
+                open += pool.size();
+            }
+            if open == 0 {
+                return Ok(());
+            }
+            sleep(LOOK_AFTER).await;
+        }
+        Err(Fault::Locked("it is still being read".to_owned()))
+    }
+}
