@@ -18,7 +18,7 @@ use super::salvage::{Saved, salvage};
 use super::trouble::Fault;
 use crate::clock::{Clock, instant};
 
-/// How often connections are looked at that are to be closed and still at work, and how many times.
+/// How often connections are looked at that are still at work, and how many times.
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 50;
 
@@ -161,11 +161,11 @@ impl Ground {
         connect_and_adopt(&another).await.map_err(opened)?.close().await.map_err(sql)?;
         let mut saved = Saved::default();
         // A connection that has it open knows more of it than one that is made now.
-        let connection = match self.writer.try_acquire() {
-            Some(connection) => Ok(connection),
-            None => self.writer.acquire().await,
+        let connection = match self.open_writer().await {
+            Some(connection) => Some(connection),
+            None => self.writer.acquire().await.ok(),
         };
-        if let Ok(mut connection) = connection {
+        if let Some(mut connection) = connection {
             match salvage(&mut connection, &another).await {
                 Ok(rows) => saved = rows,
                 Err(error) => tracing::warn!("not everything can be read of the damaged ledger: {error}"),
@@ -184,9 +184,22 @@ impl Ground {
         if is_other && is_worked_on(&self.path) { Err(Fault::Occupied) } else { Ok(()) }
     }
 
+    /// The connection that has the file open, once nobody works with it; `None` if there is none. Another is not made: it might
+    /// be to another file.
+    async fn open_writer(&self) -> Option<PoolConnection<Sqlite>> {
+        for _ in 0..LOOKS {
+            match self.writer.try_acquire() {
+                Some(connection) => return Some(connection),
+                None if self.writer.size() == 0 => return None,
+                None => sleep(LOOK_AFTER).await,
+            }
+        }
+        None
+    }
+
     /// Brings what is only in the log into the file, over the connection that still has both open, if there is one.
     async fn emptied_log(&self) -> Result<Option<PoolConnection<Sqlite>>, Fault> {
-        let Some(mut writer) = self.writer.try_acquire() else {
+        let Some(mut writer) = self.open_writer().await else {
             return Ok(None);
         };
         let checkpoint = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await;

@@ -72,16 +72,6 @@ impl Fault {
         Self::Disk(message)
     }
 
-    /// Whether connections that met it are to be closed: what SQLite keeps in memory may differ from what is on the disk.
-    pub fn spoils_connections(&self) -> bool {
-        match self {
-            Self::ReadOnly | Self::Disk(_) | Self::Unopened(_) | Self::Other(_) => true,
-            // Of what is gone or damaged the open connections may be all that is left.
-            Self::Deleted | Self::Moved | Self::Replaced | Self::Occupied | Self::LogGone | Self::Damaged(_) => false,
-            Self::Locked(_) | Self::Full => false,
-        }
-    }
-
     /// What is wrong and what to do, in one line.
     pub fn explain(&self, path: &Path) -> String {
         let path = path.display();

@@ -147,12 +147,16 @@ impl WriterEnd {
         let mut decisions: Vec<_> = self.backlog.drain(..backlog).collect();
         let mut pieces = Vec::new();
         if decisions.is_empty() {
+            let decisions_come = !self.decisions.is_closed() || !self.decisions.is_empty();
+            let pieces_come = !self.pieces.is_closed() || !self.pieces.is_empty();
+            if !decisions_come && !pieces_come {
+                return None;
+            }
             tokio::select! {
                 biased;
-                _ = self.decisions.recv_many(&mut decisions, GROUP), if !self.decisions.is_closed() || !self.decisions.is_empty() => {}
-                _ = self.pieces.recv_many(&mut pieces, PIECES), if !self.pieces.is_closed() || !self.pieces.is_empty() => {}
+                _ = self.decisions.recv_many(&mut decisions, GROUP), if decisions_come => {}
+                _ = self.pieces.recv_many(&mut pieces, PIECES), if pieces_come => {}
                 () = sleep(LOOK_EVERY) => {}
-                else => return None,
             }
         }
         // An end comes after its run's output was handed in; both are committed together.
@@ -161,10 +165,7 @@ impl WriterEnd {
         {
             pieces.push(piece);
         }
-        let is_over = |closed: bool, empty: bool| closed && empty;
-        let is_over = is_over(self.decisions.is_closed(), self.decisions.is_empty())
-            && is_over(self.pieces.is_closed(), self.pieces.is_empty());
-        (!is_over || !decisions.is_empty() || !pieces.is_empty()).then_some((decisions, pieces))
+        Some((decisions, pieces))
     }
 
     async fn write_until_done(&mut self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> BTreeSet<RunId> {

@@ -123,7 +123,7 @@ impl Place {
     }
 
     /// One text out of the database, asked with SQLite itself.
-    fn ask(&self, sql: &str) -> String {
+    pub fn ask(&self, sql: &str) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
