@@ -68,10 +68,10 @@ fn daemon_report(holder: &Holder) -> DaemonReport {
         since: Time(holder.since),
         config: holder.config.display().to_string(),
         version: holder.version.clone(),
-        trouble: holder.trouble.as_ref().map(|trouble| TroubleReport {
-            since: Time(trouble.since),
-            message: trouble.message.clone(),
-        }),
+        trouble: holder
+            .trouble
+            .as_ref()
+            .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
     }
 }
 

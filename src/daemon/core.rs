@@ -85,6 +85,7 @@ pub struct LoopState {
     seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
     lapse: Lapse,
+    is_in_trouble: bool,
 }
 
 impl LoopState {
@@ -98,6 +99,7 @@ impl LoopState {
             status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
+            is_in_trouble: false,
         }
     }
 }
@@ -342,11 +344,16 @@ impl Core {
     /// The ledger cannot be written, or can again; the writer has said so in the log.
     async fn trouble(&mut self, is_in_trouble: bool) {
         let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
+        let is_news = is_in_trouble && !self.state.is_in_trouble;
+        self.state.is_in_trouble = is_in_trouble;
         if is_in_trouble {
             self.state.lapse = Lapse::Unrecordable;
             self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
             match self.configuration.settings.when_unrecordable {
-                WhenUnrecordable::Wait => tracing::error!("nothing new is started until the ledger can be written"),
+                WhenUnrecordable::Wait if is_news => {
+                    tracing::error!("nothing is started until the ledger can be written");
+                }
+                WhenUnrecordable::Wait => {}
                 WhenUnrecordable::Run => self.carry_out_unrecorded().await,
             }
         } else {

@@ -171,7 +171,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("punctual.db");
         assert_eq!(holder(&database), None);
-        let me = Holder { pid: 7, since: Timestamp::UNIX_EPOCH, config: "jobs.toml".into(), version: "1".to_owned(), trouble: None };
+        let me = Holder {
+            pid: 7,
+            since: Timestamp::UNIX_EPOCH,
+            config: "jobs.toml".into(),
+            version: "1".to_owned(),
+            trouble: None,
+        };
         let lock = Lock::acquire(&database, me.clone()).unwrap();
         assert_eq!(holder(&database), Some(me.clone()));
         assert!(matches!(Lock::acquire(&database, me.clone()), Err(LockError::Held(other)) if other == me));

@@ -74,6 +74,7 @@ impl Ground {
         let held = self.held.borrow().clone();
         match FileIdentity::of(&self.path) {
             Ok(found) if found == held.identity() => {}
+            Ok(_) if is_worked_on(&self.path) => return Err(Fault::Occupied),
             Ok(_) => return Err(Fault::Replaced),
             // A link that leads nowhere is something, too.
             Err(_) if self.path.is_symlink() => return Err(Fault::Replaced),
@@ -112,16 +113,21 @@ impl Ground {
             Fault::Damaged(_) => self.begin_anew().await,
             Fault::Moved | Fault::Occupied | Fault::Locked(_) | Fault::Full => Ok(Mended::Quietly),
             Fault::ReadOnly | Fault::Disk(_) | Fault::Unopened(_) | Fault::Other(_) => {
-                // Whatever cannot be closed at once is closed when it comes back.
-                let _ = self.close_connections().await;
+                self.forget().await;
                 Ok(Mended::Quietly)
             }
         }
     }
 
+    /// What SQLite remembers may differ from what is on the disk: it is read anew.
+    pub async fn forget(&mut self) {
+        // Whatever cannot be closed at once is closed when it comes back.
+        let _ = self.close_connections().await;
+        self.logs = None;
+    }
+
     /// The file is there as long as it is open: it is copied, and the copy takes its place.
     async fn put_back(&mut self) -> Result<Mended, Fault> {
-        self.refuse_what_is_worked_on()?;
         let io = |error: io::Error| Fault::of_io(&error, &self.path);
         make_folder(&self.path).map_err(io)?;
         // Held until the copy is made, so that nobody else writes.
@@ -149,7 +155,6 @@ impl Ground {
 
     /// What can be read goes into another ledger, which takes the place of the damaged one.
     async fn begin_anew(&mut self) -> Result<Mended, Fault> {
-        self.refuse_what_is_worked_on()?;
         let io = |error: io::Error| Fault::of_io(&error, &self.path);
         make_folder(&self.path).map_err(io)?;
         let another = unfinished(&self.path).map_err(io)?;
@@ -177,11 +182,6 @@ impl Ground {
         connection.close().await.map_err(sql)?;
         let aside = self.move_in([None, None]).await?;
         Ok(Mended::Anew { aside, saved })
-    }
-
-    fn refuse_what_is_worked_on(&self) -> Result<(), Fault> {
-        let is_other = FileIdentity::of(&self.path).is_ok_and(|found| found != self.held.borrow().identity());
-        if is_other && is_worked_on(&self.path) { Err(Fault::Occupied) } else { Ok(()) }
     }
 
     /// The connection that has the file open, once nobody works with it; `None` if there is none. Another is not made: it might

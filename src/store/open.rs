@@ -280,7 +280,11 @@ async fn adopt(path: &Path, connection: &mut SqliteConnection) -> Result<(), Ope
     })
 }
 
-pub(super) async fn identify(connection: &mut SqliteConnection, host: &str, boot: &str) -> Result<Identity, sqlx::Error> {
+pub(super) async fn identify(
+    connection: &mut SqliteConnection,
+    host: &str,
+    boot: &str,
+) -> Result<Identity, sqlx::Error> {
     sqlx::query("INSERT INTO hosts (name) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(host)
         .execute(&mut *connection)

@@ -50,9 +50,10 @@ pub async fn salvage(damaged: &mut SqliteConnection, into: &Path) -> Result<Save
     let tables: Vec<(String, bool)> = sqlx::query_as(TABLES).fetch_all(&mut *damaged).await?;
     let mut saved = Saved::default();
     for (table, without_rowid) in tables {
-        let key: Option<String> = match without_rowid {
-            false => Some("rowid".to_owned()),
-            true => sqlx::query_scalar(KEY).bind(&table).fetch_optional(&mut *damaged).await?,
+        let key: Option<String> = if without_rowid {
+            sqlx::query_scalar(KEY).bind(&table).fetch_optional(&mut *damaged).await?
+        } else {
+            Some("rowid".to_owned())
         };
         let columns: Option<String> = sqlx::query_scalar(COLUMNS).bind(&table).fetch_one(&mut *damaged).await?;
         if let Some(columns) = columns {
@@ -95,5 +96,50 @@ async fn copy(damaged: &mut SqliteConnection, table: &str, key: Option<&str>, co
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use sqlx::Connection;
+
+    use super::*;
+    use crate::store::open::connect_and_adopt;
+
+    const RUNS: &str = "
+INSERT INTO jobs (number, name) VALUES (1, 'a'), (2, 'b');
+INSERT INTO boots (number, id) VALUES (7, 'boot');
+WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5000)
+INSERT INTO runs (run, job, cause, due, state, boot) SELECT n, 1 + n % 2, 1, n, 3, 7 FROM n;
+INSERT INTO attempts (run, attempt, outcome) SELECT run, 1, 1 FROM runs WHERE run % 10 = 0;
+INSERT INTO output SELECT run, 1, 0, 0, 0, 1, 0, zeroblob(300) FROM runs WHERE run % 10 = 0;";
+
+    #[tokio::test]
+    async fn a_damaged_page_takes_its_own_rows_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, into) = (folder.path().join("x.db"), folder.path().join("y.db"));
+        let mut connection = connect_and_adopt(&path).await.unwrap();
+        sqlx::raw_sql(RUNS).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        connect_and_adopt(&into).await.unwrap().close().await.unwrap();
+        // The page of the table of runs in the middle of the file: it is a leaf, and begins with 13.
+        let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        let pages = file.metadata().unwrap().len() / 4096;
+        let is_leaf = |page: &u64| {
+            let mut kind = [0];
+            file.read_exact_at(&mut kind, page * 4096).unwrap();
+            kind[0] == 13
+        };
+        let leaf = (pages / 4..pages).find(is_leaf).unwrap();
+        file.write_all_at(&[b'X'; 4096], leaf * 4096).unwrap();
+        let mut damaged = connect_and_adopt(&path).await.unwrap();
+        let saved = salvage(&mut damaged, &into).await.unwrap();
+        assert!(saved.failures > 0 && saved.rows > 5800 && saved.rows < 6004, "{saved:?}");
+        let mut anew = connect_and_adopt(&into).await.unwrap();
+        let check = sqlx::query_scalar::<_, String>("PRAGMA integrity_check").fetch_one(&mut anew).await.unwrap();
+        let foreign = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut anew).await.unwrap();
+        assert_eq!((check.as_str(), foreign.len()), ("ok", 0));
     }
 }

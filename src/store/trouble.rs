@@ -5,7 +5,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rustix::fs::{Access, access, statvfs};
+use rustix::io::Errno;
 
+use super::aside::{LOGS, beside};
 use super::open::primary_code;
 
 /// What is wrong, as it is said in the log and by `status`.
@@ -40,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     pub fn of_sql(error: &sqlx::Error, path: &Path) -> Self {
-        let message = error.to_string();
+        let message = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
         match primary_code(error) {
             Some(5 | 6) => Self::Locked(message),
             Some(8) => Self::ReadOnly,
@@ -63,7 +65,11 @@ impl Fault {
 
     /// SQLite has one word for most of what a disk can say; its file system knows more.
     fn of_disk(message: String, path: &Path) -> Self {
-        if access(path, Access::WRITE_OK) == Err(rustix::io::Errno::ROFS) {
+        let refuses = |file: &Path| match access(file, Access::WRITE_OK) {
+            Err(error) => matches!(error, Errno::ROFS | Errno::PERM | Errno::ACCESS),
+            Ok(()) => false,
+        };
+        if refuses(path) || refuses(&beside(path, LOGS[0])) {
             return Self::ReadOnly;
         }
         if statvfs(path).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail == 0) {
@@ -76,7 +82,9 @@ impl Fault {
     pub fn explain(&self, path: &Path) -> String {
         let path = path.display();
         match self {
-            Self::Deleted => format!("the ledger {path} was deleted; the daemon writes it anew from the file that it has open"),
+            Self::Deleted => {
+                format!("the ledger {path} was deleted; the daemon writes it anew from the file that it has open")
+            }
             Self::Moved => format!(
                 "the ledger {path} is not there any more, but has another name; move it back, or restart the daemon to begin anew"
             ),
@@ -91,14 +99,20 @@ impl Fault {
                 "the ledger {path} is damaged ({message}); the daemon sets it aside, and goes on with what can be read of it"
             ),
             Self::Locked(message) => {
-                format!("the ledger {path} cannot be written ({message}); another program holds its lock: end that program")
+                format!(
+                    "the ledger {path} cannot be written ({message}); another program holds its lock: end that program"
+                )
             }
             Self::Full => format!("the ledger {path} cannot be written: the disk is full; make room"),
             Self::ReadOnly => {
-                format!("the ledger {path} cannot be written: it is read-only; make it, or its disk, writable for the daemon")
+                format!(
+                    "the ledger {path} cannot be written: it is read-only; make it, or its disk, writable for the daemon"
+                )
             }
             Self::Disk(message) => {
-                format!("the ledger {path} cannot be written: the disk reports an error ({message}); look at the kernel's log")
+                format!(
+                    "the ledger {path} cannot be written: the disk reports an error ({message}); look at the kernel's log"
+                )
             }
             Self::Unopened(message) => format!(
                 "the ledger {path} cannot be opened ({message}); the file and its folder must be there, and writable for the daemon"

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::batch::{write_output, write_records};
 use super::ground::{Ground, Mended};
 use super::open::Store;
-use super::statements::{COMMIT, BEGIN, ROLLBACK};
+use super::statements::{BEGIN, COMMIT, ROLLBACK};
 use super::trace::{Trace, opens};
 use super::trouble::{Fault, Trouble};
 use crate::clock::Clock;
@@ -179,10 +179,8 @@ impl WriterEnd {
                 Err(fault) => fault,
             };
             self.complain(&fault);
-            if self.mend(fault, decisions).await {
-                pause = FIRST_PAUSE;
-                continue;
-            }
+            self.mend(fault, decisions).await;
+            // Also where it was mended: whatever did it may do so again.
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -212,33 +210,26 @@ impl WriterEnd {
         }
     }
 
-    /// Makes good what can be; the answer is whether it is to be tried again at once.
-    async fn mend(&mut self, fault: Fault, decisions: &[Arc<Decision>]) -> bool {
+    /// Makes good what can be.
+    async fn mend(&mut self, fault: Fault, decisions: &[Arc<Decision>]) {
         if matches!(fault, Fault::Damaged(_)) && self.ground.look().is_ok() && !self.suspects {
             self.suspects = true;
-            return self.ground.mend(&Fault::Other(String::new())).await.is_ok();
+            self.ground.forget().await;
+            return;
         }
         match self.ground.mend(&fault).await {
-            Ok(Mended::Quietly) => false,
-            Ok(Mended::PutBack { aside }) => {
-                self.say(match aside {
-                    Some(aside) => format!("the ledger is back in its place; what was there is now {}", aside.display()),
-                    None => "the ledger is back in its place".to_owned(),
-                });
-                true
-            }
+            Ok(Mended::PutBack { aside }) => self.say(match aside {
+                Some(aside) => format!("the ledger is back in its place; what was there is now {}", aside.display()),
+                None => "the ledger is back in its place".to_owned(),
+            }),
             Ok(Mended::Anew { aside, saved }) => {
                 let aside = aside.map_or_else(|| "gone".to_owned(), |aside| aside.display().to_string());
                 let (rows, advice) = (saved.rows, "look into it with sqlite3 and its .recover");
                 self.say(format!("the damaged ledger is now {aside}; {rows} rows of it are in the new one; {advice}"));
                 self.restate(decisions).await;
-                true
             }
-            Err(other) if other != fault => {
-                self.complain(&other);
-                false
-            }
-            Err(_) => false,
+            Err(other) if other != fault => self.complain(&other),
+            Ok(Mended::Quietly) | Err(_) => {}
         }
     }
 
@@ -258,8 +249,11 @@ impl WriterEnd {
         while let Ok(decision) = self.decisions.try_recv() {
             self.backlog.push_back(decision);
         }
-        let waiting: BTreeSet<RunId> =
-            decisions.iter().chain(&self.backlog).flat_map(|decision| decision.records.iter().filter_map(opens)).collect();
+        let waiting: BTreeSet<RunId> = decisions
+            .iter()
+            .chain(&self.backlog)
+            .flat_map(|decision| decision.records.iter().filter_map(opens))
+            .collect();
         let is_waiting = |record: &Record| opens(record).is_some_and(|run| waiting.contains(&run));
         // Before what is said of the fault, which is about jobs that must be there.
         self.notes.splice(0..0, stated.records.into_iter().filter(|record| !is_waiting(record)));
