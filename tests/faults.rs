@@ -22,6 +22,9 @@ use support::{Daemon, Place, signal_process, wait};
 const TICK: &str = "[jobs.tick]\nschedule = 'every 1s'\ncatch_up = 'all'\noverlap = 'allow'\ncwd = '.'\n\
                     command = 'echo $PUNCTUAL_DUE >> ticks; echo tick'\n";
 
+/// Chores that look at all of the ledger, and would meet whatever has taken its place.
+const CHORES: &str = "[daemon.housekeeping]\noptimize = '*/2 * * * * *'\n";
+
 /// How soon a daemon must be well again.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -187,11 +190,20 @@ fn overwrite_the_header(place: &Place) -> Option<Box<dyn FnOnce()>> {
 }
 
 /// An index that every run is entered in, and a table that holds nothing which is needed.
-fn damage_pages(place: &Place) -> Option<Box<dyn FnOnce()>> {
+fn damage_busy_pages(place: &Place) -> Option<Box<dyn FnOnce()>> {
+    damage(place, "'runs_instant', 'output'")
+}
+
+/// What no ordinary run ever touches.
+fn damage_quiet_pages(place: &Place) -> Option<Box<dyn FnOnce()>> {
+    damage(place, "'dependencies'")
+}
+
+fn damage(place: &Place, what: &str) -> Option<Box<dyn FnOnce()>> {
     // All is in the file, and what the daemon remembers of it is out of date.
     let statements = ["PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE hosts SET name = name"];
     let (runtime, mut connection) = other_program(&place.database(), &statements);
-    let roots = "SELECT rootpage FROM sqlite_master WHERE name IN ('runs_instant', 'output')";
+    let roots = sqlx::AssertSqlSafe(format!("SELECT rootpage FROM sqlite_master WHERE name IN ({what})"));
     let roots: Vec<u32> = runtime.block_on(async {
         let roots = sqlx::query_scalar(roots).fetch_all(&mut connection).await.unwrap();
         connection.close().await.unwrap();
@@ -239,7 +251,7 @@ fn fail_syncs(place: &Place) -> Option<Box<dyn FnOnce()>> {
     }))
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     Case { name: "a full disk", fault: fill_the_disk, says: "the disk is full; make room", lasts: true, aside: None },
     Case {
         name: "a lock",
@@ -314,8 +326,15 @@ const CASES: [Case; 15] = [
     },
     Case {
         name: "pages are damaged",
-        fault: damage_pages,
-        says: "malformed",
+        fault: damage_busy_pages,
+        says: "is damaged (",
+        lasts: false,
+        aside: Some(b"SQLite format 3"),
+    },
+    Case {
+        name: "pages are damaged that nobody asks for",
+        fault: damage_quiet_pages,
+        says: "is damaged (",
         lasts: false,
         aside: Some(b"SQLite format 3"),
     },
@@ -330,8 +349,11 @@ fn whatever_happens_to_the_ledger_is_said_and_outlived() {
     std::thread::scope(|scope| {
         for case in CASES.iter().filter(|case| case.name.contains(&wanted)) {
             scope.spawn(|| {
-                let place = Place::new(TICK);
-                let _disk = (case.name == "a full disk").then(|| small_disk(&place));
+                let is_full = case.name == "a full disk";
+                // They would make room.
+                let chores = if is_full { "" } else { CHORES };
+                let place = Place::new(&format!("{chores}{TICK}"));
+                let _disk = is_full.then(|| small_disk(&place));
                 runs_by_itself(case, &place);
             });
         }

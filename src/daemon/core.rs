@@ -17,7 +17,6 @@ use crate::configuration::Configuration;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::Reason;
 use crate::runner::{Door, Event, Order};
-use crate::settings::WhenUnrecordable;
 use crate::store::{Answer, Reader, Restate, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
@@ -79,13 +78,13 @@ pub struct LoopState {
     /// When to look at the clock again, because what it showed could not be acted on.
     look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
-    gives_up: Option<Instant>,
+    pub(super) gives_up: Option<Instant>,
     status_at: Instant,
     /// What the two clocks showed at the last look.
     seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
-    lapse: Lapse,
-    is_in_trouble: bool,
+    pub(super) lapse: Lapse,
+    pub(super) is_in_trouble: bool,
 }
 
 impl LoopState {
@@ -199,7 +198,7 @@ impl Core {
         if self.may_decide() { self.planner.next_wakeup() } else { None }
     }
 
-    async fn woken(&mut self, woken: std::io::Result<Woken>) {
+    pub(super) async fn woken(&mut self, woken: std::io::Result<Woken>) {
         let woken = woken.unwrap_or_else(|error| {
             tracing::error!("the timer cannot be waited for: {error}");
             Woken::Due
@@ -339,28 +338,6 @@ impl Core {
             }
         };
         self.commit(decision).await;
-    }
-
-    /// The ledger cannot be written, or can again; the writer has said so in the log.
-    async fn trouble(&mut self, is_in_trouble: bool) {
-        let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
-        let is_news = is_in_trouble && !self.state.is_in_trouble;
-        self.state.is_in_trouble = is_in_trouble;
-        if is_in_trouble {
-            self.state.lapse = Lapse::Unrecordable;
-            self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
-            match self.configuration.settings.when_unrecordable {
-                WhenUnrecordable::Wait if is_news => {
-                    tracing::error!("nothing is started until the ledger can be written");
-                }
-                WhenUnrecordable::Wait => {}
-                WhenUnrecordable::Run => self.carry_out_unrecorded().await,
-            }
-        } else {
-            self.state.gives_up = None;
-            // What fell due meanwhile is owed, and the clock may have been set.
-            self.woken(Ok(Woken::ClockSet)).await;
-        }
     }
 
     async fn stop(&mut self) {

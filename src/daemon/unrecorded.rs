@@ -1,7 +1,8 @@
 //! What is done while nothing can be recorded?
 
-use super::core::Core;
-use crate::plan::{Action, Decision, Record};
+use super::core::{Core, GIVE_UP_AFTER};
+use crate::clock::{Woken, instant};
+use crate::plan::{Action, Decision, Drain, Lapse, Record};
 use crate::run::{EventKind, EventNote};
 use crate::settings::WhenUnrecordable;
 
@@ -10,6 +11,28 @@ use crate::settings::WhenUnrecordable;
 const MOST_UNRECORDED: usize = 3000;
 
 impl Core {
+    /// The ledger cannot be written, or can again; the writer has said so in the log.
+    pub(super) async fn trouble(&mut self, is_in_trouble: bool) {
+        let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
+        let is_news = is_in_trouble && !self.state.is_in_trouble;
+        self.state.is_in_trouble = is_in_trouble;
+        if is_in_trouble {
+            self.state.lapse = Lapse::Unrecordable;
+            self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
+            match self.configuration.settings.when_unrecordable {
+                WhenUnrecordable::Wait if is_news => {
+                    tracing::error!("nothing is started until the ledger can be written");
+                }
+                WhenUnrecordable::Wait => {}
+                WhenUnrecordable::Run => self.carry_out_unrecorded().await,
+            }
+        } else {
+            self.state.gives_up = None;
+            // What fell due meanwhile is owed, and the clock may have been set.
+            self.woken(Ok(Woken::ClockSet)).await;
+        }
+    }
+
     /// Whether it may be decided on what is due.
     pub(super) fn may_decide(&self) -> bool {
         self.writer.trouble().borrow().is_none() || self.runs_unrecorded()

@@ -43,20 +43,27 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts a finished ledger in its place. What is there is set aside under a name with the time, which is the answer; so is a
-/// log that is not one of `own`, because it would be taken for that of the newcomer.
-pub fn move_in(path: &Path, own: [Option<FileIdentity>; 2], now: Timestamp) -> io::Result<Option<PathBuf>> {
-    let ready = beside(path, READY);
-    move_without_overwriting(&beside(path, UNFINISHED), &ready)?;
+/// The ledger that was being written is complete.
+pub fn finish(path: &Path) -> io::Result<()> {
+    move_without_overwriting(&beside(path, UNFINISHED), &beside(path, READY))
+}
+
+/// Sets aside what is there under a name with the time, which is the answer; so is a log that is not one of `own`, because it
+/// would be taken for that of the newcomer.
+pub fn set_aside(path: &Path, own: [Option<FileIdentity>; 2], now: Timestamp) -> io::Result<Option<PathBuf>> {
     let aside = beside(path, &format!(".aside-{}", now.strftime("%Y%m%dT%H%M%S%6fZ")));
     let is_there = fs::symlink_metadata(path).is_ok();
     if is_there {
         move_without_overwriting(path, &aside)?;
     }
     set_logs_aside(path, own, &aside)?;
-    move_without_overwriting(&ready, path)?;
-    sync_folder(path)?;
     Ok(is_there.then_some(aside))
+}
+
+/// Puts the ledger that is complete in its place.
+pub fn move_in(path: &Path) -> io::Result<()> {
+    move_without_overwriting(&beside(path, READY), path)?;
+    sync_folder(path)
 }
 
 /// Sets logs aside that are not those that are known; empty ones say nothing and stay.
@@ -102,7 +109,13 @@ mod tests {
     fn a_newcomer_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
-        let aside = |now: Timestamp| move_in(&path, [None, None], now).unwrap();
+        let replace = |now: Timestamp| {
+            finish(&path)?;
+            let aside = set_aside(&path, [None, None], now)?;
+            move_in(&path)?;
+            io::Result::Ok(aside)
+        };
+        let aside = |now: Timestamp| replace(now).unwrap();
         fs::write(unfinished(&path).unwrap(), "first").unwrap();
         assert_eq!(aside(Timestamp::UNIX_EPOCH), None);
         fs::write(beside(&path, "-wal"), "log").unwrap();
@@ -113,7 +126,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
         // The name is taken: nothing is moved over it, and the ledger that is ready is not lost.
         fs::write(unfinished(&path).unwrap(), "third").unwrap();
-        assert!(move_in(&path, [None, None], Timestamp::UNIX_EPOCH).is_err());
+        assert!(replace(Timestamp::UNIX_EPOCH).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
         fs::remove_file(&path).unwrap();
         finish_moving_in(&path).unwrap();

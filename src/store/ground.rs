@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::aside::{LOGS, beside, make_folder, move_in, set_logs_aside, unfinished};
+use super::aside::{LOGS, beside, finish, make_folder, move_in, set_aside, set_logs_aside, unfinished};
 use super::held::{FileIdentity, Held, is_worked_on};
 use super::open::{Identity, OpenError, Store, connect_and_adopt, identify};
 use super::salvage::{Saved, salvage};
@@ -63,6 +63,10 @@ impl Ground {
             boot: store.boot.clone(),
             identity: store.identity,
         }
+    }
+
+    pub fn held(&self) -> watch::Receiver<Arc<Held>> {
+        self.held.subscribe()
     }
 
     pub fn path(&self) -> &Path {
@@ -137,7 +141,11 @@ impl Ground {
         copying.spawn_blocking(move || held.copy_to(&copy));
         copying.join_next().await.transpose().ok().flatten().unwrap_or(Ok(())).map_err(io)?;
         drop(writer);
-        let aside = self.move_in(self.logs.unwrap_or_default()).await?;
+        // Whatever is at the path, it is not what they are connected to: closing them changes nothing there.
+        self.close_connections().await?;
+        finish(&self.path).map_err(io)?;
+        let aside = set_aside(&self.path, self.logs.unwrap_or_default(), Clock::System.now()).map_err(io)?;
+        self.move_in()?;
         Ok(Mended::PutBack { aside })
     }
 
@@ -170,17 +178,22 @@ impl Ground {
             Some(connection) => Some(connection),
             None => self.writer.acquire().await.ok(),
         };
-        if let Some(mut connection) = connection {
-            match salvage(&mut connection, &another).await {
+        let mut connection = connection;
+        if let Some(connection) = &mut connection {
+            match salvage(connection, &another).await {
                 Ok(rows) => saved = rows,
                 Err(error) => tracing::warn!("not everything can be read of the damaged ledger: {error}"),
             }
-            let _ = connection.close().await;
         }
-        let mut connection = connect_and_adopt(&another).await.map_err(opened)?;
-        self.identity = identify(&mut connection, &self.host, &self.boot).await.map_err(sql)?;
-        connection.close().await.map_err(sql)?;
-        let aside = self.move_in([None, None]).await?;
+        let mut anew = connect_and_adopt(&another).await.map_err(opened)?;
+        self.identity = identify(&mut anew, &self.host, &self.boot).await.map_err(sql)?;
+        anew.close().await.map_err(sql)?;
+        finish(&self.path).map_err(io)?;
+        // Before the last connection is closed, which would write to it: it is to stay as it is.
+        let aside = set_aside(&self.path, [None, None], Clock::System.now()).map_err(io)?;
+        self.move_in()?;
+        drop(connection);
+        let _ = self.close_connections().await;
         Ok(Mended::Anew { aside, saved })
     }
 
@@ -207,16 +220,15 @@ impl Ground {
         if busy == 0 { Ok(Some(writer)) } else { Err(Fault::Locked("it is being read".to_owned())) }
     }
 
-    /// Closes all connections, puts the ledger that is finished in its place, and holds it.
-    async fn move_in(&mut self, own_logs: [Option<FileIdentity>; 2]) -> Result<Option<PathBuf>, Fault> {
-        self.close_connections().await?;
+    /// Puts the ledger that is finished in its place, and holds it.
+    fn move_in(&mut self) -> Result<(), Fault> {
         let io = |error: io::Error| Fault::of_io(&error, &self.path);
-        let aside = move_in(&self.path, own_logs, Clock::System.now()).map_err(io)?;
+        move_in(&self.path).map_err(io)?;
         let held = Held::acquire(&self.path).map_err(io)?.ok_or(Fault::Occupied)?;
         self.held.send_replace(Arc::new(held));
         self.logs = None;
         self.fresh.send_replace(instant());
-        Ok(aside)
+        Ok(())
     }
 
     async fn close_connections(&self) -> Result<(), Fault> {

@@ -58,6 +58,11 @@ impl Held {
         self.identity
     }
 
+    /// Whether this is what is at a path.
+    pub fn is_at(&self, path: &Path) -> bool {
+        FileIdentity::of(path).is_ok_and(|found| found == self.identity)
+    }
+
     /// Whether it has no name any more, and is gone for good once it is closed.
     pub fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|file| file.nlink() == 0)
@@ -85,7 +90,8 @@ impl Held {
 
 /// Whether another process has a lock on a file. It must not be one that this process works on.
 pub fn is_worked_on(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
+    // A pipe would keep whoever opens it waiting for its other end.
+    let Ok(file) = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) else {
         return false;
     };
     let mut question = whole_file();

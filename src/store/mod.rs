@@ -13,6 +13,7 @@ mod salvage;
 mod statements;
 mod trace;
 mod trouble;
+mod upkeep;
 mod writer;
 
 pub use held::whole_file;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::aside::finish_moving_in;
@@ -25,6 +25,9 @@ const APPLICATION_ID: i64 = 0x7075_6e63;
 const BUSY: Duration = Duration::from_secs(5);
 /// For how long the writer does, before it says so and tries again.
 const WRITER_BUSY: Duration = Duration::from_secs(2);
+/// For how long somebody waits for a connection that can write: longer than for the one that has it, and not much longer
+/// than a fault that is over within a moment.
+const GUARDED_WAIT: Duration = Duration::from_secs(8);
 /// Questions that are asked at the same time.
 const READERS: u32 = 2;
 
@@ -43,6 +46,8 @@ pub struct Store {
     pub(super) held: watch::Sender<Arc<Held>>,
     /// From when on connections are of that file; older ones are not used any more.
     pub(super) fresh: watch::Sender<Instant>,
+    /// That all of the ledger is to be looked at.
+    pub(super) suspicion: Arc<Notify>,
     pub(super) host: String,
     pub(super) boot: String,
     pub identity: Identity,
@@ -117,19 +122,23 @@ impl Prepared {
         connection.close().await.map_err(|error| classify(path, error))?;
         let fresh = watch::Sender::new(instant());
         // A file that has gone is not made again by whoever connects next.
-        let options = writing(path).create_if_missing(false);
+        let options = over(path, WRITER_BUSY).create_if_missing(false);
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let held = watch::Sender::new(Arc::new(held));
         let pool = |connections, options| renewed(pool_options(connections), &fresh).connect_lazy_with(options);
+        let writing = || guarded(renewed(pool_options(1), &fresh), &held, &place).connect_lazy_with(options.clone());
         Ok(Store {
             path: path.to_owned(),
             identity,
             host: host.to_owned(),
             boot: boot_id.to_owned(),
             first_since_boot: starts == 0,
-            writer: pool(1, options.clone()),
-            upkeep: pool(1, options),
+            writer: writing(),
+            upkeep: writing(),
             reader: Reader { pool: pool(READERS, reading(path)) },
-            held: watch::Sender::new(Arc::new(held)),
+            held,
             fresh,
+            suspicion: Arc::new(Notify::new()),
         })
     }
 }
@@ -147,6 +156,18 @@ impl Store {
         finish_moving_in(path).map_err(|error| OpenError::NotWritable(path.to_owned(), error))?;
         prepare_file(path)?;
         Ok(Prepared { path: path.to_owned(), held: None })
+    }
+
+    /// Has all of the ledger looked at, in the background: what is damaged is not always met by what is written.
+    pub fn examine(&self) {
+        self.suspicion.notify_one();
+    }
+
+    /// An error that a question met may be a reason to look at all of it.
+    pub fn suspect(&self, error: &sqlx::Error) {
+        if matches!(primary_code(error), Some(CORRUPT | NOT_A_DATABASE)) {
+            self.examine();
+        }
     }
 
     /// Closes all connections; the last one to leave empties the write-ahead log.
@@ -180,15 +201,21 @@ fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).disable_statement_logging()
 }
 
+/// For whoever makes a database, or takes one into its hands.
 fn writing(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
+    over(path, BUSY)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
+}
+
+/// A connection that can write, and writes nothing by being made: it might be to something that has taken the ledger's place.
+fn over(path: &Path, busy: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(WRITER_BUSY)
+        .busy_timeout(busy)
         // Checkpoints are the upkeep's, so that no commit pays for one.
         .pragma("wal_autocheckpoint", "0")
         // A log that has grown in a busy hour is cut again, to 16 MiB.
@@ -212,6 +239,16 @@ fn renewed(options: SqlitePoolOptions, fresh: &watch::Sender<Instant>) -> Sqlite
     options.before_acquire(move |_, connection| {
         let is_fresh = connection.age <= instant().duration_since(*fresh.borrow());
         Box::pin(async move { Ok(is_fresh) })
+    })
+}
+
+/// A connection to something that has taken the ledger's place is not given to anybody.
+fn guarded(options: SqlitePoolOptions, held: &watch::Sender<Arc<Held>>, path: &Path) -> SqlitePoolOptions {
+    let (held, path) = (held.subscribe(), path.to_owned());
+    options.acquire_timeout(GUARDED_WAIT).after_connect(move |_, _| {
+        let is_ours = held.borrow().is_at(&path);
+        let refusal = || sqlx::Error::Protocol("it leads to something else than the ledger".to_owned());
+        Box::pin(async move { if is_ours { Ok(()) } else { Err(refusal()) } })
     })
 }
 

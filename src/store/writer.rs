@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{SqliteConnection, SqlitePool};
-use tokio::sync::{mpsc, oneshot, watch};
+use sqlx::SqliteConnection;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use super::batch::{write_output, write_records};
@@ -14,6 +14,7 @@ use super::open::Store;
 use super::statements::{BEGIN, COMMIT, ROLLBACK};
 use super::trace::{Trace, opens};
 use super::trouble::{Fault, Trouble};
+use super::upkeep::Upkeep;
 use crate::clock::Clock;
 use crate::plan::{Decision, Record};
 use crate::run::{EventKind, EventNote, OutputPiece, RunId};
@@ -30,8 +31,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a daemon that has nothing to write looks whether its ledger is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
-/// Pages in the write-ahead log, some 32 MiB, from which on the writer itself sees to it that it begins anew.
-const LONGEST_LOG: i64 = 8000;
 /// Pages in the write-ahead log, of 4 KiB, after which it is worth the upkeep's time.
 const CHECKPOINT_AFTER: u64 = 1000;
 
@@ -66,6 +65,9 @@ pub struct WriterEnd {
     planner: Option<mpsc::Sender<Restate>>,
     /// What the ledger is told of itself with the next group.
     notes: Vec<Record>,
+    suspicion: Arc<Notify>,
+    /// What was found when all of the ledger was looked at.
+    damage: watch::Sender<Option<String>>,
     /// Whether a damage has been met once, which is not believed: what was in memory may have been wrong.
     suspects: bool,
     /// What the last attempt refused, if it is not known whether that has reached the disk.
@@ -89,6 +91,8 @@ impl Writer {
             trouble,
             planner: None,
             notes: Vec::new(),
+            suspicion: store.suspicion.clone(),
+            damage: watch::Sender::new(None),
             suspects: false,
             in_doubt: None,
         };
@@ -118,15 +122,23 @@ impl WriterEnd {
     pub async fn run(self) {
         let (full, log_is_full) = mpsc::channel(1);
         let (too_long, log_is_too_long) = watch::channel(false);
-        let upkeep = self.ground.upkeep.clone();
-        // A checkpoint takes some ten milliseconds on a connection of its own; commits go on meanwhile.
-        tokio::join!(checkpoints(upkeep, log_is_full, too_long), self.write_all(full, log_is_too_long));
+        let upkeep = Upkeep {
+            pool: self.ground.upkeep.clone(),
+            path: self.ground.path().to_owned(),
+            held: self.ground.held(),
+            log_is_full,
+            too_long,
+            suspicion: self.suspicion.clone(),
+            damage: self.damage.clone(),
+        };
+        // It works on a connection of its own; commits go on meanwhile.
+        tokio::join!(upkeep.run(), self.write_all(full, log_is_too_long));
     }
 
     async fn write_all(mut self, log_is_full: mpsc::Sender<()>, log_is_too_long: watch::Receiver<bool>) {
         let mut written_pages = 0;
         while let Some((decisions, pieces)) = self.next_group().await {
-            if decisions.is_empty() && pieces.is_empty() && self.ground.look().is_ok() {
+            if decisions.is_empty() && pieces.is_empty() && self.look().is_ok() {
                 continue;
             }
             let refused = self.write_until_done(&decisions, &pieces).await;
@@ -152,10 +164,12 @@ impl WriterEnd {
             if !decisions_come && !pieces_come {
                 return None;
             }
+            let mut damage = self.damage.subscribe();
             tokio::select! {
                 biased;
                 _ = self.decisions.recv_many(&mut decisions, GROUP), if decisions_come => {}
                 _ = self.pieces.recv_many(&mut pieces, PIECES), if pieces_come => {}
+                _ = damage.changed() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
         }
@@ -223,6 +237,7 @@ impl WriterEnd {
                 None => "the ledger is back in its place".to_owned(),
             }),
             Ok(Mended::Anew { aside, saved }) => {
+                self.damage.send_replace(None);
                 let aside = aside.map_or_else(|| "gone".to_owned(), |aside| aside.display().to_string());
                 let (rows, advice) = (saved.rows, "look into it with sqlite3 and its .recover");
                 self.say(format!("the damaged ledger is now {aside}; {rows} rows of it are in the new one; {advice}"));
@@ -277,9 +292,14 @@ impl WriterEnd {
         notes
     }
 
+    fn look(&self) -> Result<(), Fault> {
+        self.ground.look()?;
+        self.damage.borrow().clone().map_or(Ok(()), |found| Err(Fault::Damaged(found)))
+    }
+
     /// Writes a group, unless it is found to be in the ledger already.
     async fn write(&mut self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> Result<BTreeSet<RunId>, Fault> {
-        self.ground.look()?;
+        self.look()?;
         if decisions.is_empty() && pieces.is_empty() && self.notes.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -362,20 +382,6 @@ fn own_refusals(decision: &Decision, refused: &BTreeSet<RunId>) -> BTreeSet<RunI
         _ => opens(record),
     });
     own.filter(|run| refused.contains(run)).collect()
-}
-
-/// Moves the log into the database whenever it has grown, on a connection that is not the writer's.
-async fn checkpoints(upkeep: SqlitePool, mut log_is_full: mpsc::Receiver<()>, too_long: watch::Sender<bool>) {
-    while log_is_full.recv().await.is_some() {
-        let checkpoint: Result<(i64, i64, i64), _> =
-            sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&upkeep).await;
-        match checkpoint {
-            Ok((_busy, pages, _moved)) => {
-                too_long.send_replace(pages > LONGEST_LOG);
-            }
-            Err(error) => tracing::warn!("the write-ahead log cannot be moved into the database: {error}"),
-        }
-    }
 }
 
 /// Roughly how many pages a transaction has written.
