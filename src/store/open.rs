@@ -25,9 +25,6 @@ const APPLICATION_ID: i64 = 0x7075_6e63;
 const BUSY: Duration = Duration::from_secs(5);
 /// For how long the writer does, before it says so and tries again.
 const WRITER_BUSY: Duration = Duration::from_secs(2);
-/// For how long somebody waits for a connection that can write: longer than for the one that has it, and not much longer
-/// than a fault that is over within a moment.
-const GUARDED_WAIT: Duration = Duration::from_secs(8);
 /// Questions that are asked at the same time.
 const READERS: u32 = 2;
 
@@ -242,13 +239,18 @@ fn renewed(options: SqlitePoolOptions, fresh: &watch::Sender<Instant>) -> Sqlite
     })
 }
 
-/// A connection to something that has taken the ledger's place is not given to anybody.
+/// A connection to something that has taken the ledger's place cannot write to it. It is not refused: the pool would try for
+/// as long as it may.
 fn guarded(options: SqlitePoolOptions, held: &watch::Sender<Arc<Held>>, path: &Path) -> SqlitePoolOptions {
     let (held, path) = (held.subscribe(), path.to_owned());
-    options.acquire_timeout(GUARDED_WAIT).after_connect(move |_, _| {
+    options.after_connect(move |connection, _| {
         let is_ours = held.borrow().is_at(&path);
-        let refusal = || sqlx::Error::Protocol("it leads to something else than the ledger".to_owned());
-        Box::pin(async move { if is_ours { Ok(()) } else { Err(refusal()) } })
+        Box::pin(async move {
+            if !is_ours {
+                sqlx::query("PRAGMA query_only = ON").execute(connection).await?;
+            }
+            Ok(())
+        })
     })
 }
 
