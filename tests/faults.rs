@@ -39,6 +39,8 @@ struct Case {
     lasts: bool,
     /// What is set aside begins so.
     aside: Option<&'static [u8]>,
+    /// Whether entries are in what cannot be read.
+    loses_entries: bool,
 }
 
 fn at_once() -> Option<Box<dyn FnOnce()>> {
@@ -87,6 +89,10 @@ fn runs_by_itself(case: &Case, place: &Place) {
     wait_for_tick_after(place, Timestamp::now());
     assert!(healed.elapsed() < SOON, "{} took {:?}", case.name, healed.elapsed());
     wait("status without trouble", || trouble(place).is_none().then_some(()));
+    // Whoever comes after a crash knows what has run.
+    daemon.crash();
+    let daemon = place.start();
+    wait_for_tick_after(place, Timestamp::now());
     assert_eq!(daemon.stop(), Some(0), "{}", case.name);
     balances(place, case.name);
     if std::env::var_os("PUNCTUAL_FAULT").is_some() {
@@ -104,7 +110,7 @@ fn runs_by_itself(case: &Case, place: &Place) {
     // What was recorded before the fault is there, and so is what was done about it.
     let first = *ticks(place).first().unwrap();
     let recorded = place.entries_of("tick");
-    assert!(recorded.iter().any(|entry| entry["due"] == format!("{first:.6}")), "{}", case.name);
+    assert!(case.loses_entries || recorded.iter().any(|entry| entry["due"] == format!("{first:.6}")), "{}", case.name);
     let events: u32 = place.ask("SELECT CAST(count(*) AS TEXT) FROM events WHERE kind = 11").parse().unwrap();
     assert!(events >= 2, "{}", case.name);
 }
@@ -251,14 +257,22 @@ fn fail_syncs(place: &Place) -> Option<Box<dyn FnOnce()>> {
     }))
 }
 
-const CASES: [Case; 16] = [
-    Case { name: "a full disk", fault: fill_the_disk, says: "the disk is full; make room", lasts: true, aside: None },
+const CASES: [Case; 17] = [
+    Case {
+        name: "a full disk",
+        fault: fill_the_disk,
+        says: "the disk is full; make room",
+        lasts: true,
+        aside: None,
+        loses_entries: false,
+    },
     Case {
         name: "a lock",
         fault: lock,
         says: "another program holds its lock: end that program",
         lasts: true,
         aside: None,
+        loses_entries: false,
     },
     Case {
         name: "the file is deleted",
@@ -266,14 +280,23 @@ const CASES: [Case; 16] = [
         says: "was deleted; the daemon writes it anew",
         lasts: false,
         aside: None,
+        loses_entries: false,
     },
-    Case { name: "file and logs are deleted", fault: remove_all, says: "was deleted;", lasts: false, aside: None },
+    Case {
+        name: "file and logs are deleted",
+        fault: remove_all,
+        says: "was deleted;",
+        lasts: false,
+        aside: None,
+        loses_entries: false,
+    },
     Case {
         name: "the folder is removed",
         fault: |place| fs::remove_dir_all(place.path("state")).ok().and_then(|()| at_once()),
         says: "was deleted;",
         lasts: false,
         aside: None,
+        loses_entries: false,
     },
     Case {
         name: "the log is deleted",
@@ -281,6 +304,7 @@ const CASES: [Case; 16] = [
         says: "the log of the ledger",
         lasts: false,
         aside: None,
+        loses_entries: false,
     },
     Case {
         name: "the log's index is deleted",
@@ -288,6 +312,7 @@ const CASES: [Case; 16] = [
         says: "the log of the ledger",
         lasts: false,
         aside: None,
+        loses_entries: false,
     },
     Case {
         name: "replaced by a copy of itself",
@@ -295,6 +320,7 @@ const CASES: [Case; 16] = [
         says: "something else is where",
         lasts: false,
         aside: Some(b"SQLite format 3"),
+        loses_entries: false,
     },
     Case {
         name: "replaced by a text",
@@ -302,6 +328,7 @@ const CASES: [Case; 16] = [
         says: "something else is where",
         lasts: false,
         aside: Some(b"Dear Sir or Madam"),
+        loses_entries: false,
     },
     Case {
         name: "replaced by a folder",
@@ -309,6 +336,7 @@ const CASES: [Case; 16] = [
         says: "something else is where",
         lasts: false,
         aside: Some(b"mine"),
+        loses_entries: false,
     },
     Case {
         name: "replaced by what another program works on",
@@ -316,6 +344,7 @@ const CASES: [Case; 16] = [
         says: "another program works on it; end that program",
         lasts: true,
         aside: Some(b"SQLite format 3"),
+        loses_entries: false,
     },
     Case {
         name: "the header is overwritten",
@@ -323,6 +352,7 @@ const CASES: [Case; 16] = [
         says: "its header was overwritten",
         lasts: false,
         aside: Some(&[b'X'; 100]),
+        loses_entries: false,
     },
     Case {
         name: "pages are damaged",
@@ -330,6 +360,7 @@ const CASES: [Case; 16] = [
         says: "is damaged (",
         lasts: false,
         aside: Some(b"SQLite format 3"),
+        loses_entries: false,
     },
     Case {
         name: "pages are damaged that nobody asks for",
@@ -337,9 +368,32 @@ const CASES: [Case; 16] = [
         says: "is damaged (",
         lasts: false,
         aside: Some(b"SQLite format 3"),
+        loses_entries: false,
     },
-    Case { name: "read-only", fault: make_immutable, says: "it is read-only;", lasts: true, aside: None },
-    Case { name: "syncs fail", fault: fail_syncs, says: "the disk reports an error", lasts: true, aside: None },
+    Case {
+        name: "all entries are damaged",
+        fault: |place| damage(place, "'runs', 'definitions'"),
+        says: "is damaged (",
+        lasts: false,
+        aside: Some(b"SQLite format 3"),
+        loses_entries: true,
+    },
+    Case {
+        name: "read-only",
+        fault: make_immutable,
+        says: "it is read-only;",
+        lasts: true,
+        aside: None,
+        loses_entries: false,
+    },
+    Case {
+        name: "syncs fail",
+        fault: fail_syncs,
+        says: "the disk reports an error",
+        lasts: true,
+        aside: None,
+        loses_entries: false,
+    },
 ];
 
 /// Side by side: they only wait.
@@ -350,8 +404,9 @@ fn whatever_happens_to_the_ledger_is_said_and_outlived() {
         for case in CASES.iter().filter(|case| case.name.contains(&wanted)) {
             scope.spawn(|| {
                 let is_full = case.name == "a full disk";
-                // They would make room.
-                let chores = if is_full { "" } else { CHORES };
+                // They would make room, or write the header anew from the log.
+                let is_header = case.name == "the header is overwritten";
+                let chores = if is_full || is_header { "" } else { CHORES };
                 let place = Place::new(&format!("{chores}{TICK}"));
                 let _disk = is_full.then(|| small_disk(&place));
                 runs_by_itself(case, &place);

@@ -71,5 +71,8 @@ impl Core {
         if !records.is_empty() {
             self.hand_in(Decision { records, actions: Vec::new() }).await;
         }
+        if self.state.uncommitted.len() >= MOST_UNRECORDED {
+            tracing::error!("too much waits for the ledger: nothing more is started until it can be written");
+        }
     }
 }

@@ -22,6 +22,9 @@ use crate::clock::{Clock, instant};
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 50;
 
+/// Where nothing can be connected to.
+const NOWHERE: &str = "/dev/null/no-ledger";
+
 /// The ledger's place, the file that is held there, and all connections of this process to it.
 pub struct Ground {
     /// Where the file really is, links followed.
@@ -96,6 +99,30 @@ impl Ground {
             Some(logs) if logs != self.logs_now() => Err(Fault::LogGone),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Lets connections be made, or not: one to something that has taken the ledger's place would read it with the ledger's own
+    /// log, and take that log from the ledger when it moves it there.
+    fn let_connect(&self, may: bool) {
+        for pool in [&self.writer, &self.upkeep, &self.reader] {
+            let options = (*pool.connect_options()).clone();
+            let path = if may { self.path.as_path() } else { Path::new(NOWHERE) };
+            pool.set_connect_options(options.filename(path));
+        }
+    }
+
+    /// The same as [`Ground::look`], and connections are made only where all is well.
+    pub fn guard(&self) -> Result<(), Fault> {
+        let found = self.look();
+        let leads_elsewhere = match &found {
+            Err(Fault::Deleted | Fault::Moved | Fault::Replaced | Fault::Occupied) => true,
+            Ok(()) | Err(_) => false,
+        };
+        if self.writer.connect_options().get_filename() != if leads_elsewhere { Path::new(NOWHERE) } else { &self.path }
+        {
+            self.let_connect(!leads_elsewhere);
+        }
+        found
     }
 
     /// Something was written: from now on it is known which files the logs are.

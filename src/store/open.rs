@@ -120,20 +120,22 @@ impl Prepared {
         let fresh = watch::Sender::new(instant());
         // A file that has gone is not made again by whoever connects next.
         let options = over(path, WRITER_BUSY).create_if_missing(false);
-        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let held = watch::Sender::new(Arc::new(held));
         let pool = |connections, options| renewed(pool_options(connections), &fresh).connect_lazy_with(options);
-        let writing = || guarded(renewed(pool_options(1), &fresh), &held, &place).connect_lazy_with(options.clone());
+        let pools = [pool(1, options.clone()), pool(1, options), pool(READERS, reading(path))];
+        for pool in &pools {
+            connected(pool).await.map_err(|error| classify(path, error))?;
+        }
+        let [writer, upkeep, reader] = pools;
         Ok(Store {
             path: path.to_owned(),
             identity,
             host: host.to_owned(),
             boot: boot_id.to_owned(),
             first_since_boot: starts == 0,
-            writer: writing(),
-            upkeep: writing(),
-            reader: Reader { pool: pool(READERS, reading(path)) },
-            held,
+            writer,
+            upkeep,
+            reader: Reader { pool: reader },
+            held: watch::Sender::new(Arc::new(held)),
             fresh,
             suspicion: Arc::new(Notify::new()),
         })
@@ -239,19 +241,14 @@ fn renewed(options: SqlitePoolOptions, fresh: &watch::Sender<Instant>) -> Sqlite
     })
 }
 
-/// A connection to something that has taken the ledger's place cannot write to it. It is not refused: the pool would try for
-/// as long as it may.
-fn guarded(options: SqlitePoolOptions, held: &watch::Sender<Arc<Held>>, path: &Path) -> SqlitePoolOptions {
-    let (held, path) = (held.subscribe(), path.to_owned());
-    options.after_connect(move |connection, _| {
-        let is_ours = held.borrow().is_at(&path);
-        Box::pin(async move {
-            if !is_ours {
-                sqlx::query("PRAGMA query_only = ON").execute(connection).await?;
-            }
-            Ok(())
-        })
-    })
+/// Makes the connections now: one that is made later might be to something that has taken the ledger's place, which SQLite
+/// would read with the ledger's own log.
+async fn connected(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut connections = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        connections.push(pool.acquire().await?);
+    }
+    Ok(())
 }
 
 /// A cleanly closed database in a folder that we cannot write has no log, and none can be made for reading it.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 /// Statements that may fail before the rest of a table is given up: a damaged page costs some forty, and some hundred for
 /// the rows at its edges.
-const MOST_FAILURES: usize = 20_000;
+const MOST_FAILURES: usize = 5_000;
 /// Keys are looked for up to here: numbers of rows, counted from 1.
 const HIGHEST_KEY: i64 = 1 << 40;
 

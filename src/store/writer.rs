@@ -293,7 +293,7 @@ impl WriterEnd {
     }
 
     fn look(&self) -> Result<(), Fault> {
-        self.ground.look()?;
+        self.ground.guard()?;
         self.damage.borrow().clone().map_or(Ok(()), |found| Err(Fault::Damaged(found)))
     }
 
@@ -308,7 +308,7 @@ impl WriterEnd {
         let sql = |error: sqlx::Error| Fault::of_sql(&error, &path);
         let mut connection = pool.acquire().await.map_err(sql)?;
         // Somebody may have put another file there while this connection was being made.
-        self.ground.look()?;
+        self.ground.guard()?;
         let written = self.transact(&mut connection, decisions, pieces).await;
         if written.is_err() {
             // SQLite may have done so by itself.
