@@ -138,6 +138,14 @@ pub struct DaemonReport {
     pub since: Time,
     pub config: String,
     pub version: String,
+    /// What keeps it from writing to its ledger.
+    pub trouble: Option<TroubleReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TroubleReport {
+    pub since: Time,
+    pub message: String,
 }
 
 /// How a job is doing.

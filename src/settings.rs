@@ -23,6 +23,7 @@ pub struct Settings {
     pub max_running: usize,
     /// For how long a stopping daemon lets runs finish.
     pub stop_grace: Duration,
+    pub when_unrecordable: WhenUnrecordable,
     /// Six-field cron patterns in UTC; `None`: never.
     pub prune: Option<String>,
     pub optimize: Option<String>,
@@ -40,6 +41,19 @@ pub struct Backups {
     pub to: PathBuf,
     /// So many of them stay.
     pub keep_last: usize,
+}
+
+/// What becomes of runs that are due while the ledger cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenUnrecordable {
+    /// They wait until it can, and then are late as after any stop.
+    Wait,
+    /// They are started, and recorded later. If the daemon ends before it can, they are run again.
+    Run,
+}
+
+impl WhenUnrecordable {
+    pub const WORDS: [(&'static str, Self); 2] = [("wait", Self::Wait), ("run", Self::Run)];
 }
 
 /// How long the ledger keeps what.
@@ -62,6 +76,7 @@ pub struct Flags {
     pub timezone: Option<String>,
     pub max_running: Option<u32>,
     pub stop_grace: Option<String>,
+    pub when_unrecordable: Option<String>,
 }
 
 /// Why the settings cannot be used.
@@ -82,6 +97,7 @@ struct Written {
     timezone: String,
     max_running: i64,
     stop_grace: String,
+    when_unrecordable: String,
     housekeeping: WrittenChores,
     retention: WrittenRetention,
 }
@@ -114,6 +130,7 @@ database = "punctual.db"
 timezone = "system"
 max_running = 64
 stop_grace = "30s"
+when_unrecordable = "wait"
 [housekeeping]
 prune = "15 3 * * *"
 optimize = "45 3 * * 0"
@@ -150,6 +167,7 @@ impl Settings {
             .set_override_option("timezone", flags.timezone.clone())?
             .set_override_option("max_running", flags.max_running.map(i64::from))?
             .set_override_option("stop_grace", flags.stop_grace.clone())?
+            .set_override_option("when_unrecordable", flags.when_unrecordable.clone())?
             .build()?;
         layers.try_deserialize::<Written>()?.checked()
     }
@@ -180,6 +198,7 @@ impl Written {
             timezone: self.timezone,
             max_running: max_running.ok_or_else(|| value("max_running", "at least one run must be possible"))?,
             stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,
+            when_unrecordable: when_unrecordable(&self.when_unrecordable)?,
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
             backup: self.housekeeping.backup.checked()?,
@@ -217,6 +236,11 @@ fn value(key: &'static str, message: impl Into<String>) -> SettingsError {
 
 fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, E> {
     if text == "none" { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn when_unrecordable(text: &str) -> Result<WhenUnrecordable, SettingsError> {
+    let found = WhenUnrecordable::WORDS.into_iter().find(|(word, _)| *word == text);
+    found.map(|(_, choice)| choice).ok_or_else(|| value("when_unrecordable", "it is \"wait\" or \"run\""))
 }
 
 fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
@@ -303,5 +327,8 @@ mod tests {
         let error = layered("", &[("PUNCTUAL_DAEMON__MAX_RUNNING", "many")], &flags).unwrap_err();
         assert!(error.to_string().contains("max_running"), "{error}");
         assert!(layered("", &[("PUNCTUAL_DAEMON__MAX_RUNNING", "0")], &flags).is_err());
+        let unrecordable = |word: &str| layered("", &[("PUNCTUAL_DAEMON__WHEN_UNRECORDABLE", word)], &flags);
+        assert_eq!(unrecordable("run").unwrap().when_unrecordable, WhenUnrecordable::Run);
+        assert!(unrecordable("never").unwrap_err().to_string().starts_with("when_unrecordable: it is"));
     }
 }

@@ -464,7 +464,7 @@ fn a_ledger_that_is_taken_away_is_noticed_and_taken_back() {
     let daemon = place.start();
     place.ended("tick");
     fs::rename(place.path("state"), place.path("elsewhere")).unwrap();
-    wait("the complaint", || place.log().contains("was deleted or replaced").then_some(()));
+    wait("the complaint", || place.log().contains("has another name; move it back").then_some(()));
     let ran = fs::read_to_string(place.path("ticks")).unwrap();
     fs::rename(place.path("elsewhere"), place.path("state")).unwrap();
     wait("the recovery", || place.log().contains("can be written again").then_some(()));

@@ -31,3 +31,26 @@ async fn words_and_numbers_agree() {
     check!("streams", Stream);
     check!("event_kinds", EventKind);
 }
+
+/// A ledger as it was before the word for its own trouble came, with what had happened until then.
+#[tokio::test]
+async fn an_older_ledger_learns_the_newer_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("punctual.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options.clone()).await.unwrap();
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let migrations = sqlx::migrate::Migrator::new(std::path::Path::new(migrations)).await.unwrap();
+    migrations.run_to(5, &pool).await.unwrap();
+    // `punc`, as of all ledgers.
+    sqlx::raw_sql("PRAGMA application_id = 1886744163; INSERT INTO events (at, kind, detail) VALUES (1, 5, 'refused')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    Store::prepare(&path).unwrap().open("host", "boot").await.unwrap().close().await;
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let words = "SELECT word FROM event_kinds WHERE number = 11 UNION ALL SELECT detail FROM events";
+    let words: Vec<String> = sqlx::query_scalar(words).fetch_all(&pool).await.unwrap();
+    assert_eq!(words, ["trouble", "refused"]);
+}

@@ -84,6 +84,9 @@ pub struct DaemonArguments {
     /// For how long a stopping daemon lets runs finish [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub stop_grace: Option<String>,
+    /// What is due while the ledger cannot be written: wait for it, or run and record it later [default: wait]
+    #[arg(long, value_name = "WHAT", value_parser = ["wait", "run"])]
+    pub when_unrecordable: Option<String>,
     /// It is the scheduler, whose keeper is at the other end of its standard input
     #[arg(long, hide = true)]
     pub kept: bool,

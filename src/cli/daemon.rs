@@ -48,6 +48,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
             timezone: verb.timezone.clone(),
             max_running: verb.max_running,
             stop_grace: verb.stop_grace.clone(),
+            when_unrecordable: verb.when_unrecordable.clone(),
         },
         environment: environment(),
         clock: Clock::System,

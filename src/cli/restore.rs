@@ -11,7 +11,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::{Holder, Lock, LockError, holder};
 use crate::report::Time;
-use crate::store::{Contents, Owner, Restorable, RestoreError};
+use crate::store::{Contents, Held, Owner, Restorable, RestoreError};
 
 pub fn run(global: &Global, verb: &RestoreArguments, screen: &mut Screen) -> Answer {
     let ledger = database(global, &state_folder(global)?);
@@ -21,14 +21,9 @@ pub fn run(global: &Global, verb: &RestoreArguments, screen: &mut Screen) -> Ans
         return Err(Refusal::new(Done::Failed, message));
     }
     let owner = Owner::of(&ledger).map_err(|error| failed(&error))?;
-    let was_missing = !ledger.exists();
-    let lock = hold(global, &ledger)?;
+    let held = hold(global, &ledger)?;
     let restored = ask(replace(&verb.from, &ledger, owner))?;
-    if restored.is_err() && was_missing {
-        // The lock has made an empty one.
-        let _ = std::fs::remove_file(&ledger);
-    }
-    drop(lock);
+    drop(held);
     let (contents, aside) = restored.map_err(|error| failed(&error))?;
     show(&verb.from, &ledger, contents, aside, screen);
     Ok(Done::Well)
@@ -47,14 +42,16 @@ fn failed(error: &RestoreError) -> Refusal {
 }
 
 /// Keeps daemons from the ledger while it is replaced.
-fn hold(global: &Global, ledger: &Path) -> Result<Lock, Refusal> {
+fn hold(global: &Global, ledger: &Path) -> Result<(Lock, Option<Held>), Refusal> {
     let me = Holder {
         pid: i32::try_from(std::process::id()).unwrap_or(0),
         since: Clock::System.now(),
         config: config_file(global, None).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        trouble: None,
     };
-    Lock::acquire(ledger, &me).map_err(|error| match error {
+    let lock = Lock::acquire(ledger, me).and_then(|lock| Ok((lock, hold_itself(ledger)?)));
+    lock.map_err(|error| match error {
         LockError::Held(daemon) => {
             let (ledger, pid) = (ledger.display(), daemon.pid);
             let message = format!(
@@ -64,6 +61,18 @@ fn hold(global: &Global, ledger: &Path) -> Result<Lock, Refusal> {
         }
         LockError::HeldBySomebody | LockError::Io { .. } => Refusal::chain(Done::Failed, &error),
     })
+}
+
+/// A daemon may work on the same file under another name.
+fn hold_itself(ledger: &Path) -> Result<Option<Held>, LockError> {
+    if !ledger.exists() {
+        return Ok(None);
+    }
+    match Held::acquire(ledger) {
+        Ok(Some(held)) => Ok(Some(held)),
+        Ok(None) => Err(LockError::HeldBySomebody),
+        Err(source) => Err(LockError::Io { path: ledger.to_owned(), source }),
+    }
 }
 
 fn lock_file(ledger: &Path) -> PathBuf {

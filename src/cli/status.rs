@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use owo_colors::Style;
 
 use super::args::{Global, StatusArguments};
 use super::history::outcome;
@@ -15,7 +16,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::Holder;
 use crate::job::Job;
-use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time};
+use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
 use crate::store::Reader;
 
@@ -27,16 +28,26 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     if !configuration.checked.is_right() {
         screen.note(format!("{} is wrong: punctual check says where", path.display()));
     }
-    let mut reports = ask(async {
+    let without_past = || {
+        let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
+        Ok(jobs.iter().map(|job| report_without_past(job, now)).collect())
+    };
+    let known = ask(async {
         // A daemon that never ran has no ledger, and its jobs have no past.
         match open_ledger_if_any(global).await? {
             Some(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
-            None => {
-                let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
-                Ok(jobs.iter().map(|job| report_without_past(job, now)).collect())
-            }
+            None => without_past(),
         }
-    })??;
+    })?;
+    let (mut reports, done) = match known {
+        Ok(reports) => (reports, Done::Well),
+        // That the ledger cannot be read is no reason to keep quiet about what the daemon says of it.
+        Err(refusal) if refusal.done == Done::Unreachable && running.is_some() => {
+            screen.complain(&refusal.message);
+            (without_past()?, refusal.done)
+        }
+        Err(refusal) => return Err(refusal),
+    };
     if verb.failed {
         reports.retain(|report| report.failures > 0);
     }
@@ -44,11 +55,11 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports };
     if screen.json {
         screen.value(&report);
-        return Ok(Done::Well);
+        return Ok(done);
     }
     head(&path.display().to_string(), &report, now, screen);
     table(&report.jobs, now, screen);
-    Ok(Done::Well)
+    Ok(done)
 }
 
 fn daemon_report(holder: &Holder) -> DaemonReport {
@@ -57,6 +68,10 @@ fn daemon_report(holder: &Holder) -> DaemonReport {
         since: Time(holder.since),
         config: holder.config.display().to_string(),
         version: holder.version.clone(),
+        trouble: holder
+            .trouble
+            .as_ref()
+            .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
     }
 }
 
@@ -129,6 +144,11 @@ fn head(path: &str, report: &StatusReport, now: Timestamp, screen: &mut Screen) 
         None => "no daemon is running; start one with: punctual daemon".to_owned(),
     };
     screen.line(format!("{path}: {daemon}"));
+    if let Some(trouble) = report.daemon.as_ref().and_then(|daemon| daemon.trouble.as_ref()) {
+        let age = Seconds::from_micros(now.as_microsecond() - trouble.since.0.as_microsecond());
+        let since = format!("trouble since {} ({})", screen.time(trouble.since), span(age));
+        screen.line(screen.paint(&format!("{since}: {}", visible(&trouble.message)), Style::new().red()));
+    }
     screen.line("");
 }
 

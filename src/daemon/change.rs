@@ -39,7 +39,9 @@ impl Core {
         let capacities = configuration.capacities();
         let decision = self.planner.handle_reload(&jobs, capacities, self.clock.now());
         if !configuration.settings.same_service(&self.configuration.settings) {
-            tracing::warn!("other settings of [daemon] than max_running and stop_grace take effect at the next start");
+            tracing::warn!(
+                "other settings of [daemon] than max_running, stop_grace and when_unrecordable take effect at the next start"
+            );
         }
         self.configuration = configuration;
         self.commit(decision).await;

@@ -1,6 +1,7 @@
 //! The loop that owns the planner: what happens goes in, what is decided goes to the ledger, and what is in the ledger is
 //! carried out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,11 @@ use crate::configuration::Configuration;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::{AttemptId, Reason, RunId};
 use crate::runner::{Door, Event, Order};
-use crate::store::{Answer, Reader, Writer};
+use crate::store::{Answer, Reader, Restate, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
 /// they like: half of what the writer takes, so that what must be said in between never waits.
-const MOST_UNCOMMITTED: usize = 512;
+const MOST_UNCOMMITTED: usize = 4096;
 /// Differences between the clock and the time that passed that are not called a step: reading the two takes time, and a
 /// clock is also slewed.
 const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
@@ -50,6 +51,8 @@ pub struct Core {
     pub alarm: Alarm,
     pub writer: Writer,
     pub answers: mpsc::Receiver<Answer>,
+    /// The writer asks what the planner knows, if the ledger has lost it.
+    pub restates: mpsc::Receiver<Restate>,
     pub reader: Reader,
     pub door: Door,
     pub events: mpsc::Receiver<Event>,
@@ -68,25 +71,26 @@ pub struct Core {
 
 /// What the loop remembers from one turn to the next.
 pub struct LoopState {
-    /// Decisions that are not in the ledger yet.
-    uncommitted: usize,
+    /// Decisions that are not in the ledger yet, in their order.
+    pub(super) uncommitted: VecDeque<Uncommitted>,
     pub(super) drain: Option<Drain>,
     grace_ends: Option<Instant>,
     /// When to look at the clock again, because what it showed could not be acted on.
     look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
-    gives_up: Option<Instant>,
+    pub(super) gives_up: Option<Instant>,
     status_at: Instant,
     /// What the two clocks showed at the last look.
     seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
-    lapse: Lapse,
+    pub(super) lapse: Lapse,
+    pub(super) is_in_trouble: bool,
 }
 
 impl LoopState {
     pub fn new(clock: &Clock) -> Self {
         Self {
-            uncommitted: 0,
+            uncommitted: VecDeque::new(),
             drain: None,
             grace_ends: None,
             look_again: None,
@@ -94,8 +98,16 @@ impl LoopState {
             status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
+            is_in_trouble: false,
         }
     }
+}
+
+/// A decision on its way to the ledger.
+pub(super) struct Uncommitted {
+    pub decision: Arc<Decision>,
+    /// Whether its runs were started before it got there.
+    pub is_carried_out: bool,
 }
 
 /// What a turn of the loop is about.
@@ -106,6 +118,7 @@ enum Turn {
     Demanded(Demand),
     Reread(Option<(Reread, Box<Configuration>)>),
     Trouble,
+    Restated(Restate),
     GraceIsOver,
     GivesUp,
     Alive,
@@ -122,7 +135,7 @@ impl Core {
         self.commit(first).await;
         let mut is_ready = false;
         while !self.is_done() {
-            let wake_at = self.wake_at(&trouble);
+            let wake_at = self.wake_at();
             self.head.send_replace(wake_at);
             let turn = tokio::select! {
                 biased;
@@ -130,10 +143,11 @@ impl Core {
                 Some(answer) = self.answers.recv() => Turn::Committed(answer),
                 // What is due does not wait for however many ends there are to tell of.
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
-                Some(event) = self.events.recv(), if self.state.uncommitted < MOST_UNCOMMITTED => Turn::Happened(event),
+                Some(event) = self.events.recv(), if self.state.uncommitted.len() < MOST_UNCOMMITTED => Turn::Happened(event),
                 read = self.rereading.ended() => Turn::Reread(read),
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 Ok(()) = trouble.changed() => Turn::Trouble,
+                Some(ask) = self.restates.recv() => Turn::Restated(ask),
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,
                 () = at(self.state.look_again) => Turn::Woken(Ok(Woken::ClockSet)),
@@ -157,8 +171,12 @@ impl Core {
                 }
                 Turn::Reread(read) => self.was_reread(read).await,
                 Turn::Trouble => {
-                    let message = trouble.borrow_and_update().clone();
-                    self.trouble(message.as_deref()).await;
+                    let is_in_trouble = trouble.borrow_and_update().is_some();
+                    self.trouble(is_in_trouble).await;
+                }
+                Turn::Restated(ask) => {
+                    // A writer that does not wait for it any more has ended.
+                    let _ = ask.send(self.planner.restate());
                 }
                 Turn::GraceIsOver => self.drain(Drain::Stop).await,
                 // The loop's own condition looks at the time.
@@ -170,28 +188,29 @@ impl Core {
                 Turn::ShowStatus => self.show_status().await,
             }
         }
-        let unclosed = self.state.uncommitted + self.planner.running();
+        let unclosed = self.state.uncommitted.len() + self.planner.running();
         if unclosed > 0 { Err(unclosed) } else { Ok(()) }
     }
 
     fn is_done(&self) -> bool {
-        let is_closed = self.planner.running() == 0 && self.state.uncommitted == 0;
+        let is_closed = self.planner.running() == 0 && self.state.uncommitted.is_empty();
         let gives_up = self.state.gives_up.is_some_and(|until| until <= instant());
         self.state.drain.is_some() && (is_closed || gives_up)
     }
 
-    /// While nothing can be recorded nothing is decided: what falls due meanwhile is owed, and decided on afterwards.
-    fn wake_at(&self, trouble: &watch::Receiver<Option<String>>) -> Option<Timestamp> {
-        if trouble.borrow().is_some() { None } else { self.planner.next_wakeup() }
+    /// While nothing can be recorded nothing is decided, unless that is wanted: what falls due meanwhile is owed, and decided
+    /// on afterwards.
+    fn wake_at(&self) -> Option<Timestamp> {
+        if self.may_decide() { self.planner.next_wakeup() } else { None }
     }
 
-    async fn woken(&mut self, woken: std::io::Result<Woken>) {
+    pub(super) async fn woken(&mut self, woken: std::io::Result<Woken>) {
         let woken = woken.unwrap_or_else(|error| {
             tracing::error!("the timer cannot be waited for: {error}");
             Woken::Due
         });
         self.look_at_the_clock(woken).await;
-        if self.writer.trouble().borrow().is_some() {
+        if !self.may_decide() {
             return;
         }
         let lapse = std::mem::replace(&mut self.state.lapse, Lapse::Suspended);
@@ -240,7 +259,7 @@ impl Core {
     /// Waits until all that is decided is in the ledger; the answer is whether it is.
     async fn settle_decisions(&mut self) -> bool {
         let mut trouble = self.writer.trouble();
-        while self.state.uncommitted > 0 {
+        while !self.state.uncommitted.is_empty() {
             tokio::select! {
                 answer = self.answers.recv() => match answer {
                     Some(answer) => self.committed(answer).await,
@@ -263,14 +282,23 @@ impl Core {
             }
             return;
         }
-        self.state.uncommitted += 1;
-        self.writer.commit(Arc::new(decision)).await;
+        self.hand_in(decision).await;
+        if self.runs_unrecorded() {
+            self.carry_out_unrecorded().await;
+        }
+    }
+
+    pub(super) async fn hand_in(&mut self, decision: Decision) {
+        let decision = Arc::new(decision);
+        self.state.uncommitted.push_back(Uncommitted { decision: decision.clone(), is_carried_out: false });
+        self.writer.commit(decision).await;
     }
 
     /// A decision is in the ledger: now it is carried out.
     async fn committed(&mut self, Answer { decision, refused }: Answer) {
-        self.state.uncommitted -= 1;
-        for action in &decision.actions {
+        // They come back in the order in which they went.
+        let is_carried_out = self.state.uncommitted.pop_front().is_some_and(|waiting| waiting.is_carried_out);
+        for action in decision.actions.iter().filter(|_| !is_carried_out) {
             if !refused.contains(&action.run()) {
                 self.act(action.clone()).await;
             }
@@ -286,7 +314,7 @@ impl Core {
         }
     }
 
-    async fn act(&mut self, action: Action) {
+    pub(super) async fn act(&mut self, action: Action) {
         match action {
             Action::Start(launch) => {
                 let run = launch.run;
@@ -340,23 +368,6 @@ impl Core {
         self.commit(decision).await;
     }
 
-    async fn trouble(&mut self, message: Option<&str>) {
-        let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
-        match message {
-            Some(message) => {
-                tracing::error!("{message}; nothing new is started until it can");
-                self.state.lapse = Lapse::Unrecordable;
-                self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
-            }
-            None => {
-                tracing::warn!("the ledger can be written again");
-                self.state.gives_up = None;
-                // What fell due meanwhile is owed, and the clock may have been set.
-                self.woken(Ok(Woken::ClockSet)).await;
-            }
-        }
-    }
-
     async fn stop(&mut self) {
         if self.state.drain.is_some() {
             return self.drain(Drain::Kill).await;
@@ -397,8 +408,10 @@ impl Core {
 
     async fn show_status(&mut self) {
         let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
+        let trouble = self.writer.trouble().borrow().as_ref().map(|trouble| format!("{}; ", trouble.message));
         let status = format!(
-            "{} jobs, {} running, {} waiting, {next}",
+            "{}{} jobs, {} running, {} waiting, {next}",
+            trouble.unwrap_or_default(),
             self.planner.jobs(),
             self.planner.running(),
             self.planner.waiting()

@@ -108,7 +108,10 @@ impl Housekeeping {
             let store = self.store.clone();
             self.add("optimize", &pattern, move || {
                 let store = store.clone();
-                async move { store.optimize().await }
+                async move {
+                    store.examine();
+                    store.optimize().await
+                }
             })
             .await?;
         }
@@ -149,16 +152,19 @@ impl Housekeeping {
     where
         F: Future<Output = Result<(), sqlx::Error>> + Send + 'static,
     {
-        let one = self.one.clone();
+        let (one, store) = (self.one.clone(), self.store.clone());
         self.add_beside(pattern, move || {
-            let (one, chore) = (one.clone(), chore());
+            let (one, store, chore) = (one.clone(), store.clone(), chore());
             async move {
                 let Ok(_permit) = one.acquire().await else {
                     return;
                 };
                 match tokio::time::timeout(LONGEST_CHORE, chore).await {
                     Ok(Ok(()) | Err(sqlx::Error::PoolClosed)) => {}
-                    Ok(Err(error)) => tracing::error!("the chore {name} failed: {error}"),
+                    Ok(Err(error)) => {
+                        tracing::error!("the chore {name} failed: {error}");
+                        store.suspect(&error);
+                    }
                     Err(_) => tracing::error!("the chore {name} was given up after {LONGEST_CHORE:?}"),
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::job::JobName;
 use crate::plan::{Closing, Decision, Record};
-use crate::run::Outcome;
+use crate::run::{EventKind, Outcome};
 
 /// The end of a run, as it was decided.
 pub fn ended(job: &JobName, decision: &Decision) {
@@ -55,6 +55,8 @@ pub fn record(record: &Record) {
             );
         }
         Record::Retried { run, at, detail } => tracing::warn!(run = run.0, "run {run} {detail}; next at {at:.0}"),
+        // The writer has said so when it happened.
+        Record::Event(event) if event.kind == EventKind::Trouble => {}
         Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
         _ => {}
     }

@@ -1,13 +1,27 @@
 //! Who works on this ledger? One daemon, which holds a lock beside the database and leaves its name in it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::store::{Trouble, whole_file};
+
+/// What a holder says of itself takes so many bytes, whatever it is: a full disk has room for what is there already.
+const RECORD: usize = 4096;
+/// Bytes of what is said of a trouble.
+const LONGEST_MESSAGE: usize = 1000;
+/// How often a daemon looks whether its lock file is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// A record is read anew so often if it does not read well, because it was being written.
+const READS: usize = 5;
 
 /// What a daemon says of itself to whoever finds its lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +30,15 @@ pub struct Holder {
     pub since: Timestamp,
     pub config: PathBuf,
     pub version: String,
+    /// What keeps it from writing to its ledger.
+    #[serde(default)]
+    pub trouble: Option<HoldersTrouble>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldersTrouble {
+    pub since: Timestamp,
+    pub message: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +56,9 @@ pub enum LockError {
 /// The lock, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
-    /// The same on the database itself, whatever name it goes by and whoever removes the other.
-    _database: File,
+    path: PathBuf,
+    file: File,
+    holder: Holder,
 }
 
 /// The file that is locked for a database.
@@ -45,55 +68,80 @@ fn lock_path(database: &Path) -> PathBuf {
     path.into()
 }
 
-/// A lock over the whole file, of the open file itself: no other closing in this process can let it go.
-fn whole_file() -> libc::flock {
-    libc::flock {
-        l_type: i16::try_from(libc::F_WRLCK).unwrap_or_default(),
-        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
-}
-
 impl Lock {
-    pub fn acquire(database: &Path, holder: &Holder) -> Result<Self, LockError> {
+    pub fn acquire(database: &Path, holder: Holder) -> Result<Self, LockError> {
         let path = lock_path(database);
         let io = |source| LockError::Io { path: path.clone(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o640)
-            .open(&path)
-            .map_err(io)?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
-            Ok(_) => {}
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
-                return Err(read_holder(&mut file).map_or(LockError::HeldBySomebody, LockError::Held));
+        let mut file = open_and_lock(&path).map_err(|error| match error {
+            Some(error) => io(error),
+            None => File::open(&path)
+                .ok()
+                .and_then(|mut file| read_holder(&mut file))
+                .map_or(LockError::HeldBySomebody, LockError::Held),
+        })?;
+        write_holder(&mut file, &holder).map_err(io)?;
+        Ok(Self { path, file, holder })
+    }
+
+    /// Tells whoever asks what is wrong with the ledger, for as long as this is waited for, and sees to it that the lock file
+    /// is there to tell it.
+    pub async fn tell(&mut self, mut trouble: watch::Receiver<Option<Trouble>>) -> std::convert::Infallible {
+        loop {
+            self.renew();
+            let said = trouble.borrow_and_update().as_ref().map(said);
+            if said != self.holder.trouble {
+                self.holder.trouble = said;
+                if let Err(error) = write_holder(&mut self.file, &self.holder) {
+                    tracing::warn!("status cannot be told: {} cannot be written: {error}", self.path.display());
+                }
             }
-            Err(error) => return Err(io(error.into())),
+            tokio::select! {
+                changed = trouble.changed() => if changed.is_err() {
+                    return std::future::pending().await;
+                },
+                () = sleep(LOOK_EVERY) => {}
+            }
         }
-        let database = lock_itself(database).map_err(io)?.ok_or(LockError::HeldBySomebody)?;
-        file.set_len(0).map_err(io)?;
-        serde_json::to_writer(&file, holder).map_err(|error| io(error.into()))?;
-        file.flush().map_err(io)?;
-        Ok(Self { _file: file, _database: database })
+    }
+
+    /// A lock file that was removed is made again, unless another daemon has done so.
+    fn renew(&mut self) {
+        let inode = |file: fs::Metadata| (file.dev(), file.ino());
+        let found = fs::metadata(&self.path).map(inode).ok();
+        if found.is_some() && found == self.file.metadata().map(inode).ok() {
+            return;
+        }
+        if let Ok(mut file) = open_and_lock(&self.path)
+            && write_holder(&mut file, &self.holder).is_ok()
+        {
+            self.file = file;
+        }
     }
 }
 
-/// Locks one byte of the database, far behind those that SQLite locks and any that it will ever write; `None` if another
-/// process has it. The file must stay open: closing it would let go of SQLite's own locks.
-fn lock_itself(database: &Path) -> io::Result<Option<File>> {
-    const FAR: i64 = 1 << 62;
-    let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o640).open(database)?;
-    let byte = libc::flock { l_start: FAR, l_len: 1, ..whole_file() };
-    match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
-        Ok(_) => Ok(Some(file)),
-        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(None),
-        Err(error) => Err(error.into()),
+fn said(trouble: &Trouble) -> HoldersTrouble {
+    let message = &trouble.message;
+    let end = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
+    HoldersTrouble { since: trouble.since, message: message[..end.unwrap_or(0)].to_owned() }
+}
+
+/// The error is none if another process has the lock.
+fn open_and_lock(path: &Path) -> Result<File, Option<io::Error>> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        Ok(_) => Ok(file),
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Err(None),
+        Err(error) => Err(Some(error.into())),
     }
+}
+
+/// All of the record at once, filled up with blanks: whoever reads finds the old one or the new one.
+fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
+    let mut record = serde_json::to_vec(holder)?;
+    record.resize(record.len().max(RECORD - 1), b' ');
+    record.push(b'\n');
+    file.write_all_at(&record, 0)?;
+    file.set_len(record.len() as u64)
 }
 
 /// The daemon that works on a database, if one does. Asking takes no lock, so it never keeps a daemon from starting.
@@ -106,10 +154,12 @@ pub fn holder(database: &Path) -> Option<Holder> {
 }
 
 fn read_holder(file: &mut File) -> Option<Holder> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    (0..READS).find_map(|_| {
+        let mut text = String::new();
+        file.rewind().ok()?;
+        file.read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    })
 }
 
 #[cfg(test)]
@@ -121,12 +171,59 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("punctual.db");
         assert_eq!(holder(&database), None);
-        let me = Holder { pid: 7, since: Timestamp::UNIX_EPOCH, config: "jobs.toml".into(), version: "1".to_owned() };
-        let lock = Lock::acquire(&database, &me).unwrap();
+        let me = Holder {
+            pid: 7,
+            since: Timestamp::UNIX_EPOCH,
+            config: "jobs.toml".into(),
+            version: "1".to_owned(),
+            trouble: None,
+        };
+        let lock = Lock::acquire(&database, me.clone()).unwrap();
         assert_eq!(holder(&database), Some(me.clone()));
-        assert!(matches!(Lock::acquire(&database, &me), Err(LockError::Held(other)) if other == me));
+        assert!(matches!(Lock::acquire(&database, me.clone()), Err(LockError::Held(other)) if other == me));
         drop(lock);
         assert_eq!(holder(&database), None);
-        Lock::acquire(&database, &me).unwrap();
+        Lock::acquire(&database, me.clone()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_trouble_is_told_and_taken_back_and_a_lock_file_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("punctual.db");
+        let me = Holder {
+            pid: 7,
+            since: Timestamp::UNIX_EPOCH,
+            config: "jobs.toml".into(),
+            version: "1".to_owned(),
+            trouble: None,
+        };
+        let mut lock = Lock::acquire(&database, me.clone()).unwrap();
+        let size = fs::metadata(lock_path(&database)).unwrap().len();
+        let (say, trouble) = watch::channel(None);
+        let asked = async {
+            let told = |wanted: Option<String>| {
+                let database = database.clone();
+                async move {
+                    while holder(&database).and_then(|holder| holder.trouble).map(|told| told.message) != wanted {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            };
+            let message = "ü".repeat(1 << 20);
+            say.send_replace(Some(Trouble { since: Timestamp::UNIX_EPOCH, message }));
+            told(Some("ü".repeat(LONGEST_MESSAGE / 2))).await;
+            assert_eq!(fs::metadata(lock_path(&database)).unwrap().len(), size);
+            fs::remove_file(lock_path(&database)).unwrap();
+            say.send_replace(None);
+            told(None).await;
+            while holder(&database).as_ref() != Some(&me) {
+                say.send_replace(None);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            never = lock.tell(trouble) => match never {},
+            () = asked => {}
+        }
     }
 }

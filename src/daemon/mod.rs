@@ -10,6 +10,7 @@ mod log;
 mod reread;
 mod service;
 mod takeover;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,7 +36,7 @@ use self::core::{Core, GIVE_UP_AFTER, LoopState};
 use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
-pub use lock::{Holder, Lock, LockError, holder};
+pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::Overseer;
@@ -101,24 +102,30 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         since: started,
         config: configuration.path.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        trouble: None,
     };
-    let opened = open_ledger(&database, &holder).await;
+    let opened = open_ledger(&database, holder).await;
     if is_new
         && let Err(error) = &opened
         && !matches!(error, StartError::Lock(LockError::Held(_) | LockError::HeldBySomebody))
     {
         take_back(&database);
     }
-    let (store, _lock) = opened?;
-    let result = serve(setup, configuration, store.clone(), demands, line).await;
+    let (store, mut lock) = opened?;
+    let result = serve(setup, configuration, store.clone(), &mut lock, demands, line).await;
     store.close().await;
     result
 }
 
 /// Locks the ledger and opens it for writing.
-async fn open_ledger(database: &Path, holder: &Holder) -> Result<(Arc<Store>, Lock), StartError> {
-    let store = Store::prepare(database)?;
+async fn open_ledger(database: &Path, holder: Holder) -> Result<(Arc<Store>, Lock), StartError> {
+    let mut store = Store::prepare(database)?;
     let lock = Lock::acquire(database, holder)?;
+    match store.hold() {
+        Ok(true) => {}
+        Ok(false) => return Err(LockError::HeldBySomebody.into()),
+        Err(source) => return Err(LockError::Io { path: database.to_owned(), source }.into()),
+    }
     let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Arc::new(store.open(&host, &boot_id()?).await?), lock))
 }
@@ -136,6 +143,7 @@ async fn serve(
     setup: Setup,
     configuration: Configuration,
     store: Arc<Store>,
+    lock: &mut Lock,
     demands: mpsc::Receiver<Demand>,
     (keeper, switchboard, kept): (Client, Switchboard, Vec<Kept>),
 ) -> Result<(), StartError> {
@@ -156,6 +164,7 @@ async fn serve(
     let ledgered = Ledgered { pieces: writer.pieces.clone(), recorded };
     let takeover = Takeover { keeper: keeper.clone(), estates };
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, ledgered, takeover)?;
+    let (restate, restates) = mpsc::channel(1);
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let refresh = Arc::new(Notify::new());
@@ -176,6 +185,7 @@ async fn serve(
         clock: clock.clone(),
         writer: writer.clone(),
         answers,
+        restates,
         reader: store.reader.clone(),
         door,
         events,
@@ -188,12 +198,13 @@ async fn serve(
         overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(writer_end.run());
+    tasks.spawn(writer_end.with_planner(restate).run());
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     tasks.spawn(speak(switchboard));
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
+        never = lock.tell(writer.trouble()) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };

@@ -29,7 +29,8 @@ pub const JOB_KEYS: [&str; 15] = [
     "matrix",
     "max_parallel",
 ];
-const DAEMON_KEYS: [&str; 6] = ["database", "timezone", "max_running", "stop_grace", "housekeeping", "retention"];
+const DAEMON_KEYS: [&str; 7] =
+    ["database", "timezone", "max_running", "stop_grace", "when_unrecordable", "housekeeping", "retention"];
 const HOUSEKEEPING_KEYS: [&str; 4] = ["prune", "optimize", "audit", "backup"];
 const BACKUP_KEYS: [&str; 3] = ["schedule", "to", "keep_last"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
@@ -81,6 +82,12 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
     section.text("timezone");
     section.integer("max_running", 1, 1_000_000);
     section.duration("stop_grace");
+    if let Some(run) = section.choice("when_unrecordable", &[("wait", false), ("run", true)]).filter(|at| at.value) {
+        let key = section.path_of("when_unrecordable");
+        let message = "what runs while the ledger cannot be written runs again if the daemon ends before it can";
+        let help = "choose it where a run that is missed is worse than one that is repeated";
+        section.said().warn(&key, run.span, message.to_owned(), Some(help.to_owned()));
+    }
     if let Some(mut chores) = section.table("housekeeping", &HOUSEKEEPING_KEYS) {
         check_pattern(&mut chores, "prune");
         check_pattern(&mut chores, "optimize");

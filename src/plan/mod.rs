@@ -19,6 +19,7 @@ mod planner;
 mod queue;
 mod refusal;
 mod restart;
+mod restate;
 mod retry;
 mod set_back;
 mod timers;

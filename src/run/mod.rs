@@ -257,6 +257,8 @@ words! {
         Reload = 3 "reload",
         ClockStep = 4 "clock-step",
         Refused = 5 "refused",
+        /// The ledger could not be written, or something ran meanwhile.
+        Trouble = 11 "trouble",
     }
 }
 

@@ -13,7 +13,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use super::open::{FileIdentity, OpenError, Reader};
+use super::held::FileIdentity;
+use super::open::{OpenError, Reader};
 
 /// Behind the name of a copy that is being made.
 const PART: &str = ".part";
@@ -90,9 +91,9 @@ fn refuse_what_must_stay(ledger: &Path, to: &Path, replace: bool) -> Result<(), 
     let of_ledger = ["", "-wal", "-shm", ".lock"].map(|suffix| {
         let mut path = ledger.as_os_str().to_owned();
         path.push(suffix);
-        FileIdentity::of(Path::new(&path))
+        FileIdentity::of(Path::new(&path)).ok()
     });
-    let identity = FileIdentity::of(to);
+    let identity = FileIdentity::of(to).ok();
     if identity.is_some() && of_ledger.contains(&identity) {
         return Err(BackupError::Itself(to.to_owned()));
     }

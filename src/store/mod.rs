@@ -1,11 +1,14 @@
 //! All SQL of ours. One task writes, in groups; readers have connections of their own that cannot write.
 
+mod aside;
 mod ask;
 mod backup;
 mod batch;
 mod books;
 mod bulk;
 mod follow;
+mod ground;
+mod held;
 mod index;
 mod memory;
 mod open;
@@ -14,17 +17,22 @@ mod patience;
 mod read;
 mod restore;
 mod retention;
+mod salvage;
 mod search;
 mod select;
 mod statements;
 mod stats;
 mod steps;
+mod trace;
+mod trouble;
+mod upkeep;
 mod writer;
 
 pub use ask::{HistoryFilter, Order, Tally};
 pub use backup::{BackupError, back_up, backup_name, remove_old_backups};
 pub use books::{Account, Books, Doubt, Place, RunningRun};
 pub use follow::{Changes, News, PartId};
+pub use held::{Held, whole_file};
 pub use index::Indexed;
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};
@@ -34,4 +42,5 @@ pub use retention::Pruned;
 pub use search::{Candidates, FoundLine};
 pub use select::{Field, SelectError};
 pub use stats::StatsFilter;
-pub use writer::{Answer, Writer, WriterEnd};
+pub use trouble::Trouble;
+pub use writer::{Answer, Restate, Writer, WriterEnd};

@@ -2,20 +2,29 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::aside::finish_moving_in;
+use super::held::{Held, MAGIC};
+use crate::clock::instant;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// `punc` in the header of the file tells our databases from others.
 pub(super) const APPLICATION_ID: i64 = 0x7075_6e63;
-/// For how long a statement waits for somebody else's lock.
+/// For how long a question waits for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// For how long the writer does, before it says so and tries again.
+const WRITER_BUSY: Duration = Duration::from_secs(2);
 /// Questions that are asked at the same time.
 const READERS: u32 = 2;
 
@@ -26,25 +35,18 @@ pub struct Identity {
     pub boot: i64,
 }
 
-/// Which file a path names, whatever the path is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    pub fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self { device: file.dev(), inode: file.ino() })
-    }
-}
-
 /// The ledger, open for writing by this process.
 #[derive(Debug)]
 pub struct Store {
     pub path: PathBuf,
-    pub(super) file: FileIdentity,
+    /// The file itself, which may have to be another one day.
+    pub(super) held: watch::Sender<Arc<Held>>,
+    /// From when on connections are of that file; older ones are not used any more.
+    pub(super) fresh: watch::Sender<Instant>,
+    /// That all of the ledger is to be looked at.
+    pub(super) suspicion: Arc<Notify>,
+    pub(super) host: String,
+    pub(super) boot: String,
     pub identity: Identity,
     /// Whether no daemon has written since the machine booted.
     pub first_since_boot: bool,
@@ -81,6 +83,8 @@ pub enum OpenError {
     Newer(PathBuf),
     #[error("the disk is full: {} cannot be written", .0.display())]
     Full(PathBuf),
+    #[error("another process works on {}; end it first", .0.display())]
+    Held(PathBuf),
     #[error("{} is damaged: {message}; restore a backup, or move it away to begin anew", path.display())]
     Damaged { path: PathBuf, message: String },
     #[error("cannot open the database {}", path.display())]
@@ -91,39 +95,80 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Prepared {
     path: PathBuf,
+    held: Option<Held>,
 }
 
 impl Prepared {
+    /// Locks the database itself; the answer is whether that is possible, or another process has it.
+    pub fn hold(&mut self) -> io::Result<bool> {
+        self.held = Held::acquire(&self.path)?;
+        Ok(self.held.is_some())
+    }
+
     /// Opens the database for writing and brings it up to date. Whoever does must be the only one.
-    pub async fn open(self, host: &str, boot_id: &str) -> Result<Store, OpenError> {
+    pub async fn open(mut self, host: &str, boot_id: &str) -> Result<Store, OpenError> {
+        if self.held.is_none() {
+            self.hold().map_err(|error| OpenError::NotWritable(self.path.clone(), error))?;
+        }
+        let held = self.held.take().ok_or_else(|| OpenError::Held(self.path.clone()))?;
         let path = self.path.as_path();
-        let options = writing(path);
-        let mut connection = options.connect().await.map_err(|error| classify(path, error))?;
-        adopt(path, &mut connection).await?;
+        let mut connection = connect_and_adopt(path).await?;
         let identity = identify(&mut connection, host, boot_id).await.map_err(|error| classify(path, error))?;
         let known = sqlx::query_scalar("SELECT count(*) FROM events WHERE kind = 1 AND boot = $1").bind(identity.boot);
         let starts: i64 = known.fetch_one(&mut connection).await.map_err(|error| classify(path, error))?;
         connection.close().await.map_err(|error| classify(path, error))?;
-        let pool = |connections| pool_options(connections).connect_lazy_with(options.clone());
-        let file = FileIdentity::of(path).ok_or_else(|| OpenError::Missing(path.to_owned()))?;
+        let fresh = watch::Sender::new(instant());
+        // A file that has gone is not made again by whoever connects next.
+        let options = over(path, WRITER_BUSY).create_if_missing(false);
+        let pool = |connections, options| renewed(pool_options(connections), &fresh).connect_lazy_with(options);
+        // A checkpoint that waits for a reader would keep the writer waiting with it.
+        let upkeep = options.clone().busy_timeout(Duration::ZERO);
+        let pools = [pool(1, options), pool(1, upkeep), pool(READERS, reading(path))];
+        for pool in &pools {
+            connected(pool).await.map_err(|error| classify(path, error))?;
+        }
+        let [writer, upkeep, reader] = pools;
         Ok(Store {
             path: path.to_owned(),
-            file,
             identity,
+            host: host.to_owned(),
+            boot: boot_id.to_owned(),
             first_since_boot: starts == 0,
-            writer: pool(1),
-            // A checkpoint that waits for a reader would keep the writer waiting with it.
-            upkeep: pool_options(1).connect_lazy_with(options.clone().busy_timeout(Duration::ZERO)),
-            reader: Reader { pool: pool_options(READERS).connect_lazy_with(reading(path)) },
+            writer,
+            upkeep,
+            reader: Reader { pool: reader },
+            held: watch::Sender::new(Arc::new(held)),
+            fresh,
+            suspicion: Arc::new(Notify::new()),
         })
     }
+}
+
+/// Opens a database, which is made where there is none, and brings its tables up to date.
+pub(super) async fn connect_and_adopt(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut connection = writing(path).connect().await.map_err(|error| classify(path, error))?;
+    adopt(path, &mut connection).await?;
+    Ok(connection)
 }
 
 impl Store {
     /// Makes sure that there is a file to lock and to open; makes an empty one where there is none.
     pub fn prepare(path: &Path) -> Result<Prepared, OpenError> {
+        finish_moving_in(path).map_err(|error| OpenError::NotWritable(path.to_owned(), error))?;
         prepare_file(path)?;
-        Ok(Prepared { path: path.to_owned() })
+        Ok(Prepared { path: path.to_owned(), held: None })
+    }
+
+    /// Has all of the ledger looked at, in the background: what is damaged is not always met by what is written.
+    pub fn examine(&self) {
+        self.suspicion.notify_one();
+    }
+
+    /// An error that a question met may be a reason to look at all of it.
+    pub fn suspect(&self, error: &sqlx::Error) {
+        if matches!(primary_code(error), Some(CORRUPT | NOT_A_DATABASE)) {
+            self.examine();
+        }
     }
 
     /// Closes all connections; the last one to leave empties the write-ahead log.
@@ -157,15 +202,21 @@ pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).disable_statement_logging()
 }
 
+/// For whoever makes a database, or takes one into its hands.
 pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
+    over(path, BUSY)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
+}
+
+/// A connection that can write, and writes nothing by being made: it might be to something that has taken the ledger's place.
+fn over(path: &Path, busy: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY)
+        .busy_timeout(busy)
         // Checkpoints are the upkeep's, so that no commit pays for one.
         .pragma("wal_autocheckpoint", "0")
         // A log that has grown in a busy hour is cut again, to 16 MiB.
@@ -181,6 +232,25 @@ fn pool_options(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(60))
+}
+
+/// Connections to a file that another has taken the place of are not used any more.
+fn renewed(options: SqlitePoolOptions, fresh: &watch::Sender<Instant>) -> SqlitePoolOptions {
+    let fresh = fresh.subscribe();
+    options.before_acquire(move |_, connection| {
+        let is_fresh = connection.age <= instant().duration_since(*fresh.borrow());
+        Box::pin(async move { Ok(is_fresh) })
+    })
+}
+
+/// Makes the connections now: one that is made later might be to something that has taken the ledger's place, which SQLite
+/// would read with the ledger's own log.
+async fn connected(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut connections = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        connections.push(pool.acquire().await?);
+    }
+    Ok(())
 }
 
 /// A cleanly closed database in a folder that we cannot write has no log, and none can be made for reading it.
@@ -208,7 +278,6 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
 /// SQLite itself would say so only at the first statement, and an empty file is a database to it.
 pub(super) fn check_header(path: &Path) -> Result<(), OpenError> {
     // The file format of SQLite, section 1.3: the page count stands at byte 28, the application's id at byte 68.
-    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
     const LENGTH: u64 = 100;
     let file = fs::File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
@@ -242,7 +311,7 @@ async fn adopt(path: &Path, connection: &mut SqliteConnection) -> Result<(), Ope
         let set = sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}"));
         sqlx::query(set).execute(&mut *connection).await.map_err(sql)?;
     }
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) => OpenError::Newer(path.to_owned()),
         MigrateError::Execute(error) => classify(path, error),
         other => OpenError::Sql { path: path.to_owned(), source: sqlx::Error::Migrate(Box::new(other)) },
@@ -254,7 +323,11 @@ pub(super) fn is_known_version(version: i64, checksum: &[u8]) -> bool {
     MIGRATIONS.iter().any(|known| known.version == version && *known.checksum == *checksum)
 }
 
-async fn identify(connection: &mut SqliteConnection, host: &str, boot: &str) -> Result<Identity, sqlx::Error> {
+pub(super) async fn identify(
+    connection: &mut SqliteConnection,
+    host: &str,
+    boot: &str,
+) -> Result<Identity, sqlx::Error> {
     sqlx::query("INSERT INTO hosts (name) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(host)
         .execute(&mut *connection)
@@ -276,7 +349,7 @@ const FULL: i32 = 13;
 const CANNOT_OPEN: i32 = 14;
 const NOT_A_DATABASE: i32 = 26;
 
-fn classify(path: &Path, error: sqlx::Error) -> OpenError {
+pub(super) fn classify(path: &Path, error: sqlx::Error) -> OpenError {
     let path = path.to_owned();
     match primary_code(&error) {
         Some(NOT_A_DATABASE) => OpenError::NotADatabase(path),

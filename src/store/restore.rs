@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::open::{FileIdentity, OpenError, check_header, is_known_version, primary_code};
+use super::held::FileIdentity;
+use super::open::{OpenError, check_header, is_known_version, primary_code};
 
 /// Behind the ledger's name while a copy of a backup is being checked.
 const PART: &str = ".restoring";
@@ -202,7 +203,7 @@ fn refuse_what_is_no_backup(backup: &Path, database: &Path) -> Result<(), Restor
     if !file.is_file() {
         return Err(RestoreError::NoLedger(path()));
     }
-    if FileIdentity::of(backup) == FileIdentity::of(database) {
+    if FileIdentity::of(backup).ok() == FileIdentity::of(database).ok() {
         return Err(RestoreError::Itself(path()));
     }
     if file.len() == 0 && !with_suffix(backup, "-wal").exists() {

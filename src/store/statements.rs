@@ -64,7 +64,8 @@ WHERE runs.run = new.run
 RETURNING runs.run";
 
 pub const START_RUNS: &str = "
-UPDATE runs SET started = coalesce(runs.started, new.started), pid = new.pid, start_ticks = new.start_ticks, boot = $2,
+UPDATE runs SET started = coalesce(runs.started, new.started), pid = coalesce(new.pid, runs.pid),
+    start_ticks = coalesce(new.start_ticks, runs.start_ticks), boot = $2,
     attempts = new.attempt
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, value ->> 3 AS start_ticks,
              value ->> 4 AS attempt
@@ -119,8 +120,8 @@ pub const INSERT_EVENT: &str = "
 INSERT INTO events (at, kind, job, boot, detail)
 VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
-/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it; and the keeper offers
-/// again what it was not told is here.
+/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it. A piece may be there
+/// already: if the commit that brought it there failed, or if the keeper was not told of it.
 pub const INSERT_OUTPUT: &str = "
 INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)
@@ -129,3 +130,21 @@ ON CONFLICT DO NOTHING";
 pub const EXPIRE_OUTPUT: &str = "
 DELETE FROM output
 WHERE run = $1 AND attempt = $2 AND step = $3 AND step_attempt = $4 AND \"offset\" >= $5 AND \"offset\" < $6";
+
+pub const BEGIN: &str = "BEGIN IMMEDIATE";
+
+pub const COMMIT: &str = "COMMIT";
+
+pub const ROLLBACK: &str = "ROLLBACK";
+
+/// What a group leaves in the ledger that reached the disk although its commit said otherwise.
+pub const HAS_ENTRY: &str = "
+SELECT EXISTS (SELECT 1 FROM runs JOIN jobs ON jobs.number = runs.job
+               WHERE run = $1 AND jobs.name = $2 AND due = $3 AND host = $4)";
+
+pub const HAS_DEFINITION: &str = "
+SELECT EXISTS (SELECT 1 FROM definitions JOIN jobs ON jobs.number = definitions.job
+               WHERE jobs.name = $1 AND since = $2 AND until IS NULL)";
+
+pub const HAS_EVENT: &str = "
+SELECT EXISTS (SELECT 1 FROM events WHERE at = $1 AND kind = $2 AND detail = $3 AND boot = $4)";

@@ -1,21 +1,27 @@
 //! Who writes? One task, which commits whatever is ready together, and goes on trying where it cannot.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use tokio::sync::{mpsc, watch};
+use sqlx::SqliteConnection;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::sleep;
 
 use super::batch::{write_output, write_records};
-use super::open::{FileIdentity, Identity, Store, primary_code};
+use super::ground::{Ground, Mended};
+use super::open::Store;
+use super::statements::{BEGIN, COMMIT, ROLLBACK};
+use super::trace::{Trace, opens};
+use super::trouble::{Fault, Trouble};
+use super::upkeep::Upkeep;
+use crate::clock::Clock;
 use crate::plan::{Decision, Record};
-use crate::run::{AttemptId, OutputPiece, RunId};
+use crate::run::{AttemptId, EventKind, EventNote, OutputPiece, RunId};
 
 /// Decisions that wait for the disk, besides two for each run that may go: its start and its end. A planner that cannot be
-/// recorded is not woken, so nothing else arrives then.
-const DECISIONS: usize = 1024;
+/// recorded is not woken, or starts no more than fit in here.
+const DECISIONS: usize = 8192;
 /// Decisions in one transaction: enough that its fsync costs each little, few enough that none waits long.
 const GROUP: usize = 256;
 /// Pieces of output that wait for the disk, of 64 KiB at most.
@@ -23,8 +29,8 @@ const PIECES: usize = 128;
 /// Pauses between attempts to write.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Pages in the write-ahead log, some 32 MiB, from which on the writer itself sees to it that it begins anew.
-const LONGEST_LOG: i64 = 8000;
+/// How often a daemon that has nothing to write looks whether its ledger is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Pages in the write-ahead log, of 4 KiB, after which it is worth the upkeep's time.
 const CHECKPOINT_AFTER: u64 = 1000;
 
@@ -36,26 +42,37 @@ pub struct Answer {
     pub refused: BTreeSet<RunId>,
 }
 
+/// Asks a planner for all that a ledger must know that has lost some of it.
+pub type Restate = oneshot::Sender<Decision>;
+
 /// Where decisions and output are handed in.
 #[derive(Debug, Clone)]
 pub struct Writer {
     decisions: mpsc::Sender<Arc<Decision>>,
     pub pieces: mpsc::Sender<OutputPiece>,
-    trouble: watch::Receiver<Option<String>>,
+    trouble: watch::Receiver<Option<Trouble>>,
 }
 
 /// What carries the writing out; owned by whoever runs it.
 pub struct WriterEnd {
-    pool: SqlitePool,
-    upkeep: SqlitePool,
-    identity: Identity,
-    path: PathBuf,
-    file: FileIdentity,
+    ground: Ground,
     decisions: mpsc::Receiver<Arc<Decision>>,
+    /// Those that were taken out of turn.
+    backlog: VecDeque<Arc<Decision>>,
     pieces: mpsc::Receiver<OutputPiece>,
     answers: mpsc::Sender<Answer>,
     recorded: mpsc::Sender<(AttemptId, u32)>,
-    trouble: watch::Sender<Option<String>>,
+    trouble: watch::Sender<Option<Trouble>>,
+    planner: Option<mpsc::Sender<Restate>>,
+    /// What the ledger is told of itself with the next group.
+    notes: Vec<Record>,
+    suspicion: Arc<Notify>,
+    /// What was found when all of the ledger was looked at.
+    damage: watch::Sender<Option<String>>,
+    /// Whether a damage has been met once, which is not believed: what was in memory may have been wrong.
+    suspects: bool,
+    /// What the last attempt refused, if it is not known whether that has reached the disk.
+    in_doubt: Option<BTreeSet<RunId>>,
 }
 
 impl Writer {
@@ -72,16 +89,19 @@ impl Writer {
         let (recorded, recorded_out) = mpsc::channel(PIECES);
         let (trouble, trouble_out) = watch::channel(None);
         let end = WriterEnd {
-            pool: store.writer.clone(),
-            upkeep: store.upkeep.clone(),
-            identity: store.identity,
-            path: store.path.clone(),
-            file: store.file,
+            ground: Ground::of(store),
             decisions: decisions_out,
+            backlog: VecDeque::new(),
             pieces: pieces_out,
             answers,
             recorded,
             trouble,
+            planner: None,
+            notes: Vec::new(),
+            suspicion: store.suspicion.clone(),
+            damage: watch::Sender::new(None),
+            suspects: false,
+            in_doubt: None,
         };
         (Self { decisions, pieces, trouble: trouble_out }, end, answers_out, recorded_out)
     }
@@ -93,41 +113,40 @@ impl Writer {
     }
 
     /// What keeps the ledger from being written, if anything does.
-    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+    pub fn trouble(&self) -> watch::Receiver<Option<Trouble>> {
         self.trouble.clone()
     }
 }
 
 impl WriterEnd {
+    /// Where to ask the planner what it knows, should the ledger have to begin anew.
+    #[must_use]
+    pub fn with_planner(self, planner: mpsc::Sender<Restate>) -> Self {
+        Self { planner: Some(planner), ..self }
+    }
+
     /// Writes until all writers are gone and everything handed in is in the ledger.
     pub async fn run(self) {
         let (full, log_is_full) = mpsc::channel(1);
         let (too_long, log_is_too_long) = watch::channel(false);
-        // A checkpoint takes some ten milliseconds on a connection of its own; commits go on meanwhile.
-        tokio::join!(checkpoints(self.upkeep.clone(), log_is_full, too_long), self.write_all(full, log_is_too_long));
+        let upkeep = Upkeep {
+            pool: self.ground.upkeep.clone(),
+            path: self.ground.path().to_owned(),
+            held: self.ground.held(),
+            log_is_full,
+            too_long,
+            suspicion: self.suspicion.clone(),
+            damage: self.damage.clone(),
+        };
+        // It works on a connection of its own; commits go on meanwhile.
+        tokio::join!(upkeep.run(), self.write_all(full, log_is_too_long));
     }
 
     async fn write_all(mut self, log_is_full: mpsc::Sender<()>, log_is_too_long: watch::Receiver<bool>) {
         let mut written_pages = 0;
-        loop {
-            let mut decisions = Vec::new();
-            let mut pieces = Vec::new();
-            tokio::select! {
-                biased;
-                _ = self.decisions.recv_many(&mut decisions, GROUP) => {}
-                _ = self.pieces.recv_many(&mut pieces, PIECES) => {}
-            }
-            // An end comes after its run's output was handed in; both are committed together.
-            while pieces.len() < PIECES
-                && let Ok(piece) = self.pieces.try_recv()
-            {
-                pieces.push(piece);
-            }
-            if decisions.is_empty() && pieces.is_empty() {
-                self.wait_for_the_open_one(&mut decisions, &mut pieces).await;
-                if decisions.is_empty() && pieces.is_empty() {
-                    return;
-                }
+        while let Some((decisions, pieces)) = self.next_group().await {
+            if decisions.is_empty() && pieces.is_empty() && self.look().is_ok() {
+                continue;
             }
             let refused = self.write_until_done(&decisions, &pieces).await;
             written_pages += estimated_pages(decisions.len(), &pieces);
@@ -142,42 +161,200 @@ impl WriterEnd {
         }
     }
 
-    /// One of the two channels is closed and would be ready for ever.
-    async fn wait_for_the_open_one(&mut self, decisions: &mut Vec<Arc<Decision>>, pieces: &mut Vec<OutputPiece>) {
-        if self.decisions.is_closed() {
-            self.pieces.recv_many(pieces, PIECES).await;
-        } else {
-            self.decisions.recv_many(decisions, GROUP).await;
-        }
-    }
-
-    async fn write_until_done(&self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> BTreeSet<RunId> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.write(decisions, pieces).await {
-                Ok(refused) => {
-                    self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-                    return refused;
-                }
-                Err(error) => {
-                    let message = explain(&error, &self.path);
-                    self.trouble.send_if_modified(|trouble| trouble.replace(message.clone()) != Some(message.clone()));
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+    /// What is to be written next; nothing, if it is only time to look at the ledger; `None` if nothing will come any more.
+    async fn next_group(&mut self) -> Option<(Vec<Arc<Decision>>, Vec<OutputPiece>)> {
+        let backlog = self.backlog.len().min(GROUP);
+        let mut decisions: Vec<_> = self.backlog.drain(..backlog).collect();
+        let mut pieces = Vec::new();
+        if decisions.is_empty() {
+            let decisions_come = !self.decisions.is_closed() || !self.decisions.is_empty();
+            let pieces_come = !self.pieces.is_closed() || !self.pieces.is_empty();
+            if !decisions_come && !pieces_come {
+                return None;
+            }
+            let mut damage = self.damage.subscribe();
+            tokio::select! {
+                biased;
+                _ = self.decisions.recv_many(&mut decisions, GROUP), if decisions_come => {}
+                _ = self.pieces.recv_many(&mut pieces, PIECES), if pieces_come => {}
+                _ = damage.changed() => {}
+                () = sleep(LOOK_EVERY) => {}
             }
         }
+        // An end comes after its run's output was handed in; both are committed together.
+        while pieces.len() < PIECES
+            && let Ok(piece) = self.pieces.try_recv()
+        {
+            pieces.push(piece);
+        }
+        Some((decisions, pieces))
     }
 
-    async fn write(&self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> Result<BTreeSet<RunId>, WriteError> {
-        if FileIdentity::of(&self.path) != Some(self.file) {
-            return Err(WriteError::Replaced);
+    async fn write_until_done(&mut self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> BTreeSet<RunId> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let fault = match self.write(decisions, pieces).await {
+                Ok(refused) => {
+                    self.is_well();
+                    return refused;
+                }
+                Err(fault) => fault,
+            };
+            self.complain(&fault);
+            self.mend(fault, decisions).await;
+            // Also where it was mended: whatever did it may do so again.
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+    }
+
+    fn complain(&mut self, fault: &Fault) {
+        let message = fault.explain(self.ground.path());
+        let now = Clock::System.now();
+        let is_news = self.trouble.send_if_modified(|trouble| {
+            let since = trouble.as_ref().map_or(now, |trouble| trouble.since);
+            let is_news = trouble.as_ref().is_none_or(|trouble| trouble.message != message);
+            *trouble = Some(Trouble { since, message: message.clone() });
+            is_news
+        });
+        if is_news {
+            tracing::error!("{message}");
+            self.note(message);
+        }
+    }
+
+    fn is_well(&mut self) {
+        self.suspects = false;
+        self.notes.clear();
+        self.ground.written();
+        if self.trouble.send_if_modified(|trouble| trouble.take().is_some()) {
+            tracing::warn!("the ledger can be written again");
+        }
+    }
+
+    /// Makes good what can be.
+    async fn mend(&mut self, fault: Fault, decisions: &[Arc<Decision>]) {
+        if matches!(fault, Fault::Damaged(_)) && self.ground.look().is_ok() && !self.suspects {
+            self.suspects = true;
+            self.ground.forget().await;
+            return;
+        }
+        match self.ground.mend(&fault).await {
+            Ok(Mended::PutBack { aside }) => self.say(match aside {
+                Some(aside) => format!("the ledger is back in its place; what was there is now {}", aside.display()),
+                None => "the ledger is back in its place".to_owned(),
+            }),
+            Ok(Mended::Anew { aside, saved }) => {
+                self.damage.send_replace(None);
+                let aside = aside.map_or_else(|| "gone".to_owned(), |aside| aside.display().to_string());
+                let (rows, advice) = (saved.rows, "look into it with sqlite3 and its .recover");
+                self.say(format!("the damaged ledger is now {aside}; {rows} rows of it are in the new one; {advice}"));
+                self.restate(decisions).await;
+            }
+            Err(other) if other != fault => self.complain(&other),
+            Ok(Mended::Quietly) | Err(_) => {}
+        }
+    }
+
+    /// Has the planner say what it knows, for a ledger that may have lost it. What waits to be written says the rest.
+    async fn restate(&mut self, decisions: &[Arc<Decision>]) {
+        let (ask, answer) = oneshot::channel();
+        let Some(planner) = &self.planner else {
+            return;
+        };
+        // A planner that has ended has nothing to say.
+        let Ok(()) = planner.send(ask).await else {
+            return;
+        };
+        let Ok(stated) = answer.await else {
+            return;
+        };
+        while let Ok(decision) = self.decisions.try_recv() {
+            self.backlog.push_back(decision);
+        }
+        let waiting: BTreeSet<RunId> = decisions
+            .iter()
+            .chain(&self.backlog)
+            .flat_map(|decision| decision.records.iter().filter_map(opens))
+            .collect();
+        let is_waiting = |record: &Record| opens(record).is_some_and(|run| waiting.contains(&run));
+        // Before what is said of the fault, which is about jobs that must be there.
+        self.notes.splice(0..0, stated.records.into_iter().filter(|record| !is_waiting(record)));
+    }
+
+    fn say(&mut self, message: String) {
+        tracing::error!("{message}");
+        self.note(message);
+    }
+
+    fn note(&mut self, detail: String) {
+        self.notes.push(event(detail));
+    }
+
+    /// The notes, and that there will be no more of this trouble: it is written with the first group that is.
+    fn notes_and_farewell(&self) -> Vec<Record> {
+        let mut notes = self.notes.clone();
+        if self.trouble.borrow().is_some() {
+            notes.push(event("the ledger can be written again".to_owned()));
+        }
+        notes
+    }
+
+    fn look(&self) -> Result<(), Fault> {
+        self.ground.guard()?;
+        self.damage.borrow().clone().map_or(Ok(()), |found| Err(Fault::Damaged(found)))
+    }
+
+    /// Writes a group, unless it is found to be in the ledger already.
+    async fn write(&mut self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> Result<BTreeSet<RunId>, Fault> {
+        self.look()?;
+        if decisions.is_empty() && pieces.is_empty() && self.notes.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let pool = self.ground.writer.clone();
+        let path = self.ground.path().to_owned();
+        let sql = |error: sqlx::Error| Fault::of_sql(&error, &path);
+        let mut connection = pool.acquire().await.map_err(sql)?;
+        // Somebody may have put another file there while this connection was being made.
+        self.ground.guard()?;
+        let written = self.transact(&mut connection, decisions, pieces).await;
+        if written.is_err() {
+            // SQLite may have done so by itself.
+            let _ = sqlx::query(ROLLBACK).execute(&mut *connection).await;
+        }
+        written.map_err(sql)
+    }
+
+    async fn transact(
+        &mut self,
+        connection: &mut SqliteConnection,
+        decisions: &[Arc<Decision>],
+        pieces: &[OutputPiece],
+    ) -> Result<BTreeSet<RunId>, sqlx::Error> {
+        let notes = self.notes_and_farewell();
+        if self.in_doubt.is_some() {
+            // What a log holds that could not be brought to the disk is brought there with the database itself.
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
+        }
+        sqlx::query(BEGIN).execute(&mut *connection).await?;
+        if self.in_doubt.is_some()
+            && let Some(trace) = Trace::of(decisions)
+            && trace.is_left(connection, &self.ground.identity).await?
+        {
+            write_records(connection, &[&notes], &self.ground.identity).await?;
+            sqlx::query(COMMIT).execute(&mut *connection).await?;
+            return Ok(self.in_doubt.take().unwrap_or_default());
+        }
+        // What is restated may be there, and is nobody's refusal.
+        write_records(connection, &[&notes], &self.ground.identity).await?;
         let records: Vec<_> = decisions.iter().map(|decision| decision.records.as_slice()).collect();
-        let refused = write_records(&mut transaction, &records, &self.identity).await?;
-        write_output(&mut transaction, pieces).await?;
-        transaction.commit().await?;
+        let refused = write_records(connection, &records, &self.ground.identity).await?;
+        write_output(connection, pieces).await?;
+        if let Err(error) = sqlx::query(COMMIT).execute(connection).await {
+            self.in_doubt = Some(refused);
+            return Err(error);
+        }
+        self.in_doubt = None;
         Ok(refused)
     }
 
@@ -186,7 +363,7 @@ impl WriterEnd {
     async fn begin_the_log_anew(&self) {
         // On the connection that waits for nobody, as a backup may read for minutes. If it is at work, the next group is
         // early enough.
-        let Some(mut upkeep) = self.upkeep.try_acquire() else {
+        let Some(mut upkeep) = self.ground.upkeep.try_acquire() else {
             return;
         };
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(&mut *upkeep).await {
@@ -214,32 +391,20 @@ impl WriterEnd {
     }
 }
 
+fn event(detail: String) -> Record {
+    Record::Event(EventNote { at: Clock::System.now(), kind: EventKind::Trouble, job: None, detail })
+}
+
 /// Which of the refused entries are of this decision.
 fn own_refusals(decision: &Decision, refused: &BTreeSet<RunId>) -> BTreeSet<RunId> {
     if refused.is_empty() {
         return BTreeSet::new();
     }
     let own = decision.records.iter().filter_map(|record| match record {
-        Record::Opened(entry) => Some(entry.run),
-        Record::Gap { gap, .. } => Some(gap.run),
         Record::Begun { run, .. } => Some(*run),
-        _ => None,
+        _ => opens(record),
     });
     own.filter(|run| refused.contains(run)).collect()
-}
-
-/// Moves the log into the database whenever it has grown, on a connection that is not the writer's.
-async fn checkpoints(upkeep: SqlitePool, mut log_is_full: mpsc::Receiver<()>, too_long: watch::Sender<bool>) {
-    while log_is_full.recv().await.is_some() {
-        let checkpoint: Result<(i64, i64, i64), _> =
-            sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&upkeep).await;
-        match checkpoint {
-            Ok((_busy, pages, _moved)) => {
-                too_long.send_replace(pages > LONGEST_LOG);
-            }
-            Err(error) => tracing::warn!("the write-ahead log cannot be moved into the database: {error}"),
-        }
-    }
 }
 
 /// Roughly how many pages a transaction has written.
@@ -247,38 +412,4 @@ fn estimated_pages(decisions: usize, pieces: &[OutputPiece]) -> u64 {
     const PAGE: usize = 4096;
     let output: usize = pieces.iter().map(|piece| piece.data.len() / PAGE + 1).sum();
     u64::try_from(decisions * 2 + output).unwrap_or(u64::MAX)
-}
-
-/// Why a group could not be written.
-#[derive(Debug)]
-enum WriteError {
-    /// What was written would be in a file that nobody finds any more.
-    Replaced,
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for WriteError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// What is wrong and what to do, for the log and for `status`.
-fn explain(error: &WriteError, path: &Path) -> String {
-    let path = path.display();
-    let WriteError::Sql(error) = error else {
-        return format!(
-            "the ledger {path} was deleted or replaced while the daemon works on it; move it back, or restart the daemon"
-        );
-    };
-    let advice = match primary_code(error) {
-        Some(5 | 6) => "another program holds its lock; it is tried again",
-        Some(8) => "it is read-only; make it writable for the daemon",
-        Some(10) => "the disk reports an error; look at the kernel's log",
-        Some(13) => "the disk is full; make room",
-        Some(11 | 26) => "it is damaged; stop the daemon and restore a backup",
-        Some(14) => "it cannot be opened; is its folder still there?",
-        _ => "it is tried again",
-    };
-    format!("the ledger cannot be written: {error}; {advice}")
 }

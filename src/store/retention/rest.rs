@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use super::Limits;
 use super::forget::Pruning;
-use crate::store::open::{FileIdentity, writing};
+use crate::store::open::writing;
 
 /// For how long counts are kept, in hours: ten years.
 const TALLIES: i64 = 10 * 366 * 24;
@@ -137,7 +137,7 @@ async fn forget_words(pruning: &mut Pruning<'_>) -> Result<(), sqlx::Error> {
     let pool = &store.reader.pool;
     let boots: Vec<i64> = sqlx::query_scalar(UNUSED_BOOTS).bind(store.identity.boot).fetch_all(pool).await?;
     let hosts = unused_hosts(pool, store.identity.host).await?;
-    if boots.is_empty() && hosts.is_empty() || FileIdentity::of(&store.path) != Some(store.file) {
+    if boots.is_empty() && hosts.is_empty() || !store.held.borrow().is_at(&store.path) {
         return Ok(());
     }
     let mut connection = writing(&store.path).create_if_missing(false).foreign_keys(false).connect().await?;
