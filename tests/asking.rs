@@ -366,11 +366,13 @@ async fn a_ledger_of_an_older_version_is_searched_and_brought_up_to_date() {
     }
     assert_eq!(ledger.found(&["--failed"]), [2, 3]);
     assert_eq!(ledger.found(&["--grep", "space left"]), [2]);
-    ledger.store.close().await;
-    ledger.pool.close().await;
-    let store = Store::prepare(&ledger.place.database()).unwrap().open("host", "boot").await.unwrap();
-    assert!(store.index().await.unwrap().is_done);
+    let Ledger { place, store, pool } = ledger;
     store.close().await;
+    // It is held until it is dropped.
+    drop(store);
+    let store = Store::prepare(&place.database()).unwrap().open("host", "boot").await.unwrap();
+    assert!(store.index().await.unwrap().is_done);
+    let ledger = Ledger { place, store, pool };
     assert_eq!(ledger.found(&["--grep", "space left"]), [2]);
     assert_eq!(ledger.found(&[]).len(), 6);
 }

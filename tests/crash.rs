@@ -1,8 +1,8 @@
 //! The daemon killed wherever it matters: nothing is started twice, nothing is unaccounted for, and nothing is left behind.
 //!
 //! `PUNCTUAL_CRASH_POINTS=all` tries every point instead of a sample, and crashes a busy daemon many times more. strace does
-//! the killing, and only of the daemon's own threads: it lets go of what these execute. `PUNCTUAL_CRASH_GRIP=attach` takes
-//! hold of the process that the lock names, once it is there, instead of starting it.
+//! the killing, and only of the threads of one process: of the keeper, which it starts and whose children it lets go when they
+//! execute something, or of the scheduler, which it takes hold of as soon as that is there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use support::{Place, is_alive, pids, wait};
+use support::{Daemon, Place, is_alive, pids, scheduler_of, signal_process, wait};
 
 /// Four jobs owe five instants each; one waits to be found by whoever comes after a crash.
 const WORKLOAD: &str = "
@@ -45,9 +45,26 @@ command = 'echo $$ >> pids; exec sleep 300'
 ";
 const OWED: SignedDuration = SignedDuration::from_secs(5);
 
-/// System calls of the daemon, and up to which of them each of its threads is killed at. What a start calls is among them.
-const CALLS: [(&str, usize); 6] =
-    [("fsync", 40), ("pwrite64", 180), ("clone3", 24), ("pidfd_open", 16), ("wait4", 16), ("execve", 24)];
+/// Which of the daemon's two processes is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Victim {
+    Keeper,
+    Scheduler,
+}
+
+/// System calls, and up to which of them each thread of the victim is killed at. What a start calls is among them; what the
+/// two say to each other goes by sendto.
+const CALLS: [(Victim, &str, usize); 9] = [
+    (Victim::Scheduler, "fsync", 40),
+    (Victim::Scheduler, "pwrite64", 110),
+    (Victim::Scheduler, "sendto", 30),
+    (Victim::Keeper, "clone3", 24),
+    (Victim::Keeper, "pidfd_open", 16),
+    (Victim::Keeper, "wait4", 16),
+    (Victim::Keeper, "sendto", 24),
+    (Victim::Keeper, "recvmsg", 24),
+    (Victim::Keeper, "execve", 16),
+];
 const SAMPLE: usize = 30;
 /// Points at once: most of the time is waiting.
 const SIDE_BY_SIDE: usize = 6;
@@ -57,8 +74,12 @@ fn wants_all() -> bool {
 }
 
 /// Every point, or some that are spread over all of them.
-fn points() -> Vec<(&'static str, usize)> {
-    let all: Vec<_> = CALLS.iter().flat_map(|(call, most)| (1..=*most).map(|nth| (*call, nth))).collect();
+fn points() -> Vec<(Victim, &'static str, usize)> {
+    let of_call = |(victim, call, most): &(Victim, &'static str, usize)| {
+        let (victim, call) = (*victim, *call);
+        (1..=*most).map(move |nth| (victim, call, nth))
+    };
+    let all: Vec<_> = CALLS.iter().flat_map(of_call).collect();
     if wants_all() {
         return all;
     }
@@ -85,8 +106,8 @@ fn a_daemon_may_be_killed_at_any_call() {
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
-                while let Some((call, nth)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if crash_at(&template, call, *nth) {
+                while let Some((victim, call, nth)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if crash_at(&template, *victim, call, *nth) {
                         died.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -94,14 +115,14 @@ fn a_daemon_may_be_killed_at_any_call() {
         }
     });
     let died = died.into_inner();
-    eprintln!("{} points, at {died} of which the daemon died by itself", points.len());
+    eprintln!("{} points, at {died} of which the victim died", points.len());
     // What kills nobody tests nothing; at an exec it is the job that dies.
     assert!(died * 2 > points.len(), "{died} of {} points were reached", points.len());
 }
 
-/// Starts a daemon that dies at this call, and another that comes after it; the answer is whether the first one died.
-fn crash_at(template: &Place, call: &str, nth: usize) -> bool {
-    let point = format!("{call} {nth}");
+/// Starts a daemon of which one process dies at this call, and another if it was the keeper; the answer is whether it died.
+fn crash_at(template: &Place, victim: Victim, call: &str, nth: usize) -> bool {
+    let point = format!("{victim:?} {call} {nth}");
     let place = Place::new(WORKLOAD);
     fs::create_dir(place.path("state")).unwrap();
     fs::copy(template.database(), place.database()).unwrap();
@@ -110,18 +131,18 @@ fn crash_at(template: &Place, call: &str, nth: usize) -> bool {
     ledger.execute(&format!("UPDATE definitions SET since = {}", since.as_microsecond()));
     ledger.execute("DELETE FROM runs");
     ledger.close();
-    let mut tracer = trace(&place, call, nth);
+    let mut traced = Traced::start(&place, victim, call, nth);
     let ledger = Ledger::of(&place);
-    let died = wait(&format!("{point}: an end or all that was owed"), || match tracer.try_wait().unwrap() {
+    let died = wait(&format!("{point}: an end or all that was owed"), || match traced.tracer.try_wait().unwrap() {
         Some(_) => Some(true),
         None => (ledger.settled(since + OWED)).then_some(false),
     });
     if !died {
-        kill_traced(&place, &mut tracer);
+        traced.kill_victim();
     }
     ledger.close();
     let begin = whole_second(Timestamp::now());
-    let daemon = place.start();
+    let daemon = traced.next().unwrap_or_else(|| place.start());
     let ledger = Ledger::of(&place);
     wait(&format!("{point}: all that was owed"), || ledger.settled(begin).then_some(()));
     ledger.close();
@@ -131,47 +152,84 @@ fn crash_at(template: &Place, call: &str, nth: usize) -> bool {
     died
 }
 
-/// Starts a daemon of which each thread dies at its nth call of this kind.
-fn trace(place: &Place, call: &str, nth: usize) -> Child {
-    let inject = format!("inject={call}:signal=KILL:when={nth}");
-    let log = fs::File::options().create(true).append(true).open(place.path("log")).unwrap();
-    let strace = || {
+/// A daemon, each thread of one of whose processes dies at its nth call of some kind.
+struct Traced<'p> {
+    tracer: Child,
+    /// The one that outlives its scheduler; where the keeper is the victim, the daemon is the tracer's child.
+    daemon: Option<Daemon<'p>>,
+    victim: i32,
+}
+
+impl<'p> Traced<'p> {
+    fn start(place: &'p Place, victim: Victim, call: &str, nth: usize) -> Self {
+        let inject = format!("inject={call}:signal=KILL:when={nth}");
+        let log = fs::File::options().create(true).append(true).open(place.path("log")).unwrap();
         let mut strace = Command::new("strace");
         strace.args(["-f", "-q", "-b", "execve", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
         strace.current_dir(place.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        strace
-    };
-    let daemon = place.command(&["daemon"]);
-    if std::env::var("PUNCTUAL_CRASH_GRIP").is_ok_and(|grip| grip == "attach") {
-        let mut daemon = daemon;
-        let mut child = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        std::thread::spawn(move || child.wait());
-        let pid = wait("the daemon", || traced(place)).to_string();
-        return strace().args(["-p", &pid]).stderr(Stdio::null()).spawn().unwrap();
+        match victim {
+            Victim::Keeper => {
+                let daemon = place.command(&["daemon"]);
+                strace.arg(daemon.get_program()).args(daemon.get_args()).stderr(log);
+                for (name, value) in daemon.get_envs() {
+                    match value {
+                        Some(value) => strace.env(name, value),
+                        None => strace.env_remove(name),
+                    };
+                }
+                let tracer = strace.spawn().unwrap();
+                let strace = i32::try_from(tracer.id()).unwrap();
+                // It may have died already.
+                let victim = wait("the keeper", || keeper_of(strace).or((!is_alive(strace)).then_some(0)));
+                Self { tracer, daemon: None, victim }
+            }
+            Victim::Scheduler => {
+                let mut command = place.command(&["daemon"]);
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+                let daemon = place.own_unasked(&mut command);
+                let victim = wait("the scheduler", || scheduler_of(daemon.pid()));
+                // It waits until it is traced.
+                signal_process(victim, "STOP");
+                let tracer = strace.args(["-p", &victim.to_string()]).stderr(Stdio::null()).spawn().unwrap();
+                wait("the tracer", || is_traced(victim).then_some(()));
+                signal_process(victim, "CONT");
+                Self { tracer, daemon: Some(daemon), victim }
+            }
+        }
     }
-    let mut command = strace();
-    command.arg(daemon.get_program()).args(daemon.get_args()).stderr(log);
-    for (name, value) in daemon.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+
+    /// The daemon that goes on after the victim's death: one whose scheduler has died before it was at work does not.
+    fn next(self) -> Option<Daemon<'p>> {
+        let daemon = self.daemon?;
+        let goes_on = || {
+            let scheduler = scheduler_of(daemon.pid()).filter(|pid| *pid != self.victim);
+            scheduler.map(|_| true).or((!is_alive(daemon.pid())).then_some(false))
         };
+        wait("another scheduler", goes_on).then_some(daemon)
     }
-    command.spawn().unwrap()
-}
 
-/// The process that is traced and killed.
-fn traced(place: &Place) -> Option<i32> {
-    let pid = place.json(&["status"])["daemon"]["pid"].as_i64()?;
-    i32::try_from(pid).ok()
-}
-
-fn kill_traced(place: &Place, tracer: &mut Child) {
-    if let Some(pid) = traced(place) {
+    fn kill_victim(&mut self) {
         // It may just have died by itself.
-        let _ = Command::new("/bin/kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        let _ = Command::new("/bin/kill").args(["-KILL", &self.victim.to_string()]).stderr(Stdio::null()).status();
+        wait("the end of the victim", || self.tracer.try_wait().unwrap());
     }
-    wait("the end of the traced one", || tracer.try_wait().unwrap());
+}
+
+/// The child of a tracer that is the daemon, and not one of its own.
+fn keeper_of(tracer: i32) -> Option<i32> {
+    let children = fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).ok()?;
+    let is_daemon = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split('\0').nth(1) == Some("daemon")
+    };
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).find(is_daemon)
+}
+
+/// Whether somebody traces all threads of a process.
+fn is_traced(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut states = threads.map(|thread| fs::read_to_string(thread.path().join("status")).unwrap_or_default());
+    states.all(|status| !status.contains("TracerPid:\t0\n"))
 }
 
 fn whole_second(at: Timestamp) -> Timestamp {

@@ -87,9 +87,9 @@ pub struct DaemonArguments {
     /// What is due while the ledger cannot be written: wait for it, or run and record it later [default: wait]
     #[arg(long, value_name = "WHAT", value_parser = ["wait", "run"])]
     pub when_unrecordable: Option<String>,
-    /// It is the scheduler, whose keeper is at the other end of its standard input
-    #[arg(long, hide = true)]
-    pub kept: bool,
+    /// It is the scheduler of this keeper, which is at the other end of its standard input
+    #[arg(long, hide = true, value_name = "PID")]
+    pub kept: Option<i32>,
 }
 
 #[derive(Debug, Args)]

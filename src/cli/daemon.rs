@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, stdin};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,12 +31,12 @@ const DEMANDS: usize = 8;
 pub fn keep() -> std::io::Result<u8> {
     // Before there is any thread.
     drop_heritage()?;
-    crate::keeper::keep(std::env::args_os().collect(), "--kept")
+    crate::keeper::keep(std::env::args_os().collect(), &format!("--kept={}", std::process::id()))
 }
 
 /// Runs the scheduler.
 pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answer {
-    let keeper = take_line().map_err(|error| Refusal::chain(Done::Misused, &error))?;
+    let keeper = take_line(verb.kept.unwrap_or_default()).map_err(|error| Refusal::chain(Done::Misused, &error))?;
     init_log(screen.colors_errors());
     let state = state_folder(global)?;
     refuse_what_is_no_text(&state)?;
@@ -82,8 +82,12 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
 
 /// The line to the keeper, which is at the other end of standard input. Nobody else is to have it; and without a keeper there
 /// is nothing left to do.
-fn take_line() -> std::io::Result<UnixStream> {
+fn take_line(keeper: i32) -> std::io::Result<UnixStream> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // One that has ended before says nothing any more.
+    if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != keeper) {
+        return Err(std::io::Error::other("the keeper has ended"));
+    }
     // It was started by a path that says nothing.
     rustix::thread::set_name(c"punctual")?;
     let line = fcntl_dupfd_cloexec(stdin(), 3)?;

@@ -110,7 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if let Some(Verb::Daemon(verb)) = &arguments.verb
-        && !verb.kept
+        && verb.kept.is_none()
     {
         return daemon::keep().map_or_else(
             |error| {

@@ -17,14 +17,15 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::keeper::{Client, Kept, Switchboard, connect};
+use crate::keeper::{Client, Kept, Switchboard, connect, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
 use crate::runner::{Cgroups, Estate, Ledgered, Runner, Surroundings, Takeover, boot_id};
@@ -40,6 +41,10 @@ pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::Overseer;
+
+/// For how long a process that is being killed may take to end, and how often it is looked at.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+const LOOK_AT_THE_LOCK: Duration = Duration::from_millis(20);
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -120,7 +125,7 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
 /// Locks the ledger and opens it for writing.
 async fn open_ledger(database: &Path, holder: Holder) -> Result<(Arc<Store>, Lock), StartError> {
     let mut store = Store::prepare(database)?;
-    let lock = Lock::acquire(database, holder)?;
+    let lock = lock(database, holder).await?;
     match store.hold() {
         Ok(true) => {}
         Ok(false) => return Err(LockError::HeldBySomebody.into()),
@@ -128,6 +133,19 @@ async fn open_ledger(database: &Path, holder: Holder) -> Result<(Arc<Store>, Loc
     }
     let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Arc::new(store.open(&host, &boot_id()?).await?), lock))
+}
+
+/// A scheduler ends with its keeper, but a moment later: for that long it still holds the lock in the keeper's name.
+async fn lock(database: &Path, holder: Holder) -> Result<Lock, LockError> {
+    let until = instant() + LAST_BREATH;
+    loop {
+        match Lock::acquire(database, holder.clone()) {
+            Err(LockError::Held(other)) if start_ticks(other.pid).is_none() && instant() < until => {
+                tokio::time::sleep(LOOK_AT_THE_LOCK).await;
+            }
+            acquired => return acquired,
+        }
+    }
 }
 
 /// A ledger that could not be begun leaves nothing half-done: what this start has made goes again.

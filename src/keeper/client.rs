@@ -216,6 +216,8 @@ impl Switchboard {
     /// Sends and hands on until nobody has wishes any more, or the keeper is gone.
     pub async fn run(mut self) -> io::Result<()> {
         let mut batch = Vec::new();
+        // Of what is held more than its number may have come with the greeting.
+        self.hand_on_all()?;
         loop {
             tokio::select! {
                 wish = self.wishes.recv() => {
@@ -225,9 +227,7 @@ impl Switchboard {
                 ready = self.socket.readable() => {
                     ready?;
                     let is_open = read(&self.socket, &mut self.frames)?;
-                    while let Some((report, data)) = self.frames.next::<Report>()? {
-                        self.hand_on(report, data);
-                    }
+                    self.hand_on_all()?;
                     if !is_open {
                         return Err(io::Error::other("the keeper is gone"));
                     }
@@ -273,6 +273,13 @@ impl Switchboard {
             Ok(sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut rights, SendFlags::NOSIGNAL)?)
         };
         self.socket.async_io(Interest::WRITABLE, send).await
+    }
+
+    fn hand_on_all(&mut self) -> io::Result<()> {
+        while let Some((report, data)) = self.frames.next::<Report>()? {
+            self.hand_on(report, data);
+        }
+        Ok(())
     }
 
     fn hand_on(&mut self, report: Report, data: Vec<u8>) {

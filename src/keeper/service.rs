@@ -40,7 +40,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// For how long killed commands are waited for in the end.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The exit code where the end is demanded while no scheduler is there to record it.
+/// The exit code where the end is demanded, and demanded again, while no scheduler is there to record it.
 const NOBODY_TO_STOP: u8 = 3;
 
 /// What is waited for besides what is kept.
@@ -85,6 +85,7 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
         pause: FIRST_PAUSE,
         is_proven,
         is_stopping: false,
+        pending: None,
         probe: None,
         is_being_replaced: false,
         orphans_at: None,
@@ -113,6 +114,8 @@ struct Service {
     /// Whether one was at work: from then on one that ends unasked is followed by another.
     is_proven: bool,
     is_stopping: bool,
+    /// What the scheduler is to be told once it is at work: before that a signal would end it.
+    pending: Option<Signal>,
     probe: Option<Probe>,
     /// The scheduler was ended so that another program can take over.
     is_being_replaced: bool,
@@ -127,6 +130,7 @@ struct Scheduler {
     /// Readable when it has ended.
     _pidfd: OwnedFd,
     since: Duration,
+    is_ready: bool,
 }
 
 /// A question to the program that is to take this one's place.
@@ -160,6 +164,12 @@ impl Service {
                 Turn::Ready => {
                     self.is_proven = true;
                     tell_systemd("READY=1");
+                    if let Some(scheduler) = &mut self.scheduler {
+                        scheduler.is_ready = true;
+                    }
+                    if let Some(signal) = self.pending.take() {
+                        self.pass_on(signal);
+                    }
                 }
                 Turn::Notify(state) => tell_systemd(&state),
                 Turn::Gone => self.kill_at = Some(uptime() + GOODBYE),
@@ -217,7 +227,7 @@ impl Service {
         })?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK)?;
         self.keeping.watch(pidfd.as_fd(), ENDED)?;
-        self.scheduler = Some(Scheduler { child, _kin: kin, _pidfd: pidfd, since: uptime() });
+        self.scheduler = Some(Scheduler { child, _kin: kin, _pidfd: pidfd, since: uptime(), is_ready: false });
         self.keeping.welcome(ours, !self.is_proven)
     }
 
@@ -233,7 +243,10 @@ impl Service {
             self.begin_at = Some(Duration::ZERO);
             return Ok(None);
         }
-        if self.is_stopping || !self.is_proven {
+        if self.is_stopping && status.signal() == Some(SIGTERM) {
+            return Ok(Some(0));
+        }
+        if self.is_stopping && self.pending.is_none() || !self.is_proven {
             return Ok(Some(code_of(status)));
         }
         if uptime().saturating_sub(scheduler.since) > STABLE {
@@ -255,17 +268,36 @@ impl Service {
                 self.orphans_at.get_or_insert_with(|| uptime() + ORPHANS_AFTER);
             }
             SIGHUP if was_replaced(&self.program) => self.ask_the_new_one(),
-            SIGHUP => self.pass_on(Signal::HUP),
-            _ => {
-                self.is_stopping = true;
-                self.begin_at = None;
-                if self.scheduler.is_none() {
-                    return Some(NOBODY_TO_STOP);
-                }
-                self.pass_on(Signal::TERM);
-            }
+            SIGHUP => self.tell(Signal::HUP),
+            _ => return self.stop(),
         }
         None
+    }
+
+    /// The end is demanded. Where no scheduler is there to record it, the next one is told as soon as it is at work; who does
+    /// not want to wait for that demands it once more.
+    fn stop(&mut self) -> Option<u8> {
+        let again = std::mem::replace(&mut self.is_stopping, true);
+        if !self.is_proven {
+            // Nothing has begun yet that would have to be recorded.
+            self.pass_on(Signal::TERM);
+        } else {
+            self.tell(Signal::TERM);
+        }
+        if self.scheduler.is_some() {
+            return None;
+        }
+        self.begin_at = Some(Duration::ZERO);
+        again.then_some(NOBODY_TO_STOP)
+    }
+
+    /// Tells the scheduler, as soon as it is at work.
+    fn tell(&mut self, signal: Signal) {
+        if self.scheduler.as_ref().is_some_and(|scheduler| scheduler.is_ready) {
+            self.pass_on(signal);
+        } else if self.pending != Some(Signal::TERM) {
+            self.pending = Some(signal);
+        }
     }
 
     fn pass_on(&self, signal: Signal) {
@@ -313,7 +345,7 @@ impl Service {
             }
             Err(why) => {
                 say(&format!("the program was replaced, but {why}: this one stays; the file is read again"));
-                self.pass_on(Signal::HUP);
+                self.tell(Signal::HUP);
             }
         }
     }

@@ -102,10 +102,14 @@ impl Place {
         self.own(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log))
     }
 
+    /// Starts a command that becomes the daemon.
+    pub fn own_unasked(&self, command: &mut Command) -> Daemon<'_> {
+        Daemon { place: self, child: Some(command.spawn().unwrap()) }
+    }
+
     /// Starts a command that becomes the daemon, and waits until it is one.
     pub fn own(&self, command: &mut Command) -> Daemon<'_> {
-        let child = command.spawn().unwrap();
-        let daemon = Daemon { place: self, child: Some(child) };
+        let daemon = self.own_unasked(command);
         let pid = i64::from(daemon.pid());
         wait("the daemon's lock", || (self.json(&["status"])["daemon"]["pid"] == pid).then_some(()));
         daemon
@@ -212,7 +216,7 @@ pub fn scheduler_of(keeper: i32) -> Option<i32> {
     let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
     let is_scheduler = |pid: &i32| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split('\0').any(|word| word == "--kept")
+        line.split('\0').any(|word| word.starts_with("--kept"))
     };
     children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).find(is_scheduler)
 }
