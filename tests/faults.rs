@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use support::{Daemon, Place, signal_process, wait};
+use support::{Daemon, Place, scheduler_of, signal_process, wait};
 
 /// Every second, and none is left out: what could not run on time runs later.
 const TICK: &str = "[jobs.tick]\nschedule = 'every 1s'\ncatch_up = 'all'\noverlap = 'allow'\ncwd = '.'\n\
@@ -244,7 +244,8 @@ fn fill_the_disk(place: &Place) -> Option<Box<dyn FnOnce()>> {
 
 /// Every call that is to bring something to the disk fails.
 fn fail_syncs(place: &Place) -> Option<Box<dyn FnOnce()>> {
-    let pid = place.json(&["status"])["daemon"]["pid"].to_string();
+    let keeper = place.json(&["status"])["daemon"]["pid"].as_i64().unwrap();
+    let pid = scheduler_of(i32::try_from(keeper).unwrap()).unwrap().to_string();
     let strace = Command::new("strace")
         .args(["-f", "-q", "-p", &pid, "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO"])
         .args(["-o", "/dev/null"])
