@@ -278,11 +278,11 @@ impl Service {
     /// not want to wait for that demands it once more.
     fn stop(&mut self) -> Option<u8> {
         let again = std::mem::replace(&mut self.is_stopping, true);
-        if !self.is_proven {
+        if self.is_proven {
+            self.tell(Signal::TERM);
+        } else {
             // Nothing has begun yet that would have to be recorded.
             self.pass_on(Signal::TERM);
-        } else {
-            self.tell(Signal::TERM);
         }
         if self.scheduler.is_some() {
             return None;
