@@ -203,6 +203,19 @@ fn what_is_pure_touches_nothing() {
     assert!(count > 15, "only {count} files are pure");
 }
 
+/// The keeper must not stumble over what the scheduler stumbles over, and must be small where it sits for years.
+#[test]
+fn the_keeper_is_plain() {
+    const SCHEDULERS_END: &str = "client";
+    const RICH: [&str; 6] = ["tokio", "async ", ".await", "sqlx", "crate::store", "crate::jobfile"];
+    let keeper: Vec<Source> = sources().into_iter().filter(|source| source.room == "keeper").collect();
+    assert!(keeper.len() > 8, "{} files", keeper.len());
+    for source in keeper.iter().filter(|source| source.file != SCHEDULERS_END) {
+        let found: Vec<_> = RICH.iter().filter(|word| source.code.contains(**word)).collect();
+        assert!(found.is_empty(), "{} is the keeper's, and has {found:?}", source.path.display());
+    }
+}
+
 /// The statements that write and read are the store's.
 #[test]
 fn sql_is_in_one_room() {

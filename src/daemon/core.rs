@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -22,14 +22,9 @@ use crate::store::{Answer, Reader, Restate, Writer};
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
 /// they like: half of what the writer takes, so that what must be said in between never waits.
 const MOST_UNCOMMITTED: usize = 4096;
-/// Differences between the clock and the time that passed that are not called a step: reading the two takes time, and a
-/// clock is also slewed.
-const SMALLEST_STEP: SignedDuration = SignedDuration::from_millis(100);
 /// For how long a daemon that is being stopped, and cannot record, waits for both to change. Whatever is not closed by then
 /// the next start finds open, and closes.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
-/// When the clock was set and the ledger cannot be asked about it, it is asked again.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// `systemctl status` shows no more than one line a second.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -76,12 +71,12 @@ pub struct LoopState {
     pub(super) drain: Option<Drain>,
     grace_ends: Option<Instant>,
     /// When to look at the clock again, because what it showed could not be acted on.
-    look_again: Option<Instant>,
+    pub(super) look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
     pub(super) gives_up: Option<Instant>,
     status_at: Instant,
     /// What the two clocks showed at the last look.
-    seen: (Timestamp, Duration),
+    pub(super) seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
     pub(super) lapse: Lapse,
     pub(super) is_in_trouble: bool,
@@ -218,62 +213,6 @@ impl Core {
         self.commit(decision).await;
     }
 
-    /// Compares what the clock shows with the time that passed, and tells the planner if it was set.
-    async fn look_at_the_clock(&mut self, woken: Woken) {
-        if self.writer.trouble().borrow().is_some() {
-            // The ledger must be asked, and must take the answer.
-            self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
-            return;
-        }
-        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let (then, elapsed_then) = self.state.seen;
-        self.state.look_again = None;
-        let passed = SignedDuration::try_from(elapsed.saturating_sub(elapsed_then)).unwrap_or(SignedDuration::ZERO);
-        let step = now.duration_since(then) - passed;
-        let was_set = woken == Woken::ClockSet && step.abs() >= SMALLEST_STEP;
-        if !was_set && now >= self.planner.latest() {
-            self.state.seen = (now, elapsed);
-            return;
-        }
-        tracing::warn!("the clock was set {} by {:#}", if step.is_negative() { "back" } else { "forward" }, step.abs());
-        self.state.lapse = Lapse::ClockSet;
-        self.clock_sets.send_modify(|sets| *sets += 1);
-        // The ledger is asked what it says of times to come; all that is decided must be in it.
-        if !self.settle_decisions().await {
-            self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
-            return;
-        }
-        match self.reader.ahead(now, &self.configuration.machine).await {
-            Ok(ahead) => {
-                self.state.seen = (now, elapsed);
-                let decision = self.planner.handle_clock_set(now, step, ahead);
-                self.commit(decision).await;
-            }
-            Err(error) => {
-                tracing::error!("the ledger cannot be read after the clock was set: {error}");
-                self.state.look_again = Some(instant() + LOOK_AGAIN_AFTER);
-            }
-        }
-    }
-
-    /// Waits until all that is decided is in the ledger; the answer is whether it is.
-    async fn settle_decisions(&mut self) -> bool {
-        let mut trouble = self.writer.trouble();
-        while !self.state.uncommitted.is_empty() {
-            tokio::select! {
-                answer = self.answers.recv() => match answer {
-                    Some(answer) => self.committed(answer).await,
-                    None => return false,
-                },
-                Ok(message) = trouble.wait_for(Option::is_some) => {
-                    drop(message);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
     pub(super) async fn commit(&mut self, decision: Decision) {
         if decision.records.is_empty() {
             // Nothing to record: an end that is demanded must not wait for a ledger that cannot be written.
@@ -295,7 +234,7 @@ impl Core {
     }
 
     /// A decision is in the ledger: now it is carried out.
-    async fn committed(&mut self, Answer { decision, refused }: Answer) {
+    pub(super) async fn committed(&mut self, Answer { decision, refused }: Answer) {
         // They come back in the order in which they went.
         let is_carried_out = self.state.uncommitted.pop_front().is_some_and(|waiting| waiting.is_carried_out);
         for action in decision.actions.iter().filter(|_| !is_carried_out) {

@@ -1,6 +1,7 @@
 //! What does the running daemon consist of, and how does it start and stop?
 
 mod change;
+mod clockwork;
 mod core;
 mod facts;
 mod housekeeping;

@@ -343,7 +343,7 @@ impl Keeping {
         }
         for (at, source) in (0u8..).zip(Source::ALL) {
             let is_watched = self.watched.contains(&(id, at));
-            match ward.awaited(source) {
+            match ward.attended(source) {
                 Some(descriptor) if !is_watched => {
                     let data = epoll::EventData::new_u64(number + u64::from(at));
                     epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::IN)?;

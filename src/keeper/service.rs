@@ -17,15 +17,11 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use super::keeping::{FOREIGN, Keeping, Turn};
 use super::leaf::move_into_leaf;
-use super::protocol::PROTOCOL;
+use super::probe::ask;
 use super::upgrade::{OWN_VARIABLES, exec, inherit, was_replaced};
 use crate::clock::{Clock, uptime};
 use crate::family::{Kin, born, reap_orphans, take_in_orphans};
 
-/// The hidden word by which a program is asked for its protocol before it takes another one's place.
-pub const PROTOCOL_QUESTION: &str = "keeper-protocol";
-/// For how long the answer is waited for.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// This program, whatever has become of its file.
 const OWN: &str = "/proc/self/exe";
 /// Before a scheduler that has ended by itself is started again; the pause doubles each time.
@@ -391,47 +387,4 @@ fn tell_systemd(state: &str) {
 /// The keeper's own few lines go where the scheduler's log goes.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "punctual: {line}");
-}
-
-/// Whether the program speaks this one's protocol; why not, if it does not.
-fn ask(program: &Path) -> Result<(), String> {
-    #[expect(clippy::disallowed_methods, reason = "a question to another version, no job")]
-    let mut command = Command::new(program);
-    command.arg(PROTOCOL_QUESTION).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let broken = |error: io::Error| format!("{} cannot be asked: {error}", program.display());
-    let (_kin, mut child) = born(|| {
-        let child = command.spawn()?;
-        Ok((Pid::from_child(&child).as_raw_nonzero().get(), child))
-    })
-    .map_err(broken)?;
-    let answer = listen(&mut child);
-    let _ = child.kill();
-    let _ = child.wait();
-    match answer.map_err(broken)?.trim().parse::<u32>() {
-        Ok(PROTOCOL) => Ok(()),
-        Ok(other) => Err(format!("the new one keeps in another way ({other}, not {PROTOCOL}); restart the service")),
-        Err(_) => Err(format!("the new one does not answer within {ANSWER_WITHIN:?}")),
-    }
-}
-
-/// What it says in time.
-fn listen(child: &mut Child) -> io::Result<String> {
-    let Some(mut output) = child.stdout.take() else {
-        return Ok(String::new());
-    };
-    let until = uptime() + ANSWER_WITHIN;
-    let mut text = String::new();
-    loop {
-        let left = until.saturating_sub(uptime());
-        let timeout = rustix::event::Timespec::try_from(left).ok();
-        let mut poll = [rustix::event::PollFd::new(&output, rustix::event::PollFlags::IN)];
-        if left.is_zero() || rustix::event::poll(&mut poll, timeout.as_ref())? == 0 {
-            return Ok(String::new());
-        }
-        let mut bytes = [0; 64];
-        match output.read(&mut bytes)? {
-            0 => return Ok(text),
-            length => text.push_str(&String::from_utf8_lossy(&bytes[..length])),
-        }
-    }
 }

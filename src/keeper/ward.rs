@@ -102,7 +102,7 @@ impl Ward {
     }
 
     /// The descriptor to be waited for, if there is something to wait for now.
-    pub fn awaited(&self, source: Source) -> Option<BorrowedFd<'_>> {
+    pub fn attended(&self, source: Source) -> Option<BorrowedFd<'_>> {
         self.descriptor(source).filter(|_| source == Source::Exit || self.has_room())
     }
 
