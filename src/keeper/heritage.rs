@@ -2,7 +2,7 @@
 
 use std::io;
 
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 /// Signals that are answered rather than left as they are, in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub enum Keep {
 
 /// Has every signal do what it does by default, and none held back.
 pub fn reset_signals(keep: Keep) -> io::Result<()> {
+    reset_dispositions(keep);
+    let_signals_through()
+}
+
+fn reset_dispositions(keep: Keep) {
     for signal in 1..=libc::SIGRTMAX() {
         if keep == Keep::Pipe && signal == libc::SIGPIPE {
             continue;
@@ -25,6 +30,15 @@ pub fn reset_signals(keep: Keep) -> io::Result<()> {
             libc::signal(signal, libc::SIG_DFL)
         };
     }
+}
+
+/// Holds these signals back, also over an exec.
+pub fn hold_signals_back(signals: &[Signal]) -> io::Result<()> {
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals.iter().copied().collect()), None).map_err(io::Error::from)
+}
+
+/// Holds no signal back any more.
+pub fn let_signals_through() -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(io::Error::from)
 }
 
@@ -46,8 +60,8 @@ pub fn close_descriptors_on_exec() -> io::Result<()> {
 }
 
 /// What the daemon does once at its start, before any thread: a job that is started without the shim gets from the daemon
-/// what the daemon had from its own starter.
+/// what the daemon had from its own starter. Signals that are held back stay so until somebody listens to them.
 pub fn drop_heritage() -> io::Result<()> {
-    reset_signals(Keep::Pipe)?;
+    reset_dispositions(Keep::Pipe);
     close_descriptors_on_exec()
 }

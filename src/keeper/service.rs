@@ -11,10 +11,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
+use super::heritage::{hold_signals_back, let_signals_through};
 use super::keeping::{FOREIGN, Keeping, Turn};
 use super::leaf::move_into_leaf;
 use super::probe::ask;
@@ -44,6 +46,9 @@ const ENDED: u64 = FOREIGN;
 const PROBED: u64 = FOREIGN + 1;
 const FIRST_SIGNAL: u64 = FOREIGN + 2;
 const SIGNALS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGCHLD];
+const HELD_BACK: [nix::sys::signal::Signal; 3] =
+    [nix::sys::signal::SIGTERM, nix::sys::signal::SIGINT, nix::sys::signal::SIGHUP];
+const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// Starts the scheduler by these arguments of the program and keeps its commands until it has ended; the answer is the exit
 /// code.
@@ -53,20 +58,24 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
         say(&format!("cannot move into the cgroup {leaf}: {error}"));
     }
     let program = fs::read_link(OWN)?;
+    let mut signals = Vec::new();
+    for signal in SIGNALS {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(signal, theirs)?;
+        signals.push(ours);
+    }
+    // Before there is another thread, which would hold back what this one does, and so would its children.
+    let_signals_through()?;
     let mut keeping = Keeping::new(Clock::System, Path::new(OWN))?;
+    for (number, signal) in (FIRST_SIGNAL..).zip(&signals) {
+        keeping.watch(signal.as_fd(), number)?;
+    }
     let inheritance = inherit()?;
     // A program that takes another one's place takes over from a scheduler that was at work.
     let is_proven = inheritance.is_some();
     for ward in inheritance.into_iter().flatten() {
         keeping.adopt(ward)?;
-    }
-    let mut signals = Vec::new();
-    for (number, signal) in (FIRST_SIGNAL..).zip(SIGNALS) {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        signal_hook::low_level::pipe::register(signal, theirs)?;
-        keeping.watch(ours.as_fd(), number)?;
-        signals.push(ours);
     }
     let mut scheduler_arguments = arguments.clone();
     scheduler_arguments.push(scheduler_flag.into());
@@ -192,7 +201,15 @@ impl Service {
             return Ok(());
         }
         if std::mem::take(&mut self.is_being_replaced) {
-            self.hand_over()?;
+            // Its threads are not to hold back what this one is about to.
+            let fresh = Keeping::new(Clock::System, Path::new(OWN))?;
+            // What comes from here on is for the next program to hear; what came before is for this one.
+            hold_signals_back(&HELD_BACK)?;
+            self.listen();
+            if !self.is_stopping {
+                self.hand_over(fresh)?;
+            }
+            let_signals_through()?;
         }
         self.begin_at = None;
         match self.begin() {
@@ -252,6 +269,17 @@ impl Service {
         self.begin_at = Some(uptime() + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(None)
+    }
+
+    /// Takes signals that have come and were not looked at.
+    fn listen(&mut self) {
+        for number in (FIRST_SIGNAL..).take(SIGNALS.len()) {
+            let mut poll =
+                [PollFd::new(&self.signals[usize::try_from(number - FIRST_SIGNAL).unwrap_or(0)], PollFlags::IN)];
+            if rustix::event::poll(&mut poll, Some(&NO_WAIT)).is_ok_and(|ready| ready > 0) {
+                self.signalled(number);
+            }
+        }
     }
 
     fn signalled(&mut self, number: u64) -> Option<u8> {
@@ -347,8 +375,7 @@ impl Service {
     }
 
     /// Lets the new program take this one's place; comes back only if it cannot.
-    fn hand_over(&mut self) -> io::Result<()> {
-        let fresh = Keeping::new(Clock::System, Path::new(OWN))?;
+    fn hand_over(&mut self, fresh: Keeping) -> io::Result<()> {
         let wards = std::mem::replace(&mut self.keeping, fresh).into_wards();
         let (error, wards) = exec(&self.program, &self.arguments, wards);
         say(&format!("the new program cannot take over: {error}; this one stays"));

@@ -52,9 +52,10 @@ pub fn inherit() -> io::Result<Option<Vec<Ward>>> {
 fn owned(number: RawFd) -> OwnedFd {
     // SAFETY: the program before has let go of it for this one to own, and each number is taken once, at the very start.
     #[expect(unsafe_code, reason = "a number is all that outlives an exec")]
-    unsafe {
-        OwnedFd::from_raw_fd(number)
-    }
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    // It was let through this one exec, and no other.
+    let _ = fcntl_setfd(&descriptor, FdFlags::CLOEXEC);
+    descriptor
 }
 
 /// Has the program at `path` take this one's place with these arguments; comes back only if it cannot, with all wards.
