@@ -147,7 +147,7 @@ impl Loop {
                     self.ended += 1;
                     self.planner.handle_ended(run, ended, self.due)
                 }
-                Event::Step(_) => return,
+                Event::Step(..) => return,
             },
         };
         self.commit(decision).await;

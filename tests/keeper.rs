@@ -247,3 +247,76 @@ fn what_outlives_its_keeper_is_ended_or_left() {
     place.wait_for("left", |entry| entry["outcome"] == "succeeded");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn a_file_that_is_wrong_when_the_scheduler_dies_changes_nothing() {
+    let place = Place::new(
+        "[jobs.timed]\nschedule = '@start'\ntimeout = '3s'\ncommand = 'sleep 300'\n\
+         [jobs.tick]\nschedule = '* * * * * *'\ncommand = 'true'\n",
+    );
+    let daemon = place.start();
+    place.wait_for("timed", |entry| entry["started"].is_string());
+    place.write_jobs("[jobs.timed\nnonsense");
+    let old = daemon.scheduler();
+    signal_process(old, "KILL");
+    wait("the complaint", || place.log().contains("the jobs stay as they were").then_some(()));
+    assert_eq!(place.ended("timed")["outcome"], "timed-out");
+    let runs = place.entries_of("tick").len();
+    wait("another run", || (place.entries_of("tick").len() > runs).then_some(()));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn steps_between_their_attempts_go_on() {
+    let place = Place::new(
+        "[jobs.steps]\nschedule = '@start'\n\
+         steps.again = { command = 'echo again >> evidence; test $PUNCTUAL_ATTEMPT = 2', retries = 1 }\n\
+         steps.last = { command = 'echo last >> evidence', needs = ['again'] }\n\
+         [defaults]\ncwd = '.'\nretry_delay = '2s'\n",
+    );
+    let daemon = place.start();
+    wait("the first attempt", || {
+        let output = place.run(&["show", "1", "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (report["steps"][0]["outcome"] == "failed").then_some(())
+    });
+    kill_scheduler(&place, &daemon);
+    let entry = place.ended("steps");
+    assert_eq!(entry["outcome"], "succeeded", "{entry} {}", place.log());
+    assert_eq!(fs::read_to_string(place.path("evidence")).unwrap(), "again\nagain\nlast\n");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_stop_goes_through_whatever_becomes_of_scheduler_and_program() {
+    let job = "[jobs.job]\nschedule = '@start'\ncommand = 'echo $$ > pid; until test -e go; do sleep 0.05; done; exit 4'\n\
+               success_codes = [4]\n[defaults]\ncwd = '.'\n";
+    // The scheduler dies while it waits for the job; the next one waits on.
+    let place = Place::new(job);
+    let daemon = place.start();
+    wait("the job", || pids(&place.path("pid")).first().copied());
+    daemon.signal("TERM");
+    wait("the stop", || place.log().contains("may finish").then_some(()));
+    let old = daemon.scheduler();
+    signal_process(old, "KILL");
+    wait("another scheduler", || scheduler_of(daemon.pid()).filter(|pid| *pid != old));
+    wait("its stop", || (place.log().matches("may finish").count() == 2).then_some(()));
+    fs::write(place.path("go"), "").unwrap();
+    assert_eq!(daemon.wait(), Some(0), "{}", place.log());
+    assert_eq!(place.ended("job")["exit_code"], 4);
+    // A stop right behind an upgrade is for the program that has taken over.
+    let place = Place::new(job);
+    let program = installed(&place);
+    let daemon = start_installed(&place, &program);
+    wait("the job", || pids(&place.path("pid")).first().copied());
+    let old = program_of(daemon.pid());
+    replace(&program, |new| {
+        fs::copy(env!("CARGO_BIN_EXE_punctual"), new).unwrap();
+    });
+    daemon.signal("HUP");
+    wait("the new keeper", || (program_of(daemon.pid()) != old).then_some(()));
+    daemon.signal("TERM");
+    fs::write(place.path("go"), "").unwrap();
+    assert_eq!(daemon.wait(), Some(0), "{}", place.log());
+    assert_eq!(place.ended("job")["exit_code"], 4);
+}

@@ -43,6 +43,7 @@ impl Core {
                 "other settings of [daemon] than max_running, stop_grace and when_unrecordable take effect at the next start"
             );
         }
+        self.overseer.put_in_force(configuration.checked.source.text.clone()).await;
         self.configuration = configuration;
         self.commit(decision).await;
     }

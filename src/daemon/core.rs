@@ -1,12 +1,12 @@
 //! The loop that owns the planner: what happens goes in, what is decided goes to the ledger, and what is in the ledger is
 //! carried out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
@@ -79,6 +79,8 @@ pub struct LoopState {
     pub(super) seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
     pub(super) lapse: Lapse,
+    /// Steps that wait until their beginning is in the ledger.
+    noted: BTreeMap<AttemptId, oneshot::Sender<()>>,
     pub(super) is_in_trouble: bool,
 }
 
@@ -93,6 +95,7 @@ impl LoopState {
             status_at: instant(),
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
+            noted: BTreeMap::new(),
             is_in_trouble: false,
         }
     }
@@ -278,9 +281,15 @@ impl Core {
         }
     }
 
-    /// What the ledger has, nobody needs to hold for it any more.
-    async fn let_go(&self, record: &Record) {
+    /// What the ledger has, nobody needs to hold for it any more, or to wait for.
+    async fn let_go(&mut self, record: &Record) {
         match record {
+            Record::Step(note) if note.end.is_none() => {
+                if let Some(noted) = self.state.noted.remove(&note.id) {
+                    // It may have been stopped meanwhile.
+                    let _ = noted.send(());
+                }
+            }
             Record::Closed(closing) => self.door.run_recorded(closing.run).await,
             Record::Attempted(attempted) => {
                 self.door.recorded(AttemptId::whole(attempted.run, attempted.attempt)).await;
@@ -294,7 +303,10 @@ impl Core {
         let decision = match event {
             Event::Started { run, at, process } => self.planner.handle_started(run, at, process),
             // Nothing follows from it: the runner goes by the rules of steps itself.
-            Event::Step(note) => Decision { records: vec![Record::Step(*note)], actions: Vec::new() },
+            Event::Step(note, noted) => {
+                self.state.noted.extend(noted.map(|noted| (note.id, noted)));
+                Decision { records: vec![Record::Step(*note)], actions: Vec::new() }
+            }
             Event::Ended { run, ended } => {
                 let name = self.planner.job_of(run).cloned();
                 let decision = self.planner.handle_ended(run, ended, self.clock.now());

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::keeper::{Client, Kept, Switchboard, connect, start_ticks};
+use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
 use crate::runner::{Cgroups, Estate, Ledgered, Runner, Surroundings, Takeover, boot_id};
@@ -95,12 +95,10 @@ impl std::fmt::Debug for Configuration {
 /// Runs a daemon until it was demanded to stop and every run is closed.
 pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), StartError> {
     let started = setup.clock.now();
-    let mut configuration = Configuration::read(&setup.config, &setup.environment, &setup.flags, started)?;
-    if !configuration.checked.is_right() {
-        return Err(StartError::WrongFile(Box::new(configuration)));
-    }
-    configuration.checked.put_into_force();
     let line = connect(setup.keeper.try_clone()?).await?;
+    let mut configuration = takeover::configuration(&setup, line.0.in_force(), started)?;
+    configuration.checked.put_into_force();
+    line.0.put_in_force(configuration.checked.source.text.clone()).await;
     let database = configuration.settings.database_in(&setup.state);
     let is_new = !database.exists();
     let holder = Holder {
@@ -168,13 +166,13 @@ async fn serve(
 ) -> Result<(), StartError> {
     let cgroups = Cgroups::of_this_process();
     cgroups.sweep(&kept.iter().map(|kept| kept.id).collect::<Vec<_>>());
-    let estates = takeover::estates(&store, &configuration.checked.jobs, kept).await?;
+    let estates = takeover::estates(&store, &configuration.checked.jobs, kept, !keeper.is_first()).await?;
     let clock = setup.clock.clone();
     let (planner, first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
     let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: setup.environment.clone(),
-        program: std::env::current_exe().unwrap_or_default(),
+        program: own_program().unwrap_or_default(),
         state: setup.state.clone(),
         database: store.path.clone(),
         cgroups,

@@ -40,6 +40,11 @@ impl Overseer {
         }
     }
 
+    /// This is the job file that is in force now, for a scheduler that may come to find a wrong one.
+    pub async fn put_in_force(&self, text: String) {
+        self.keeper.put_in_force(text).await;
+    }
+
     async fn tell(&self, state: String) {
         if is_service() {
             self.keeper.notify(state).await;

@@ -4,28 +4,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::job::{Job, JobName, OnLost};
+use jiff::Timestamp;
+
+use super::{Setup, StartError, right_one};
+use crate::configuration::Configuration;
+use crate::job::{Job, JobName, OnLost, Task};
 use crate::keeper::Kept;
 use crate::plan::Memory;
 use crate::run::RunId;
 use crate::runner::{Estate, boot_id, end_survivors, survivors};
 use crate::store::{Store, Survivor};
 
-use super::StartError;
+/// The file as it is now, or, where a daemon goes on and the file is wrong or gone meanwhile, as it was in force.
+pub fn configuration(setup: &Setup, in_force: Option<String>, now: Timestamp) -> Result<Configuration, StartError> {
+    let Setup { config, environment, flags, complain, .. } = setup;
+    let read = Configuration::read(config, environment, flags, now);
+    let Some(text) = in_force else {
+        let configuration = read?;
+        let is_right = configuration.checked.is_right();
+        return if is_right { Ok(configuration) } else { Err(StartError::WrongFile(Box::new(configuration))) };
+    };
+    if let Some(configuration) = right_one(read, config, *complain) {
+        return Ok(configuration);
+    }
+    let path = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+    Ok(Configuration::of_text(path, text, environment, flags, now)?)
+}
 
-/// What is taken over, by run.
-pub async fn estates(store: &Store, jobs: &[Arc<Job>], kept: Vec<Kept>) -> Result<BTreeMap<RunId, Estate>, StartError> {
+/// What is taken over, by run; `goes_on` says that the keeper is still the one that began it.
+pub async fn estates(
+    store: &Store,
+    jobs: &[Arc<Job>],
+    kept: Vec<Kept>,
+    goes_on: bool,
+) -> Result<BTreeMap<RunId, Estate>, StartError> {
     let open = store.reader.survivors().await?;
     let mut parts: BTreeMap<RunId, Vec<Kept>> = BTreeMap::new();
     for kept in kept {
         parts.entry(kept.id.run).or_default().push(kept);
     }
     let is_open: BTreeSet<RunId> = open.iter().map(|run| run.run).collect();
-    // What was closed meanwhile has been recorded: nobody needs what is kept of it, and it goes as it is dropped.
-    parts.retain(|run, _| is_open.contains(run));
+    // Of a run with steps nothing may be running just now, in the pause before another attempt of one.
+    let has_steps = |name: &JobName| jobs.iter().any(|job| job.name == *name && matches!(job.task, Task::Steps(_)));
+    for run in open.iter().filter(|run| goes_on && has_steps(&run.job)) {
+        parts.entry(run.run).or_default();
+    }
+    // What was closed meanwhile has been recorded, and what is not in the ledger at all has no business to run: it goes as it
+    // is dropped.
+    parts.retain(|run, parts| {
+        let is_open = is_open.contains(run);
+        if !is_open && !parts.is_empty() {
+            tracing::warn!("what the keeper still has of run {run} is let go: the ledger does not have it as running");
+        }
+        is_open
+    });
     let mut estates = BTreeMap::new();
     for run in left(store, jobs, open.iter().filter(|run| !parts.contains_key(&run.run)))? {
-        estates.insert(run.run, Estate::Left(run.process.clone()));
+        estates.insert(run.run, Estate::Left { process: run.process.clone(), started: run.started });
     }
     for (run, parts) in parts {
         let started = open.iter().find(|open| open.run == run).and_then(|open| open.started);

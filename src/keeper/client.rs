@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -52,6 +53,7 @@ pub struct Client {
     wishes: mpsc::Sender<Wish>,
     keeper: i32,
     is_first: bool,
+    in_force: Option<Arc<str>>,
 }
 
 /// What sends wishes and hands news on; owned by whoever runs it.
@@ -68,19 +70,21 @@ pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Clie
     socket.set_nonblocking(true)?;
     let socket = UnixStream::from_std(socket)?;
     let mut frames = Frames::default();
-    let (keeper, is_first, held) = loop {
+    let (keeper, is_first, in_force, held) = loop {
         socket.readable().await?;
         if !read(&socket, &mut frames)? {
             return Err(io::Error::other("the keeper does not greet"));
         }
         match frames.next::<Report>()? {
-            Some((Report::Welcome { protocol: PROTOCOL, pid, is_first, held }, _)) => break (pid, is_first, held),
+            Some((Report::Welcome { protocol: PROTOCOL, pid, is_first, in_force, held }, _)) => {
+                break (pid, is_first, in_force, held);
+            }
             Some(_) => return Err(io::Error::other("the keeper is of another version")),
             None => {}
         }
     };
     let (wishes, wishes_out) = mpsc::channel(WISHES);
-    let client = Client { wishes, keeper, is_first };
+    let client = Client { wishes, keeper, is_first, in_force: in_force.map(Arc::from) };
     let mut news = BTreeMap::new();
     let mut kept = Vec::new();
     for Held { id, label, begun } in held {
@@ -154,6 +158,16 @@ impl Client {
     /// Whether no scheduler of this keeper was at work before: the daemon starts, rather than goes on.
     pub fn is_first(&self) -> bool {
         self.is_first
+    }
+
+    /// The job file that was in force for the scheduler before.
+    pub fn in_force(&self) -> Option<String> {
+        self.in_force.as_deref().map(str::to_owned)
+    }
+
+    /// This is the job file that is in force now.
+    pub async fn put_in_force(&self, text: String) {
+        self.ask(Request::InForce { text }).await;
     }
 
     async fn ask(&self, request: Request) {

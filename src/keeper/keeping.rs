@@ -55,6 +55,8 @@ pub struct Keeping {
     flushes: BTreeSet<(Duration, AttemptId)>,
     next_number: u64,
     buffer: Vec<u8>,
+    /// The job file that is in force, for a scheduler that finds a wrong one.
+    pub in_force: Option<String>,
 }
 
 impl Keeping {
@@ -76,6 +78,7 @@ impl Keeping {
             flushes: BTreeSet::new(),
             next_number: FIRST_WARD,
             buffer: vec![0; READ],
+            in_force: None,
         })
     }
 
@@ -89,7 +92,8 @@ impl Keeping {
         let mut link = Link::new(socket)?;
         let held: Vec<Held> = self.wards.values().map(|ward| ward.record.held.clone()).collect();
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
-        link.say(&Report::Welcome { protocol: PROTOCOL, pid, is_first, held }, &[])?;
+        let in_force = self.in_force.clone();
+        link.say(&Report::Welcome { protocol: PROTOCOL, pid, is_first, in_force, held }, &[])?;
         for ward in self.wards.values_mut() {
             ward.begin_anew();
             ward.tell(&mut link)?;
@@ -110,6 +114,8 @@ impl Keeping {
 
     pub fn adopt(&mut self, ward: Ward) -> io::Result<()> {
         let id = ward.record.held.id;
+        // A ledger that began anew gives the same numbers again; what still has this one ends as it is dropped.
+        self.let_go(id);
         let number = self.next_number;
         self.next_number += Source::ALL.len() as u64;
         self.numbers.insert(id, number);
@@ -216,7 +222,8 @@ impl Keeping {
                     self.starters.start(start, input);
                 } else {
                     let message = "its standard input did not come with it".to_owned();
-                    link.say(&Report::NotStarted { id: start.id, errno: None, message }, &[])?;
+                    let errno = Some(rustix::io::Errno::MFILE.raw_os_error());
+                    link.say(&Report::NotStarted { id: start.id, errno, message }, &[])?;
                 }
                 Ok(None)
             }
@@ -244,6 +251,10 @@ impl Keeping {
             }
             Request::ForgetRun { run } => {
                 self.forget_run(run);
+                Ok(None)
+            }
+            Request::InForce { text } => {
+                self.in_force = Some(text);
                 Ok(None)
             }
             Request::Ready => {

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use super::protocol::{Frames, Report, Request, write_frame};
 
@@ -19,8 +19,8 @@ const DESCRIPTORS: usize = 8;
 pub struct Link {
     socket: UnixStream,
     frames: Frames,
-    /// Standard inputs whose starts have not been read yet.
-    descriptors: VecDeque<OwnedFd>,
+    /// Standard inputs whose starts have not been read yet; none for one that could not be taken.
+    descriptors: VecDeque<Option<OwnedFd>>,
     /// What is said, of which so many bytes were sent.
     outbox: Vec<u8>,
     sent: usize,
@@ -41,16 +41,21 @@ impl Link {
             let mut rights = RecvAncillaryBuffer::new(&mut space);
             let mut slices = [IoSliceMut::new(&mut self.buffer)];
             let received = recvmsg(&self.socket, &mut slices, &mut rights, RecvFlags::CMSG_CLOEXEC);
-            let length = match received {
-                Ok(received) => received.bytes,
+            let (length, is_cut) = match received {
+                Ok(received) => (received.bytes, received.flags.contains(ReturnFlags::CTRUNC)),
                 Err(rustix::io::Errno::AGAIN) => return Ok(true),
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
+            let came = self.descriptors.len();
             for message in rights.drain() {
                 if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                    self.descriptors.extend(descriptors);
+                    self.descriptors.extend(descriptors.map(Some));
                 }
+            }
+            // There was no descriptor free for it; the next one's must not take its place.
+            if is_cut && self.descriptors.len() == came {
+                self.descriptors.push_back(None);
             }
             if length == 0 {
                 return Ok(false);
@@ -64,7 +69,7 @@ impl Link {
         let Some((request, _)) = self.frames.next::<Request>()? else {
             return Ok(None);
         };
-        let input = if matches!(request, Request::Start(_)) { self.descriptors.pop_front() } else { None };
+        let input = if matches!(request, Request::Start(_)) { self.descriptors.pop_front().flatten() } else { None };
         Ok(Some((request, input)))
     }
 

@@ -31,3 +31,4 @@ pub use probe::PROTOCOL_QUESTION;
 pub use process::{Remains, start_ticks};
 pub use protocol::{Begun, End, PROTOCOL, Program, Start};
 pub use service::keep;
+pub use upgrade::own_program;

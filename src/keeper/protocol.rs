@@ -35,6 +35,8 @@ pub enum Request {
     ForgetRun { run: RunId },
     /// The scheduler is at work, and what follows from the daemon's start is in the ledger.
     Ready,
+    /// This is the job file that is in force now, whatever becomes of the file.
+    InForce { text: String },
     /// Something that systemd wants to know, in the words of sd_notify(3).
     Notify { state: String },
 }
@@ -65,11 +67,12 @@ pub enum Program {
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// The first thing that a scheduler hears; whether none was at work before it.
+    /// The first thing that a scheduler hears: whether none was at work before it, and the job file that was in force.
     Welcome {
         protocol: u32,
         pid: i32,
         is_first: bool,
+        in_force: Option<String>,
         held: Vec<Held>,
     },
     Started {

@@ -1,7 +1,6 @@
 //! The service's main process: the scheduler is its child, and what reaches one reaches the other.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -20,7 +19,7 @@ use super::heritage::{hold_signals_back, let_signals_through};
 use super::keeping::{FOREIGN, Keeping, Turn};
 use super::leaf::move_into_leaf;
 use super::probe::ask;
-use super::upgrade::{OWN_VARIABLES, exec, inherit, was_replaced};
+use super::upgrade::{Inherited, OWN_VARIABLES, exec, inherit, own_program, was_replaced};
 use crate::clock::{Clock, uptime};
 use crate::family::{Kin, born, reap_orphans, take_in_orphans};
 
@@ -28,13 +27,13 @@ use crate::family::{Kin, born, reap_orphans, take_in_orphans};
 const OWN: &str = "/proc/self/exe";
 /// Before a scheduler that has ended by itself is started again; the pause doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A scheduler that was at work for so long begins with the first pause again.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_secs(10);
 /// Ends of children come in swarms; orphans can wait for so long.
 const ORPHANS_AFTER: Duration = Duration::from_millis(100);
-/// A scheduler that closes its end of the line is about to end.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// A scheduler that closes its end of the line is about to end, and may have much to move from the ledger's log before.
+const GOODBYE: Duration = Duration::from_secs(60);
 /// For how long killed commands are waited for in the end.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,7 +56,7 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
     if let Err((leaf, error)) = move_into_leaf() {
         say(&format!("cannot move into the cgroup {leaf}: {error}"));
     }
-    let program = fs::read_link(OWN)?;
+    let program = own_program()?;
     let mut signals = Vec::new();
     for signal in SIGNALS {
         let (ours, theirs) = UnixStream::pair()?;
@@ -74,8 +73,11 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
     let inheritance = inherit()?;
     // A program that takes another one's place takes over from a scheduler that was at work.
     let is_proven = inheritance.is_some();
-    for ward in inheritance.into_iter().flatten() {
-        keeping.adopt(ward)?;
+    if let Some(Inherited { wards, in_force }) = inheritance {
+        for ward in wards {
+            keeping.adopt(ward)?;
+        }
+        keeping.in_force = in_force;
     }
     let mut scheduler_arguments = arguments.clone();
     scheduler_arguments.push(scheduler_flag.into());
@@ -259,8 +261,12 @@ impl Service {
         if self.is_stopping && status.signal() == Some(SIGTERM) {
             return Ok(Some(0));
         }
-        if self.is_stopping && self.pending.is_none() || !self.is_proven {
+        if !self.is_proven || self.is_stopping && status.code().is_some() {
             return Ok(Some(code_of(status)));
+        }
+        if self.is_stopping {
+            // What it has not closed, the next one does.
+            self.pending = Some(Signal::TERM);
         }
         if uptime().saturating_sub(scheduler.since) > STABLE {
             self.pause = FIRST_PAUSE;
@@ -291,6 +297,7 @@ impl Service {
             SIGCHLD => {
                 self.orphans_at.get_or_insert_with(|| uptime() + ORPHANS_AFTER);
             }
+            SIGHUP if self.is_stopping => {}
             SIGHUP if was_replaced(&self.program) => self.ask_the_new_one(),
             SIGHUP => self.tell(Signal::HUP),
             _ => return self.stop(),
@@ -357,6 +364,10 @@ impl Service {
         let Some(Probe { thread, .. }) = self.probe.take() else {
             return;
         };
+        if self.is_stopping {
+            // Whoever starts the service again starts the new one.
+            return;
+        }
         match thread.join().unwrap_or_else(|_| Err("the question failed".to_owned())) {
             Ok(()) => {
                 say("the program was replaced; the new one takes over, and running commands go on");
@@ -376,8 +387,9 @@ impl Service {
 
     /// Lets the new program take this one's place; comes back only if it cannot.
     fn hand_over(&mut self, fresh: Keeping) -> io::Result<()> {
-        let wards = std::mem::replace(&mut self.keeping, fresh).into_wards();
-        let (error, wards) = exec(&self.program, &self.arguments, wards);
+        let mut old = std::mem::replace(&mut self.keeping, fresh);
+        self.keeping.in_force = old.in_force.take();
+        let (error, wards) = exec(&self.program, &self.arguments, old.into_wards(), self.keeping.in_force.as_deref());
         say(&format!("the new program cannot take over: {error}; this one stays"));
         for (number, signal) in (FIRST_SIGNAL..).zip(&self.signals) {
             self.keeping.watch(signal.as_fd(), number)?;

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -24,6 +24,24 @@ const INHERITANCE: &str = "PUNCTUAL_KEEPER_INHERITANCE";
 struct Inheritance {
     protocol: u32,
     wards: Vec<(Record, [Option<RawFd>; 2])>,
+    in_force: Option<String>,
+}
+
+/// The same, in the hands of the next program.
+#[derive(Debug)]
+pub struct Inherited {
+    pub wards: Vec<Ward>,
+    /// The job file that is in force, as the scheduler has told it.
+    pub in_force: Option<String>,
+}
+
+/// Where this program's file is, or was before another one took its place.
+pub fn own_program() -> io::Result<PathBuf> {
+    // proc(5) says so of a file that is gone.
+    const GONE: &[u8] = b" (deleted)";
+    let path = fs::read_link("/proc/self/exe")?;
+    let bytes = path.as_os_str().as_bytes();
+    Ok(PathBuf::from(OsStr::from_bytes(bytes.strip_suffix(GONE).unwrap_or(bytes))))
 }
 
 /// Whether another file is now where this program's was. One that is gone altogether is not replaced yet.
@@ -36,16 +54,16 @@ pub fn was_replaced(program: &Path) -> bool {
 }
 
 /// What this program inherits from the one whose place it takes; none where it was started afresh.
-pub fn inherit() -> io::Result<Option<Vec<Ward>>> {
+pub fn inherit() -> io::Result<Option<Inherited>> {
     let Some(number) = std::env::var(INHERITANCE).ok().and_then(|text| text.parse().ok()) else {
         return Ok(None);
     };
     let mut text = Vec::new();
     File::from(owned(number)).read_to_end(&mut text)?;
-    let Inheritance { wards, .. } = serde_json::from_slice(&text)?;
+    let Inheritance { wards, in_force, .. } = serde_json::from_slice(&text)?;
     let ward =
         |(record, pipes): (Record, [Option<RawFd>; 2])| Ward::inherited(record, pipes.map(|pipe| pipe.map(owned)));
-    Ok(Some(wards.into_iter().map(ward).collect()))
+    Ok(Some(Inherited { wards: wards.into_iter().map(ward).collect(), in_force }))
 }
 
 /// A descriptor that this program was left by the one before it.
@@ -59,7 +77,7 @@ fn owned(number: RawFd) -> OwnedFd {
 }
 
 /// Has the program at `path` take this one's place with these arguments; comes back only if it cannot, with all wards.
-pub fn exec(path: &Path, arguments: &[OsString], wards: Vec<Ward>) -> (io::Error, Vec<Ward>) {
+pub fn exec(path: &Path, arguments: &[OsString], wards: Vec<Ward>, in_force: Option<&str>) -> (io::Error, Vec<Ward>) {
     let mut handed_on = Vec::new();
     for ward in wards {
         let (record, pipes) = ward.hand_on();
@@ -71,7 +89,8 @@ pub fn exec(path: &Path, arguments: &[OsString], wards: Vec<Ward>) -> (io::Error
         });
         handed_on.push((record, pipes));
     }
-    let inheritance = Inheritance { protocol: PROTOCOL, wards: handed_on };
+    let in_force = in_force.map(str::to_owned);
+    let inheritance = Inheritance { protocol: PROTOCOL, wards: handed_on, in_force };
     let error = match replace(path, arguments, &inheritance) {
         Ok(never) => match never {},
         Err(error) => error,

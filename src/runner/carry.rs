@@ -31,9 +31,13 @@ pub async fn go_on(order: Order, estate: Option<Estate>, tools: Arc<Tools>, stop
     let run = order.run;
     let order = Arc::new(order);
     let ended = match (estate, &order.job.task) {
-        (Some(Estate::Left(process)), _) => carry_left(&order, process, &tools, stops).await,
+        (Some(Estate::Left { process, started }), _) => {
+            let ended = carry_left(&order, process, &tools, stops).await;
+            let duration = started.map(|started| ended.at.duration_since(started));
+            Ended { duration: duration.and_then(|span| span.try_into().ok()).unwrap_or_default(), ..ended }
+        }
         (Some(Estate::Kept { parts, started, steps: past }), task) => {
-            let is_whole = parts.iter().all(|kept| kept.id.step == 0);
+            let is_whole = !parts.is_empty() && parts.iter().all(|kept| kept.id.step == 0);
             match task {
                 Task::Steps(steps) if !is_whole => {
                     let past = (parts, started, past);

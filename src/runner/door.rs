@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::cgroup::Cgroups;
 use super::facts::Facts;
@@ -51,9 +51,17 @@ pub struct Surroundings {
 /// What happened behind the door.
 #[derive(Debug)]
 pub enum Event {
-    Started { run: RunId, at: Timestamp, process: Option<ProcessId> },
-    Step(Box<StepNote>),
-    Ended { run: RunId, ended: Ended },
+    Started {
+        run: RunId,
+        at: Timestamp,
+        process: Option<ProcessId>,
+    },
+    /// Whoever has to know waits for word that it is in the ledger.
+    Step(Box<StepNote>, Option<oneshot::Sender<()>>),
+    Ended {
+        run: RunId,
+        ended: Ended,
+    },
 }
 
 /// A demand to end an attempt.

@@ -17,5 +17,5 @@ pub enum Estate {
         steps: Vec<StepNote>,
     },
     /// The keeper has ended, too, and something of the run lives all the same.
-    Left(Option<ProcessId>),
+    Left { process: Option<ProcessId>, started: Option<Timestamp> },
 }

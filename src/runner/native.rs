@@ -77,12 +77,16 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let (at, since) = (tools.clock.now(), instant());
-    tools.began(part, at, None).await;
+    let noted = tools.begins(part, at).await;
     let (lines, mut lines_out) = mpsc::channel(LINES);
     let cancelled = CancellationToken::new();
     let native =
         Native { part: part.clone(), tools: tools.clone(), console: Console { lines }, cancelled: cancelled.clone() };
-    let work = work(native);
+    let work = async {
+        // It comes, or whoever would send it is gone.
+        let _ = noted.await;
+        work(native).await
+    };
     tokio::pin!(work);
     let mut ending: Option<Exit> = None;
     let mut time_is_up = part.work.timeout.map(|timeout| since + timeout);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::census::Census;
 use super::cgroup::Cgroups;
@@ -39,10 +39,24 @@ pub struct Tools {
 impl Tools {
     /// Says that a part has begun; a process is what identifies it after a crash.
     pub async fn began(&self, part: &Part, at: Timestamp, process: Option<ProcessId>) {
+        self.tell(part, at, process, None).await;
+    }
+
+    /// Says that a part without a process begins. Of a step nobody but the ledger could tell after a crash that it had begun,
+    /// so it waits for the word that comes out here.
+    pub async fn begins(&self, part: &Part, at: Timestamp) -> oneshot::Receiver<()> {
+        let (noted, noted_out) = oneshot::channel();
+        self.tell(part, at, None, Some(noted)).await;
+        noted_out
+    }
+
+    async fn tell(&self, part: &Part, at: Timestamp, process: Option<ProcessId>, noted: Option<oneshot::Sender<()>>) {
         let event = match &part.step {
+            // That the run is under way was in the ledger before it was ordered.
             None => Event::Started { run: part.id.run, at, process },
             Some(name) => {
-                Event::Step(Box::new(StepNote { id: part.id, name: name.clone(), started: Some(at), end: None }))
+                let note = StepNote { id: part.id, name: name.clone(), started: Some(at), end: None };
+                Event::Step(Box::new(note), noted)
             }
         };
         let _ = self.events.send(event).await;
@@ -58,7 +72,7 @@ impl Tools {
         ended: Option<Ended>,
     ) {
         let end = Some(StepEnd { verdict, ended });
-        let _ = self.events.send(Event::Step(Box::new(StepNote { id, name, started, end }))).await;
+        let _ = self.events.send(Event::Step(Box::new(StepNote { id, name, started, end }), None)).await;
     }
 
     pub async fn hand_on(&self, pieces: impl IntoIterator<Item = OutputPiece>) {

@@ -234,10 +234,17 @@ fn remembered_run(row: &SqliteRow) -> Option<RememberedRun> {
         due: time(row, "due")?,
         state: State::from_number(row.get("state"))?,
         tried: tried(row),
-        attempts: row.get("attempts"),
+        attempts: attempts(row),
         started: time(row, "started"),
         goes_on: false,
     })
+}
+
+/// How many have begun: of one that runs the ledger hears a moment later than of the end of the one before.
+fn attempts(row: &SqliteRow) -> u32 {
+    let (recorded, ended): (u32, Option<u32>) = (row.get("attempts"), row.get("attempt"));
+    let is_running = row.get::<i64, _>("state") == State::Running.number();
+    recorded.max(ended.map_or(0, |ended| ended + u32::from(is_running)))
 }
 
 fn tried(row: &SqliteRow) -> Option<Tried> {
