@@ -49,8 +49,10 @@ pub fn database(global: &Global, state: &Path) -> PathBuf {
     if holder(&usual).is_some() {
         return usual;
     }
-    match config_file(global, None).ok().and_then(|path| read(&path).ok()) {
-        Some(configuration) => configuration.settings.database_in(state),
+    let settings =
+        |path: PathBuf| Configuration::settings(&path, &environment(), &Flags::default()).ok();
+    match config_file(global, None).ok().and_then(settings) {
+        Some(settings) => settings.database_in(state),
         None => usual,
     }
 }

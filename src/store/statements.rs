@@ -120,16 +120,22 @@ pub const INSERT_EVENT: &str = "
 INSERT INTO events (at, kind, job, boot, detail)
 VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
-/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it. A piece may be there
-/// already: if the commit that brought it there failed, or if the keeper was not told of it.
+/// All bytes come as one, of which each row says where its own are. Somebody may have taken the run out of the ledger
+/// meanwhile, which must not keep the others from it. A piece may be there already: if the commit that brought it there failed,
+/// or if the keeper was not told of it.
 pub const INSERT_OUTPUT: &str = "
 INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+       substr($2, value ->> 7, value ->> 8)
+FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
 ON CONFLICT DO NOTHING";
 
 pub const EXPIRE_OUTPUT: &str = "
-DELETE FROM output
-WHERE run = $1 AND attempt = $2 AND step = $3 AND step_attempt = $4 AND \"offset\" >= $5 AND \"offset\" < $6";
+DELETE FROM output WHERE rowid IN (
+    SELECT output.rowid FROM json_each($1) AS gone CROSS JOIN output
+    ON output.run = gone.value ->> 0 AND output.attempt = gone.value ->> 1 AND output.step = gone.value ->> 2
+       AND output.step_attempt = gone.value ->> 3
+       AND output.\"offset\" >= gone.value ->> 4 AND output.\"offset\" < gone.value ->> 5)";
 
 pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
