@@ -42,7 +42,8 @@ const READY: Duration = Duration::from_secs(1);
 fn main() {
     let runs = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(RUNS);
     let folder = tempfile::tempdir().unwrap();
-    let (full, empty, silent) = (Ledger::at(&folder, "full"), Ledger::at(&folder, "empty"), Ledger::at(&folder, "silent"));
+    let (full, empty, silent) =
+        (Ledger::at(&folder, "full"), Ledger::at(&folder, "empty"), Ledger::at(&folder, "silent"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     silent.tell(runs, &["--silent"]);
     let (size, number) = runtime.block_on(silent.size());
@@ -154,7 +155,9 @@ impl Ledger {
         let mut connection = pool.acquire().await.unwrap();
         let path = other.database().to_str().unwrap().to_owned();
         sqlx::query("ATTACH $1 AS other").bind(path).execute(&mut *connection).await.unwrap();
-        for copy in ["INSERT INTO jobs SELECT * FROM other.jobs", "INSERT OR IGNORE INTO zones SELECT * FROM other.zones"] {
+        for copy in
+            ["INSERT INTO jobs SELECT * FROM other.jobs", "INSERT OR IGNORE INTO zones SELECT * FROM other.zones"]
+        {
             sqlx::query(copy).execute(&mut *connection).await.unwrap();
         }
         drop(connection);

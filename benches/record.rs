@@ -30,7 +30,7 @@ const PLACES: usize = 1000;
 const ROUNDS: usize = 5;
 const AIM: f64 = 30_000.0;
 /// Changes in a transaction of the plain loop: the writer's largest group.
-const GROUP: i64 = 256;
+const GROUP: i64 = 512;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -157,7 +157,8 @@ fn piece(run: RunId, output: usize) -> OutputPiece {
 
 const OPEN: &CStr = c"INSERT INTO runs (run, job, cause, due, state, host)
     VALUES (?1, (SELECT number FROM jobs WHERE name = ?2), 1, ?3, 2, 1)";
-const START: &CStr = c"UPDATE runs SET started = ?2, pid = 4711, start_ticks = 123456, boot = 1, attempts = 1 WHERE run = ?1";
+const START: &CStr =
+    c"UPDATE runs SET started = ?2, pid = 4711, start_ticks = 123456, boot = 1, attempts = 1 WHERE run = ?1";
 const WRITE: &CStr = c"INSERT INTO output (run, attempt, \"offset\", stream, at, data) VALUES (?1, 1, 0, 1, ?2, ?3)";
 const CLOSE: &CStr = c"UPDATE runs SET state = 3, outcome = 1, ended = ?2, duration = 2000, exit_code = 0, cpu = 1000,
     max_rss = 4096000, output_bytes = ?3, pid = NULL, start_ticks = NULL, boot = NULL WHERE run = ?1";
@@ -240,7 +241,9 @@ impl Database {
             let code = unsafe {
                 match bound {
                     Bound::Number(number) => ffi::sqlite3_bind_int64(statement, place, *number),
-                    Bound::Text(text) => ffi::sqlite3_bind_text(statement, place, text.as_ptr(), -1, ffi::SQLITE_STATIC()),
+                    Bound::Text(text) => {
+                        ffi::sqlite3_bind_text(statement, place, text.as_ptr(), -1, ffi::SQLITE_STATIC())
+                    }
                     Bound::Bytes(bytes) => {
                         let length = i32::try_from(bytes.len()).unwrap();
                         ffi::sqlite3_bind_blob(statement, place, bytes.as_ptr().cast(), length, ffi::SQLITE_STATIC())

@@ -79,11 +79,7 @@ impl Configuration {
     }
 }
 
-fn layered(
-    draft: &Draft,
-    environment: &BTreeMap<String, String>,
-    flags: &Flags,
-) -> Result<Settings, SettingsError> {
+fn layered(draft: &Draft, environment: &BTreeMap<String, String>, flags: &Flags) -> Result<Settings, SettingsError> {
     let none = toml::Table::new();
     Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)
 }

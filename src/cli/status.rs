@@ -9,7 +9,9 @@ use owo_colors::Style;
 
 use super::args::{Global, StatusArguments};
 use super::history::outcome;
-use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
+use super::places::{
+    ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
+};
 use super::screen::{Screen, span, visible};
 use super::subject::{chosen, no_job};
 use super::table::Cell;
@@ -35,7 +37,12 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     };
     let known = ask(async {
         // A daemon that never ran has no ledger, and its jobs have no past.
-        match open_ledger_if_any(global).await? {
+        let ledger = match &running {
+            Some(_) => open_ledger_if_any(global).await?,
+            // The file says where, and was read already: where jobs are many, that takes longer than all else.
+            None => open_if_any(&configuration.settings.database_in(&state_folder(global)?)).await?,
+        };
+        match ledger {
             Some(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
             None => without_past(),
         }
