@@ -51,8 +51,7 @@ impl Configuration {
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
         let draft = Draft::parse(&path, text);
-        let none = toml::Table::new();
-        let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
+        let settings = layered(&draft, environment, flags)?;
         let machine = Machine::default();
         let in_file = draft.daemon().and_then(|daemon| daemon.get("timezone")).and_then(toml::Value::as_str);
         if in_file != Some(settings.timezone.as_str()) && machine.zone(&settings.timezone).is_none() {
@@ -63,8 +62,24 @@ impl Configuration {
         Ok(Self { path, settings, checked, machine })
     }
 
+    /// Only the settings: what a question needs that wants to know where the ledger is. Nothing is made of the jobs, which takes
+    /// long where there are many.
+    pub fn settings(
+        path: &Path,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+    ) -> Result<Settings, ConfigurationError> {
+        let draft = Draft::parse(path, read_text(path)?);
+        Ok(layered(&draft, environment, flags)?)
+    }
+
     /// How many runs may go at once.
     pub fn capacities(&self) -> Capacities {
         Capacities { places: self.settings.max_running, pools: self.checked.pools.clone() }
     }
+}
+
+fn layered(draft: &Draft, environment: &BTreeMap<String, String>, flags: &Flags) -> Result<Settings, SettingsError> {
+    let none = toml::Table::new();
+    Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)
 }

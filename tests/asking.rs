@@ -105,6 +105,36 @@ impl Ledger {
 }
 
 #[tokio::test]
+async fn a_row_of_failures_goes_back_to_the_last_success() {
+    let ledger = Ledger::new().await;
+    let standing = || {
+        let status = ledger.place.json(&["status", "backup"]);
+        let job = &status["jobs"][0];
+        (job["last"]["run"].as_i64(), job["failures"].as_i64().unwrap())
+    };
+    assert_eq!(standing(), (None, 0));
+    for (due, end, expect) in [
+        ("2026-11-19T02:30:00Z", FAILED, 1),
+        ("2026-11-20T02:30:00Z", SUCCEEDED, 0),
+        ("2026-11-21T02:30:00Z", FAILED, 1),
+        ("2026-11-21T02:30:01Z", SKIPPED, 1),
+        ("2026-11-22T02:30:00Z", TIMED_OUT, 2),
+        // By hand, and with the daemon.
+        ("2026-11-22T03:30:00Z", (4, Some(12), None), 2),
+        ("2026-11-22T04:30:00Z", (4, Some(14), None), 3),
+        ("2026-11-23T02:30:00Z", SUCCEEDED, 0),
+    ] {
+        let run = ledger.add("backup", due, end, b"").await;
+        ledger.add("mirror", due, FAILED, b"").await;
+        assert_eq!(standing(), (Some(run), expect), "{due}");
+    }
+    let failing = |flags: &[&str]| ledger.place.json(flags)["jobs"].as_array().unwrap().len();
+    assert_eq!(failing(&["status", "--failed"]), 0, "of jobs in the file");
+    ledger.add("backup", "2026-11-24T02:30:00Z", FAILED, b"").await;
+    assert_eq!(failing(&["status", "--failed"]), 1);
+}
+
+#[tokio::test]
 async fn filters_find_and_combine() {
     let ledger = Ledger::of_four_days().await;
     for (flags, expect) in [

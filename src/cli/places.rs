@@ -49,8 +49,9 @@ pub fn database(global: &Global, state: &Path) -> PathBuf {
     if holder(&usual).is_some() {
         return usual;
     }
-    match config_file(global, None).ok().and_then(|path| read(&path).ok()) {
-        Some(configuration) => configuration.settings.database_in(state),
+    let settings = |path: PathBuf| Configuration::settings(&path, &environment(), &Flags::default()).ok();
+    match config_file(global, None).ok().and_then(settings) {
+        Some(settings) => settings.database_in(state),
         None => usual,
     }
 }
@@ -106,7 +107,12 @@ pub async fn open_ledger(global: &Global) -> Result<Reader, Refusal> {
 /// The same, but `None` where no daemon has written anything yet.
 pub async fn open_ledger_if_any(global: &Global) -> Result<Option<Reader>, Refusal> {
     let state = state_folder(global)?;
-    match Reader::open(&database(global, &state)).await {
+    open_if_any(&database(global, &state)).await
+}
+
+/// The same, of a database whose place is known.
+pub async fn open_if_any(database: &Path) -> Result<Option<Reader>, Refusal> {
+    match Reader::open(database).await {
         Ok(ledger) => Ok(Some(ledger)),
         Err(OpenError::Missing(_) | OpenError::Empty(_)) => Ok(None),
         Err(error) => Err(Refusal::chain(Done::Unreachable, &error)),

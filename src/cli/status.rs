@@ -1,5 +1,6 @@
 //! `punctual status`: how are the daemon and the jobs doing?
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use owo_colors::Style;
 
 use super::args::{Global, StatusArguments};
 use super::history::outcome;
-use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
+use super::places::{
+    ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
+};
 use super::screen::{Screen, span, visible};
 use super::subject::{chosen, no_job};
 use super::table::Cell;
@@ -18,7 +21,7 @@ use crate::daemon::Holder;
 use crate::job::Job;
 use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
-use crate::store::Reader;
+use crate::store::{Reader, Standing};
 
 pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
@@ -34,7 +37,12 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     };
     let known = ask(async {
         // A daemon that never ran has no ledger, and its jobs have no past.
-        match open_ledger_if_any(global).await? {
+        let ledger = match &running {
+            Some(_) => open_ledger_if_any(global).await?,
+            // The file says where, and was read already: where jobs are many, that takes longer than all else.
+            None => open_if_any(&configuration.settings.database_in(&state_folder(global)?)).await?,
+        };
+        match ledger {
             Some(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
             None => without_past(),
         }
@@ -88,32 +96,38 @@ async fn report_all(
     if let Some(unknown) = names.iter().find(|name| !all.clone().any(|known| known == name.as_str())) {
         return Err(no_job(unknown, all));
     }
-    let mut reports = Vec::new();
-    for job in jobs.iter().filter(|job| names.is_empty() || names.iter().any(|name| name == job.name.as_str())) {
-        let report = report_one(ledger, job, &open, now).await.map_err(|error| unreadable(&error))?;
-        reports.push(report);
+    let standings = ledger.standings(names).await.map_err(|error| unreadable(&error))?;
+    let mut past: BTreeMap<String, Past> = BTreeMap::new();
+    for standing in standings {
+        let job = standing.last.job.clone();
+        past.entry(job).or_default().standing = Some(standing);
     }
-    Ok(reports)
+    for entry in open {
+        past.entry(entry.job.clone()).or_default().current.push(entry);
+    }
+    let chosen = jobs.iter().filter(|job| names.is_empty() || names.iter().any(|name| name == job.name.as_str()));
+    Ok(chosen.map(|job| report_one(job, past.remove(job.name.as_str()).unwrap_or_default(), now)).collect())
 }
 
-async fn report_one(ledger: &Reader, job: &Job, open: &[Entry], now: Timestamp) -> Result<JobReport, sqlx::Error> {
-    let name = job.name.as_str();
-    let current: Vec<Entry> = open.iter().filter(|entry| entry.job == name).cloned().collect();
+/// What the ledger has of a job.
+#[derive(Default)]
+struct Past {
+    standing: Option<Standing>,
+    /// What has not ended.
+    current: Vec<Entry>,
+}
+
+fn report_one(job: &Job, past: Past, now: Timestamp) -> JobReport {
+    let Past { standing, current } = past;
     let waiting = current.iter().find(|entry| entry.state == State::Waiting);
     let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
-    let last = ledger.last_ended(name).await?;
+    let failures = standing.as_ref().map_or(0, |standing| standing.failures);
+    let last = standing.map(|standing| standing.last);
     let known = report_without_past(job, now);
     let pause = job.active_timing().and_then(|timing| timing.timetable.after_end());
     let follows =
         pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    Ok(JobReport {
-        next: known.next.or(follows),
-        last,
-        failures: ledger.failures_in_a_row(name).await?,
-        waiting_for,
-        current,
-        ..known
-    })
+    JobReport { next: known.next.or(follows), last, failures, waiting_for, current, ..known }
 }
 
 /// When a job is due whose instants follow from its last entry.

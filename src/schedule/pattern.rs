@@ -3,6 +3,8 @@
 //! [`super::syntax`] has checked the text and put it into the plain form that croner reads; croner finds the matches. What
 //! it knows nothing of is zones.
 
+use std::ops::RangeInclusive;
+
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Weekday};
 use jiff::civil::{Date, DateTime, Time};
@@ -11,6 +13,9 @@ use super::ScheduleError;
 use super::field::{FIRST_YEAR, LAST_YEAR};
 use super::syntax::Fields;
 use super::trap::{self, Trap};
+
+/// Years of all fourteen kinds.
+const ALL_KINDS: RangeInclusive<i16> = 2001..=2028;
 
 /// A cron pattern that was checked: at least one date can match it.
 #[derive(Debug, Clone)]
@@ -36,19 +41,18 @@ impl Pattern {
             .build()
             .parse(&fields.plain)
             .map_err(|error| ScheduleError::new(0..text.len(), error.to_string()))?;
-        let last_year = cron.pattern.years.values().last().copied();
+        let years = named_years(&fields.plain, &cron);
+        let last_year = years.as_ref().and_then(|years| years.last().copied());
         let pattern = Self {
             fixed: fields.fixed,
-            last_year: last_year
-                .and_then(|year| i16::try_from(year).ok())
-                .map_or(LAST_YEAR, |year| year.min(LAST_YEAR)),
+            last_year: last_year.map_or(LAST_YEAR, |year| year.min(LAST_YEAR)),
             plain: fields.plain.into(),
             times: TimesOfDay::of(&cron),
             traps: trap::of_pattern(&fields.written).into(),
             hashed: fields.hashed,
             cron,
         };
-        if !pattern.can_match() {
+        if !pattern.can_match(years.unwrap_or_else(|| ALL_KINDS.collect())) {
             let message = "this schedule never fires: there is no such day in any year it allows";
             return Err(ScheduleError::new(fields.days, message));
         }
@@ -113,10 +117,9 @@ impl Pattern {
 
     /// Whether any date matches. There are fourteen kinds of years (leap or not, and the weekday on which it begins), so
     /// one year of each kind that the year field allows answers for all.
-    fn can_match(&self) -> bool {
-        let years = self.cron.pattern.years.values();
+    fn can_match(&self, years: Vec<i16>) -> bool {
         let mut seen = [false; 14];
-        years.iter().filter_map(|year| Date::new(i16::try_from(*year).ok()?, 1, 1).ok()).any(|first| {
+        years.into_iter().filter_map(|year| Date::new(year, 1, 1).ok()).any(|first| {
             let weekday = first.weekday().to_sunday_zero_offset();
             let kind = usize::from(weekday.unsigned_abs()) * 2 + usize::from(first.in_leap_year());
             !std::mem::replace(&mut seen[kind], true) && self.matches_in_year(first)
@@ -132,6 +135,13 @@ impl Pattern {
                 && self.cron.pattern.day_match(year, u32::from(month), u32::from(day), weekday).unwrap_or(false)
         })
     }
+}
+
+/// The years that a pattern allows; `None` if it has no field for them: croner would count all ten thousand, which takes
+/// longer than all else about a pattern.
+fn named_years(plain: &str, cron: &Cron) -> Option<Vec<i16>> {
+    let has_years = plain.split_ascii_whitespace().count() > 6;
+    has_years.then(|| cron.pattern.years.values().into_iter().filter_map(|year| i16::try_from(year).ok()).collect())
 }
 
 /// The times at which a matching day has matches, each field as a set of bits.

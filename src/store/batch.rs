@@ -27,7 +27,7 @@ struct Rows {
     begun: Vec<(RunId, Value)>,
     started: Vec<Value>,
     attempted: Vec<Value>,
-    retried: Vec<Value>,
+    retried: BTreeMap<RunId, Value>,
     closed: Vec<Value>,
     events: Vec<EventNote>,
 }
@@ -54,9 +54,13 @@ pub async fn write_records(
             let mut own = Rows::default();
             records.iter().for_each(|record| own.add(record));
             own.write(connection, identity, &mut refused).await?;
-        } else {
-            records.iter().for_each(|record| plain.add(record));
+            continue;
         }
+        // Of each run the statements say a thing once, and that it was put off after that it has begun.
+        if plain.has_put_off(records) {
+            std::mem::take(&mut plain).write(connection, identity, &mut refused).await?;
+        }
+        records.iter().for_each(|record| plain.add(record));
     }
     plain.write(connection, identity, &mut refused).await?;
     Ok(refused)
@@ -76,6 +80,13 @@ fn is_structural(records: &[Record]) -> bool {
 }
 
 impl Rows {
+    /// Whether one of the runs that begin here waits for its next attempt by what is already among the rows.
+    fn has_put_off(&self, records: &[Record]) -> bool {
+        let begins_again =
+            |record: &Record| matches!(record, Record::Begun { run, .. } if self.retried.contains_key(run));
+        !self.retried.is_empty() && records.iter().any(begins_again)
+    }
+
     fn add(&mut self, record: &Record) {
         match record {
             Record::Job(name) => self.jobs.push(json!(name.as_str())),
@@ -107,7 +118,9 @@ impl Rows {
             }
             Record::Attempted(attempted) => self.attempted.push(attempt_row(attempted)),
             Record::Step(note) => self.attempted.push(step_row(note)),
-            Record::Retried { run, at, detail } => self.retried.push(json!([run, at.as_microsecond(), detail])),
+            Record::Retried { run, at, detail } => {
+                self.retried.insert(*run, json!([run, at.as_microsecond(), detail]));
+            }
             Record::Closed(closing) => self.closed.push(closed(closing)),
             Record::Event(event) => self.events.push(event.clone()),
         }
@@ -136,7 +149,7 @@ impl Rows {
                 .await?;
         }
         execute(connection, sql::INSERT_ATTEMPTS, self.attempted).await?;
-        execute(connection, sql::RETRY_RUNS, self.retried).await?;
+        execute(connection, sql::RETRY_RUNS, self.retried.into_values().collect()).await?;
         execute(connection, sql::CLOSE_RUNS, self.closed).await?;
         for event in self.events {
             sqlx::query(sql::INSERT_EVENT)
@@ -219,33 +232,32 @@ async fn returning(
 
 /// Writes output within a transaction, and removes what has left the ring of its tail.
 pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPiece]) -> Result<(), sqlx::Error> {
+    let (mut expired, mut kept) = (Vec::new(), Vec::<&OutputPiece>::new());
     for piece in pieces {
         if let Some((from, to)) = piece.expired {
-            sqlx::query(sql::EXPIRE_OUTPUT)
-                .bind(piece.id.run.0)
-                .bind(piece.id.attempt)
-                .bind(piece.id.step)
-                .bind(piece.id.step_attempt)
-                .bind(saturating(from))
-                .bind(saturating(to))
-                .execute(&mut *connection)
-                .await?;
+            // Of this very group, and gone already. What is cut to its end comes again, in the same place.
+            kept.retain(|earlier| earlier.id != piece.id || !(from..to).contains(&earlier.offset));
+            let AttemptId { run, attempt, step, step_attempt } = piece.id;
+            expired.push(json!([run, attempt, step, step_attempt, saturating(from), saturating(to)]));
         }
         if !piece.data.is_empty() {
-            sqlx::query(sql::INSERT_OUTPUT)
-                .bind(piece.id.run.0)
-                .bind(piece.id.attempt)
-                .bind(piece.id.step)
-                .bind(piece.id.step_attempt)
-                .bind(saturating(piece.offset))
-                .bind(piece.stream.number())
-                .bind(piece.at.as_microsecond())
-                .bind(piece.data.as_slice())
-                .execute(&mut *connection)
-                .await?;
+            kept.push(piece);
         }
     }
-    Ok(())
+    execute(connection, sql::EXPIRE_OUTPUT, expired).await?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (mut rows, mut bytes) = (Vec::with_capacity(kept.len()), Vec::new());
+    for piece in kept {
+        let AttemptId { run, attempt, step, step_attempt } = piece.id;
+        let (offset, stream, at) = (saturating(piece.offset), piece.stream.number(), piece.at.as_microsecond());
+        // SQL counts from one.
+        rows.push(json!([run, attempt, step, step_attempt, offset, stream, at, bytes.len() + 1, piece.data.len()]));
+        bytes.extend_from_slice(&piece.data);
+    }
+    let query = sqlx::query(sql::INSERT_OUTPUT).bind(Value::Array(rows).to_string()).bind(bytes);
+    query.execute(connection).await.map(|_| ())
 }
 
 fn opened(entry: &OpenEntry) -> Value {

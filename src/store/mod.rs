@@ -37,6 +37,7 @@ pub use index::Indexed;
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};
 pub use output::{OutputLine, OutputPart, StepOutput};
+pub use read::Standing;
 pub use restore::{Contents, Owner, Restorable, RestoreError};
 pub use retention::Pruned;
 pub use search::{Candidates, FoundLine};

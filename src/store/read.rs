@@ -1,6 +1,7 @@
 //! What does the ledger say to people who ask?
 
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -16,8 +17,18 @@ WHERE true";
 /// Failed in general: see `Outcome::is_failure`.
 pub(super) const IS_FAILURE: &str = "(runs.outcome IN (2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
 
-/// Outcomes that count in a row of failures: stopped by hand, skipped and missed do not break it.
-const COUNTS_IN_A_ROW: &str = "(runs.outcome IN (1, 2, 3, 5, 6) OR runs.outcome = 4 AND runs.reason = 14)";
+/// The newest entry of each job, and its failures since its last success: stopped by hand, skipped and missed do not end a
+/// row of failures.
+const STANDINGS: &str = "
+SELECT runs.*, jobs.name AS job_name, hosts.name AS host_name,
+       (SELECT count(*) FROM runs WHERE runs.job = jobs.number AND runs.outcome > 1 AND ";
+const SINCE_ITS_LAST_SUCCESS: &str = "
+        AND runs.due > coalesce((SELECT good.due FROM runs AS good WHERE good.job = jobs.number AND good.outcome = 1
+                                 ORDER BY good.due DESC LIMIT 1), -9223372036854775808)) AS failures
+FROM jobs CROSS JOIN runs ON runs.run = (
+    SELECT newest.run FROM runs AS newest WHERE newest.job = jobs.number AND newest.state = 3
+    ORDER BY newest.due DESC, newest.run DESC LIMIT 1)
+LEFT JOIN hosts ON hosts.number = runs.host";
 
 /// Twenty are enough to know what is usual, and few enough to be found by the index.
 const DURATIONS: &str = "
@@ -30,6 +41,15 @@ FROM jobs";
 const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY caused_by";
 
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt, step, step_attempt";
+
+/// How a job stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Its newest entry that has ended.
+    pub last: Entry,
+    /// How often it has failed in a row, up to its newest run.
+    pub failures: i64,
+}
 
 impl Reader {
     pub async fn entry(&self, run: RunId) -> Result<Option<Entry>, sqlx::Error> {
@@ -62,31 +82,26 @@ impl Reader {
         Ok(rows.iter().filter_map(entry).collect())
     }
 
-    /// The job's newest entry that has ended.
-    pub async fn last_ended(&self, job: &str) -> Result<Option<Entry>, sqlx::Error> {
-        let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
-        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job);
-        query.push(") AND runs.state = 3 ORDER BY runs.due DESC, runs.run DESC LIMIT 1");
-        let row = query.build().fetch_optional(&self.pool).await?;
-        Ok(row.as_ref().and_then(entry))
+    /// How each job stands that has an entry which has ended: the newest of these, and how often the job has failed in a
+    /// row. Of all jobs it is one question.
+    pub async fn standings(&self, jobs: &[String]) -> Result<Vec<Standing>, sqlx::Error> {
+        let names = (!jobs.is_empty()).then(|| json!(jobs).to_string());
+        let mut query = QueryBuilder::<Sqlite>::new(STANDINGS);
+        query.push(IS_FAILURE).push(SINCE_ITS_LAST_SUCCESS);
+        if let Some(names) = names {
+            query.push(" WHERE jobs.name IN (SELECT value FROM json_each(").push_bind(names).push("))");
+        }
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().filter_map(|row| Some(Standing { last: entry(row)?, failures: row.get("failures") })).collect())
     }
 
     /// Runs that have not ended, in due order.
     pub async fn open_runs(&self) -> Result<Vec<Entry>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
-        query.push(" AND runs.state < 3 ORDER BY runs.due, runs.run");
+        // The plus keeps SQLite from reading all entries by their index of dues for the sake of the order.
+        query.push(" AND runs.state < 3 ORDER BY +runs.due, runs.run");
         let rows = query.build().fetch_all(&self.pool).await?;
         Ok(rows.iter().filter_map(entry).collect())
-    }
-
-    /// How often the job has failed in a row, up to its newest run.
-    pub async fn failures_in_a_row(&self, job: &str) -> Result<i64, sqlx::Error> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM runs WHERE ");
-        query.push(IS_FAILURE);
-        query.push(" AND runs.job = (SELECT number FROM jobs WHERE name = ").push_bind(job);
-        query.push(") AND runs.due > coalesce((SELECT max(good.due) FROM runs AS good WHERE good.job = runs.job");
-        query.push(" AND good.outcome = 1), -9223372036854775808) AND ").push(COUNTS_IN_A_ROW);
-        query.build_query_scalar().fetch_one(&self.pool).await
     }
 
     /// The attempts of a run that has several, those that have ended, each before those of its steps.

@@ -1,6 +1,7 @@
 //! The statements that write: one for each table and kind of change, whatever the number of rows.
 //!
-//! A group comes as one JSON list of rows, so that it is one statement and two hops to the database's thread.
+//! A group comes as one JSON list of rows, so that it is one statement and two hops to the database's thread. `jsonb_each`
+//! hands out its rows as they were read; `json_each` would write each as text again, to be read once more for every value.
 
 pub const INSERT_JOBS: &str = "
 INSERT INTO jobs (name) SELECT value FROM json_each($1) WHERE true ON CONFLICT DO NOTHING";
@@ -42,24 +43,24 @@ INSERT INTO runs (run, job, cause, due, due_last, count, state, outcome, reason,
                   host)
 SELECT value ->> 0, (SELECT number FROM jobs WHERE name = value ->> 1), value ->> 2, value ->> 3, value ->> 4,
        value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, $2
-FROM json_each($1) WHERE true
+FROM jsonb_each($1) WHERE true
 ON CONFLICT DO NOTHING
 RETURNING run";
 
 pub const INSERT_CAUSES: &str = "
 INSERT INTO dependencies (run, caused_by)
-SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
+SELECT value ->> 0, value ->> 1 FROM jsonb_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
 ON CONFLICT DO NOTHING";
 
 pub const RESIZE_GAPS: &str = "
 UPDATE runs SET due_last = new.due_last, count = new.count
-FROM (SELECT value ->> 0 AS run, value ->> 1 AS due_last, value ->> 2 AS count FROM json_each($1)) AS new
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS due_last, value ->> 2 AS count FROM jsonb_each($1)) AS new
 WHERE runs.run = new.run";
 
 /// What it does not return was refused when it was opened.
 pub const BEGIN_RUNS: &str = "
 UPDATE runs SET state = 2, waited = coalesce(new.waited, runs.waited), detail = NULL, retry_at = NULL
-FROM (SELECT value ->> 0 AS run, value ->> 1 AS waited FROM json_each($1)) AS new
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS waited FROM jsonb_each($1)) AS new
 WHERE runs.run = new.run
 RETURNING runs.run";
 
@@ -69,7 +70,7 @@ UPDATE runs SET started = coalesce(runs.started, new.started), pid = coalesce(ne
     attempts = new.attempt
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS started, value ->> 2 AS pid, value ->> 3 AS start_ticks,
              value ->> 4 AS attempt
-      FROM json_each($1)) AS new
+      FROM jsonb_each($1)) AS new
 WHERE runs.run = new.run";
 
 /// A step is written when it begins, and again when it is over.
@@ -78,7 +79,7 @@ INSERT INTO attempts (run, attempt, step, step_attempt, name, outcome, reason, d
                       signal, cpu, max_rss, output_bytes)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
-FROM json_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
+FROM jsonb_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
 ON CONFLICT DO UPDATE SET
     outcome = excluded.outcome, reason = excluded.reason, detail = excluded.detail,
     started = coalesce(attempts.started, excluded.started), ended = excluded.ended, duration = excluded.duration,
@@ -88,7 +89,7 @@ ON CONFLICT DO UPDATE SET
 pub const RETRY_RUNS: &str = "
 UPDATE runs SET state = 1, retry_at = new.at, detail = new.detail, pid = NULL, start_ticks = NULL, boot = NULL,
     attempts = max(runs.attempts, (SELECT coalesce(max(attempt), 0) FROM attempts WHERE attempts.run = new.run AND step = 0))
-FROM (SELECT value ->> 0 AS run, value ->> 1 AS at, value ->> 2 AS detail FROM json_each($1)) AS new
+FROM (SELECT value ->> 0 AS run, value ->> 1 AS at, value ->> 2 AS detail FROM jsonb_each($1)) AS new
 WHERE runs.run = new.run";
 
 /// A run with several attempts lasts from the start of its first to the end of its last, and has used what they have used
@@ -109,10 +110,10 @@ UPDATE runs SET state = 3, outcome = new.outcome, reason = new.reason, detail = 
 FROM (SELECT value ->> 0 AS run, value ->> 1 AS outcome, value ->> 2 AS reason, value ->> 3 AS detail,
              value ->> 4 AS ended, value ->> 5 AS duration, value ->> 6 AS exit_code, value ->> 7 AS signal,
              value ->> 8 AS cpu, value ->> 9 AS max_rss, value ->> 10 AS output_bytes, value ->> 11 AS attempts
-      FROM json_each($1)) AS new
+      FROM jsonb_each($1)) AS new
 LEFT JOIN (SELECT run, min(started) AS started, max(ended) AS ended, sum(cpu) AS cpu, max(max_rss) AS max_rss,
                   sum(output_bytes) AS output_bytes, max(attempt) AS attempts
-           FROM attempts WHERE step = 0 AND run IN (SELECT value ->> 0 FROM json_each($1)) GROUP BY run) AS tried
+           FROM attempts WHERE step = 0 AND run IN (SELECT value ->> 0 FROM jsonb_each($1)) GROUP BY run) AS tried
     ON tried.run = new.run
 WHERE runs.run = new.run";
 
@@ -120,16 +121,22 @@ pub const INSERT_EVENT: &str = "
 INSERT INTO events (at, kind, job, boot, detail)
 VALUES ($1, $2, (SELECT number FROM jobs WHERE name = $3), $4, $5)";
 
-/// Somebody may have taken the run out of the ledger meanwhile, which must not keep the others from it. A piece may be there
-/// already: if the commit that brought it there failed, or if the keeper was not told of it.
+/// All bytes come as one, of which each row says where its own are. Somebody may have taken the run out of the ledger
+/// meanwhile, which must not keep the others from it. A piece may be there already: if the commit that brought it there failed,
+/// or if the keeper was not told of it.
 pub const INSERT_OUTPUT: &str = "
 INSERT INTO output (run, attempt, step, step_attempt, \"offset\", stream, at, data)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM runs WHERE run = $1)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+       substr($2, value ->> 7, value ->> 8)
+FROM jsonb_each($1) WHERE EXISTS (SELECT 1 FROM runs WHERE run = value ->> 0)
 ON CONFLICT DO NOTHING";
 
 pub const EXPIRE_OUTPUT: &str = "
-DELETE FROM output
-WHERE run = $1 AND attempt = $2 AND step = $3 AND step_attempt = $4 AND \"offset\" >= $5 AND \"offset\" < $6";
+DELETE FROM output WHERE rowid IN (
+    SELECT output.rowid FROM jsonb_each($1) AS gone CROSS JOIN output
+    ON output.run = gone.value ->> 0 AND output.attempt = gone.value ->> 1 AND output.step = gone.value ->> 2
+       AND output.step_attempt = gone.value ->> 3
+       AND output.\"offset\" >= gone.value ->> 4 AND output.\"offset\" < gone.value ->> 5)";
 
 pub const BEGIN: &str = "BEGIN IMMEDIATE";
 

@@ -23,7 +23,7 @@ use crate::run::{AttemptId, EventKind, EventNote, OutputPiece, RunId};
 /// recorded is not woken, or starts no more than fit in here.
 const DECISIONS: usize = 8192;
 /// Decisions in one transaction: enough that its fsync costs each little, few enough that none waits long.
-const GROUP: usize = 256;
+const GROUP: usize = 512;
 /// Pieces of output that wait for the disk, of 64 KiB at most.
 const PIECES: usize = 128;
 /// Pauses between attempts to write.
