@@ -109,6 +109,16 @@ async fn a_run_that_begins_again_at_once_is_running() {
 }
 
 #[tokio::test]
+async fn a_run_whose_pause_was_none_is_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let again = failed(1).into_iter().chain([begun()]).collect();
+    let ledger = written(&folder, vec![opened().to_vec(), vec![started(1)], again], Vec::new()).await;
+    let found: (i64, Option<i64>) =
+        sqlx::query_as("SELECT state, retry_at FROM runs").fetch_one(&ledger).await.unwrap();
+    assert_eq!(found, (State::Running.number(), None));
+}
+
+#[tokio::test]
 async fn a_run_that_was_put_off_waits() {
     let folder = tempfile::tempdir().unwrap();
     let decisions = vec![opened().to_vec(), vec![started(1)], failed(1).to_vec()];

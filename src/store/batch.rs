@@ -110,7 +110,11 @@ impl Rows {
                 self.resized.insert(*run, json!([run, due_last.as_microsecond(), count]));
             }
             Record::GapRemoved(run) => self.removed.push(json!(run)),
-            Record::Begun { run, waited } => self.begun.push((*run, json!([run, waited.map(micros)]))),
+            Record::Begun { run, waited } => {
+                // Put off and begun again by one decision: its pause was none.
+                self.retried.remove(run);
+                self.begun.push((*run, json!([run, waited.map(micros)])));
+            }
             Record::Started { run, attempt, at, process } => {
                 let pid = process.as_ref().map(|process| process.pid);
                 let ticks = process.as_ref().map(|process| process.start_ticks);
