@@ -104,8 +104,8 @@ async fn load(writer: Writer) {
 }
 
 fn report(beside: &str, [commits, pages]: &[Waits; 2], [alone, _]: &[Waits; 2]) {
-    let more = commits.longest.saturating_sub(alone.longest);
-    println!("{beside:<24} {commits}   {pages}   the longest {more:.1?} longer");
+    let [most, longest] = [commits.most.saturating_sub(alone.most), commits.longest.saturating_sub(alone.longest)];
+    println!("{beside:<24} {commits}   {pages}   p99 {most:.1?} longer, max {longest:.1?}");
 }
 
 /// Not through the store, as nobody waits for it to be on the disk.
