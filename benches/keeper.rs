@@ -99,14 +99,14 @@ async fn one(client: &Client, run: RunId) {
     let mut kept = client.start(start, File::open("/dev/null").unwrap().into()).await.unwrap();
     let (mut exited, mut silent) = (false, false);
     while !exited || !silent {
-        match kept.next().await.unwrap() {
+        match kept.next().await {
             News::Exited { .. } => exited = true,
             News::Silent => silent = true,
             News::Started(_) | News::NotStarted(_) | News::Output(_) | News::Closed(_) => {}
         }
     }
     kept.close().await;
-    while !matches!(kept.next().await.unwrap(), News::Closed(_)) {}
+    while !matches!(kept.next().await, News::Closed(_)) {}
     kept.is_over();
     client.forget_run(run).await;
 }

@@ -390,7 +390,7 @@ async fn a_ledger_of_an_older_version_is_searched_and_brought_up_to_date() {
         "DROP INDEX runs_called",
         "DROP INDEX runs_long",
         "DROP INDEX runs_stretches",
-        "DELETE FROM _sqlx_migrations WHERE version >= 6",
+        "DELETE FROM _sqlx_migrations WHERE version = 6",
     ] {
         ledger.execute(sql).await;
     }

@@ -121,7 +121,8 @@ impl Client {
                 Ok(Kept { id, label, begun, news: news_out, client: self.clone(), is_over: false })
             }
             Some(News::NotStarted(error)) => Err(error),
-            Some(_) | None => Err(gone()),
+            Some(_) => Err(gone()),
+            None => nobody_left().await,
         }
     }
 
@@ -193,9 +194,12 @@ impl Kept {
         Pid::from_raw(self.begun.process.pid)
     }
 
-    /// What happens next; none when the keeper is gone. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<News> {
-        self.news.recv().await
+    /// What happens next. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => nobody_left().await,
+        }
     }
 
     /// Has it reaped once it has exited; what it wrote last comes as news before its end does.
@@ -215,6 +219,11 @@ impl Kept {
             let _ = rustix::process::kill_process_group(pid, signal);
         }
     }
+}
+
+/// The keeper is gone, and this process with it in a moment: nothing that happens in between is to be taken for an end.
+async fn nobody_left<T>() -> T {
+    std::future::pending().await
 }
 
 impl Drop for Kept {

@@ -47,12 +47,6 @@ pub async fn set_up(
 /// Ends a process that is not to go on, and waits until it has; it is reaped when it is dropped.
 pub async fn end(kept: &mut Kept) {
     kept.signal_group(Signal::KILL);
-    let has_exited = async {
-        while let Some(news) = kept.next().await {
-            if matches!(news, News::Exited { .. }) {
-                return;
-            }
-        }
-    };
+    let has_exited = async { while !matches!(kept.next().await, News::Exited { .. }) {} };
     let _ = timeout(UNTIL_DEAD, has_exited).await;
 }

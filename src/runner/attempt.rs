@@ -85,12 +85,9 @@ impl Attempt<'_> {
         self.tools.began(self.part, at, Some(process)).await;
         while !life.is_over() {
             match life.next(&self.tools.pieces).await {
-                Moment::News(Some(News::Output(piece))) => life.outbox.push_back(piece),
-                Moment::News(Some(News::Exited { at, duration })) => life.exited(at, duration),
-                Moment::News(Some(News::Silent)) => life.is_silent = true,
-                Moment::News(None) => {
-                    return self.without_figures(Exit::Panicked { detail: "the keeper is gone".to_owned() });
-                }
+                Moment::News(News::Output(piece)) => life.outbox.push_back(piece),
+                Moment::News(News::Exited { at, duration }) => life.exited(at, duration),
+                Moment::News(News::Silent) => life.is_silent = true,
                 Moment::Room(room) => {
                     if let Some(piece) = life.outbox.pop_front() {
                         room.send(piece);
@@ -107,7 +104,7 @@ impl Attempt<'_> {
                 // The loop's own condition looks at the time; of the rest nothing comes now.
                 Moment::LingeredEnough
                 | Moment::Stop(None)
-                | Moment::News(Some(News::Started(_) | News::NotStarted(_) | News::Closed(_))) => {}
+                | Moment::News(News::Started(_) | News::NotStarted(_) | News::Closed(_)) => {}
             }
         }
         let now = self.tools.clock.now();
@@ -120,18 +117,14 @@ impl Attempt<'_> {
     /// Has it reaped, and hands on what it wrote last.
     async fn close(&self, mut kept: Kept, last: LastOfIt) -> Ended {
         kept.close().await;
-        let mut end = None;
-        while let Some(news) = kept.next().await {
-            match news {
+        let end = loop {
+            match kept.next().await {
                 News::Output(piece) => self.tools.hand_on([piece]).await,
-                News::Closed(closed) => {
-                    end = Some(closed);
-                    kept.is_over();
-                    break;
-                }
+                News::Closed(end) => break end,
                 News::Started(_) | News::NotStarted(_) | News::Exited { .. } | News::Silent => {}
             }
-        }
+        };
+        kept.is_over();
         let used = match last.group {
             Some(group) => group.close().await,
             None => Used::default(),
@@ -142,8 +135,8 @@ impl Attempt<'_> {
     }
 
     /// How it ended and what it used; the figures of a cgroup are of all that it started.
-    fn judge(&self, ending: Option<Cause>, end: Option<End>, used: Used) -> Ended {
-        let remains = end.as_ref().and_then(|end| end.remains);
+    fn judge(&self, ending: Option<Cause>, end: End, used: Used) -> Ended {
+        let End { remains, output_bytes, matched } = end;
         let status = remains.map_or(Status::Unknown, |remains| remains.status);
         let core_dumped = remains.is_some_and(|remains| remains.core_dumped);
         let exit = match (ending, status) {
@@ -160,8 +153,8 @@ impl Attempt<'_> {
         Ended {
             cpu: used.cpu.or(remains.map(|remains| remains.cpu)),
             max_rss: used.memory.or(remains.and_then(|remains| remains.max_rss)),
-            output_bytes: end.as_ref().map_or(0, |end| end.output_bytes),
-            matched: end.and_then(|end| end.matched),
+            output_bytes,
+            matched,
             ..self.without_figures(exit)
         }
     }

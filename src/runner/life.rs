@@ -36,8 +36,8 @@ pub enum Cause {
 
 /// What an attempt waits for, and what came.
 pub enum Moment<'c> {
-    /// What the keeper tells of it; none when the keeper is gone.
-    News(Option<News>),
+    /// What the keeper tells of it.
+    News(News),
     /// The ledger takes a piece of output.
     Room(mpsc::Permit<'c, OutputPiece>),
     TimeIsUp,

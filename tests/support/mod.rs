@@ -104,7 +104,12 @@ impl Place {
 
     /// Starts a command that becomes the daemon.
     pub fn own_unasked(&self, command: &mut Command) -> Daemon<'_> {
-        Daemon { place: self, child: Some(command.spawn().unwrap()) }
+        let spawn = || match command.spawn() {
+            // Another test has just forked while this one wrote the program.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+            child => Some(child.unwrap()),
+        };
+        Daemon { place: self, child: Some(wait("the program", spawn)) }
     }
 
     /// Starts a command that becomes the daemon, and waits until it is one.
