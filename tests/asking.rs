@@ -288,6 +288,13 @@ async fn what_was_written_is_found_wherever_it_is() {
     // The line is shown, and does not steer the terminal.
     let shown = String::from_utf8(ledger.history(&["--grep", "space"]).stdout).unwrap();
     assert!(shown.contains("succeeded  No space left on DEVICE ^[[2J"), "{shown:?}");
+    // Programs get all of it, and only where it was asked for.
+    let found = ledger.place.json(&["history", "--grep", "space"]);
+    assert_eq!(found[0]["line"], "No space left on DEVICE \u{1b}[2J");
+    assert!(ledger.place.json(&["history"])[0].get("line").is_none());
+    let csv = String::from_utf8(ledger.history(&["--grep", "space", "--format", "csv"]).stdout).unwrap();
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert!(lines[0].ends_with(",host,line") && lines[1].ends_with(",No space left on DEVICE ^[[2J"), "{csv}");
 }
 
 #[tokio::test]
@@ -402,6 +409,8 @@ async fn questions_in_sql() {
         text("SELECT at, kind, job, detail FROM events_shown", "csv").lines().nth(1).unwrap(),
         "1970-01-01T00:00:01.500000Z,reload,,x"
     );
+    let nulls = "SELECT typeof(exit_code) AS type, exit_code, signal, max_rss FROM history WHERE run = 3";
+    assert_eq!(text(nulls, "ndjson"), "{\"type\":\"null\",\"exit_code\":null,\"signal\":null,\"max_rss\":null}\n");
     let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
     let (code, said) = ledger.refused(&["--sql", endless, "--sql-timeout", "50ms"]);
     assert!(code == Some(1) && said.contains("it took longer than 50ms"), "{said}");
@@ -435,9 +444,9 @@ async fn a_terminal_sees_a_header_a_count_and_no_more_than_fits() {
     assert!(lines[0].starts_with("RUN  JOB     DUE ") && lines[0].ends_with("WHY"), "{screen}");
     assert!(lines[1].ends_with("skipped 30×  still, …"), "{screen}");
     assert!(lines[1..4].iter().all(|line| line.chars().count() <= 70), "{screen}");
-    let count =
-        "3 of 6 entries: 3 succeeded, 1 failed, 1 timed-out, 1 skipped; WHY cut to the terminal, --json has all of it";
-    assert_eq!((lines[4], lines.len(), paged), (count, 5, None), "{screen}");
+    // No word of what is said below is cut in two.
+    let count = "3 of 6 entries: 3 succeeded, 1 failed, 1 timed-out, 1 skipped; LATE left out, --json has all of it";
+    assert_eq!((lines[4..].join(" ").as_str(), lines.len(), paged), (count, 6, None), "{screen}");
     let (screen, _) = on_a_terminal(&ledger, 200, 20, "-n 3");
     assert!(screen.contains("still, running\n") && screen.ends_with("1 skipped\n"), "{screen}");
     // What is longer than the screen goes through the pager, with all that belongs to it.

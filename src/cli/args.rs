@@ -56,7 +56,7 @@ pub enum Verb {
     History(HistoryArguments),
     /// One run, or a job as it is defined, and its last run
     Show(ShowArguments),
-    /// The output of a run, or of a job's last
+    /// The output of a run in all its attempts, or of a job's last
     Logs(LogsArguments),
     /// How often did it work, how long and how late, at what cost?
     Stats(StatsArguments),
@@ -109,17 +109,17 @@ pub struct NextArguments {
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "jobs")]
     pub expr: Option<String>,
     /// The zone of the schedule
-    #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr")]
+    #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr", conflicts_with = "jobs")]
     pub timezone: Option<String>,
     /// The job's name, from which `H` in the schedule is hashed
-    #[arg(long, value_name = "NAME", requires = "expr")]
+    #[arg(long, value_name = "NAME", requires = "expr", conflicts_with = "jobs")]
     pub name: Option<String>,
     /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// How many instants [default: 5 of one job, 20 of several]
-    #[arg(short, value_name = "N")]
-    pub n: Option<usize>,
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub n: Option<u32>,
     /// Read questions as JSON lines, and answer each with a line
     #[arg(long, conflicts_with_all = ["jobs", "expr", "from", "n"])]
     pub batch: bool,
@@ -249,7 +249,7 @@ pub struct StatsArguments {
 
 #[derive(Debug, Args)]
 pub struct AuditArguments {
-    /// Only instants later than this time, or than so long ago: 2026-11-22, 2d [default: all of the ledger]
+    /// Only instants at this time or later, or since so long ago: 2026-11-22, 2d [default: all of the ledger]
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
 }

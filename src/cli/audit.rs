@@ -7,7 +7,7 @@ use super::moment::moment;
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, counted, visible};
 use super::table::Cell;
-use super::{Answer, Done};
+use super::{Answer, Done, Refusal};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
 use crate::files::Machine;
@@ -22,6 +22,11 @@ pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answe
         .map(|text| moment("--since", text, Toward::Past, screen))
         .transpose()?
         .map(|meant| meant.first);
+    if let Some(since) = since.filter(|since| *since > now) {
+        let message =
+            format!("--since: {} is yet to come: nothing can be audited from then on", screen.time(Time(since)));
+        return Err(Refusal::new(Done::Misused, message));
+    }
     let daemon = running_daemon(global);
     // Without a file, or with a wrong one, only the newest instant of a job is known a little later.
     let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
@@ -44,7 +49,9 @@ fn show(report: &AuditReport, daemon: bool, screen: &mut Screen) {
     let style = if report.balances { Style::new().green() } else { Style::new().red().bold() };
     let verdict = screen.paint(&verdict, style);
     screen.line(verdict);
-    for job in &report.jobs {
+    // What is wrong comes before what is merely to be known.
+    let (wrong, others): (Vec<_>, Vec<_>) = report.jobs.iter().partition(|job| !job.differences.is_empty());
+    for job in wrong.into_iter().chain(others) {
         show_job(job, daemon, screen);
     }
 }
@@ -92,7 +99,7 @@ fn show_job(job: &AuditedJob, daemon: bool, screen: &mut Screen) {
 fn row(difference: &DifferenceReport, screen: &Screen) -> Vec<Cell> {
     let runs: Vec<String> = difference.runs.iter().map(ToString::to_string).collect();
     vec![
-        Cell::painted(difference.kind.replace('-', " "), Style::new().red()),
+        Cell::painted(difference.kind, Style::new().red()),
         stretch(difference.first, difference.last, screen).into(),
         runs.join(", ").into(),
         visible(&difference.detail).into(),

@@ -32,7 +32,7 @@ struct Follower<'v> {
     said: Option<String>,
 }
 
-/// Shows the output of the run's last attempt, and whatever comes until the run has ended; the answer is how it ended.
+/// Shows the output of the run's attempts, and whatever comes until the run has ended; the answer is how it ended.
 pub async fn follow(
     ledger: &Reader,
     mut entry: Entry,
@@ -49,13 +49,12 @@ pub async fn follow(
         said: None,
     };
     let mut changes = ledger.changes().await.map_err(|error| unreadable(&error))?;
-    let first = ledger.last_attempt(entry.run).await.map_err(|error| unreadable(&error))?;
     let mut lines = verb.n;
     loop {
         if changes.have_come().await.map_err(|error| unreadable(&error))? {
             // The end is committed with the last output, so whoever sees the end sees all of the output afterwards.
             entry = find_run(ledger, entry.run).await?;
-            let news = ledger.output_since(entry.run, first, &follower.reached, verb.step.as_deref()).await;
+            let news = ledger.output_since(entry.run, &follower.reached, verb.step.as_deref()).await;
             for piece in news.map_err(|error| unreadable(&error))? {
                 follower.take(&entry, piece, screen);
             }
@@ -124,7 +123,8 @@ impl Follower<'_> {
 
     fn show_cut(&mut self, entry: &Entry, piece: &News, cut: u64, screen: &mut Screen) {
         if screen.json {
-            screen.value(&CutReport { run: entry.run, step: piece.step.as_ref().map(|step| step.name.as_str()), cut });
+            let step = piece.step.as_ref().map(|step| step.name.as_str());
+            screen.value(&CutReport { run: entry.run, attempt: piece.part.attempt, step, cut });
         } else if !self.verb.raw {
             self.show_heading(piece.part, piece.step.as_ref(), screen);
             let size = bytes(i64::try_from(cut).unwrap_or(i64::MAX));
