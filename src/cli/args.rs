@@ -168,15 +168,15 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "CAUSE,…", value_delimiter = ',')]
     pub cause: Vec<String>,
     /// Took longer than this: "90s", "1h 30m"
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub longer_than: Option<String>,
     /// Ended with this exit code
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = exit_code)]
     pub exit_code: Option<u8>,
     /// Wrote a line with this text, whatever its case; or, between slashes, one that a regular expression matches
     #[arg(long, value_name = "TEXT|/RE/", allow_hyphen_values = true)]
     pub grep: Option<String>,
-    /// How many entries, the newest; "all"; 0 only counts them
+    /// How many entries, the newest; "all"; 0 only counts them, in the table
     #[arg(short, value_name = "N|all", default_value = "20")]
     pub n: Count,
     /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
@@ -189,6 +189,10 @@ pub struct HistoryArguments {
     /// How the answer is written [default: table; --json is the same as json]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
+}
+
+fn exit_code(text: &str) -> Result<u8, &'static str> {
+    text.parse().map_err(|_| "an exit code is a number from 0 to 255")
 }
 
 /// How many are wanted.

@@ -6,7 +6,7 @@ use super::args::{AuditArguments, Global};
 use super::moment::moment;
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, counted, visible};
-use super::table::Cell;
+use super::table::{Cell, wrap};
 use super::{Answer, Done, Refusal};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
@@ -47,8 +47,10 @@ pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answe
 fn show(report: &AuditReport, daemon: bool, screen: &mut Screen) {
     let verdict = verdict(report, screen);
     let style = if report.balances { Style::new().green() } else { Style::new().red().bold() };
-    let verdict = screen.paint(&verdict, style);
-    screen.line(verdict);
+    for line in wrap(&verdict, screen.width()) {
+        let line = screen.paint(&line, style);
+        screen.line(line);
+    }
     // What is wrong comes before what is merely to be known.
     let (wrong, others): (Vec<_>, Vec<_>) = report.jobs.iter().partition(|job| !job.differences.is_empty());
     for job in wrong.into_iter().chain(others) {
@@ -84,15 +86,18 @@ fn show_job(job: &AuditedJob, daemon: bool, screen: &mut Screen) {
     if job.differences.is_empty() && notes.is_empty() {
         return;
     }
+    if job.differences.is_empty() {
+        for note in notes {
+            screen.prose(&format!("{}: {note}", job.job));
+        }
+        return;
+    }
     screen.line("");
     screen.line(&job.job);
-    if !job.differences.is_empty() {
-        let rows = job.differences.iter().map(|difference| row(difference, screen)).collect();
-        screen.table(&["DIFFERENCE", "DUE", "RUN", "WHY"], rows);
-    }
+    let rows = job.differences.iter().map(|difference| row(difference, screen)).collect();
+    screen.table(&["DIFFERENCE", "DUE", "RUN", "WHY"], rows);
     for note in notes {
-        let note = screen.dim(&note);
-        screen.line(note);
+        screen.prose(&note);
     }
 }
 

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Refusal;
-use super::args::LogsArguments;
+use super::args::{Global, LogsArguments};
 use super::output::{last_lines, step_title, title};
 use super::pieces::{CutReport, Joined, PieceReport};
-use super::places::unreadable;
+use super::places::{running_daemon, unreadable};
 use super::screen::{Screen, bytes, visible, visible_bytes};
 use super::subject::find_run;
+use super::{Done, Refusal};
 use crate::report::Entry;
 use crate::run::State;
 use crate::store::{News, PartId, Reader, StepOutput};
 
 /// How often it is looked whether somebody has written; output reaches the ledger within a second anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// For how long a daemon may be away before no more is waited for: a restart takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What has been shown of a run.
 struct Follower<'v> {
@@ -32,11 +35,41 @@ struct Follower<'v> {
     said: Option<String>,
 }
 
+/// Whether anybody is there to go on with runs.
+pub struct Watch<'g> {
+    global: &'g Global,
+    away: Duration,
+}
+
+impl<'g> Watch<'g> {
+    pub fn new(global: &'g Global) -> Self {
+        Self { global, away: Duration::ZERO }
+    }
+
+    /// One look; an error says that no daemon has been there for long enough.
+    fn look(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        if running_daemon(self.global).is_some() {
+            self.away = Duration::ZERO;
+            return Ok(());
+        }
+        self.away += LOOK_EVERY;
+        if self.away < PATIENCE {
+            return Ok(());
+        }
+        let then =
+            if entry.state == State::Running { "closes it, as lost if it is cut short" } else { "goes on with it" };
+        let message =
+            format!("run {} of {} is not followed on: no daemon is running; the next one {then}", entry.run, entry.job);
+        Err(Refusal::new(Done::Unreachable, message))
+    }
+}
+
 /// Shows the output of the run's attempts, and whatever comes until the run has ended; the answer is how it ended.
 pub async fn follow(
     ledger: &Reader,
     mut entry: Entry,
     verb: &LogsArguments,
+    mut watch: Watch<'_>,
     screen: &mut Screen,
 ) -> Result<Entry, Refusal> {
     let mut follower = Follower {
@@ -67,6 +100,7 @@ pub async fn follow(
         if entry.state == State::Ended || !screen.flush() {
             return Ok(entry);
         }
+        watch.look(&entry)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::args::{Global, LogsArguments};
-use super::follow::follow;
+use super::follow::{Watch, follow};
 use super::output::{keep_last_lines, output_of, print_output};
 use super::pieces::{CutReport, Joined, PieceReport};
 use super::places::{ask, open_ledger, running_daemon, unreadable};
@@ -21,9 +21,9 @@ pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer
         let entry = subject(&ledger, verb).await?;
         if verb.follow && entry.state != State::Ended {
             if running_daemon(global).is_none() {
-                screen.note("no daemon is running: what is followed goes on when there is one");
+                screen.note("no daemon is running: one is waited for, though not for long");
             }
-            let ended = follow(&ledger, entry, verb, screen).await?;
+            let ended = follow(&ledger, entry, verb, Watch::new(global), screen).await?;
             say_how_it_ended(&ended, screen);
             return Ok(Done::Well);
         }

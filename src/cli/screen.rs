@@ -111,7 +111,13 @@ impl Screen {
         match &mut self.out {
             Out::Plain(out) => {
                 let _ = out.flush();
-                let _ = writeln!(io::stderr(), "{}", text.as_ref());
+                let terminal = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+                let width = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+                // What has lines of its own is laid out already.
+                let width = width.filter(|_| !text.as_ref().contains('\n'));
+                for line in wrap(text.as_ref(), width) {
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
             }
             Out::Paged(_) => self.unsaid.push(text.as_ref().to_owned()),
         }

@@ -152,9 +152,13 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         Some(((job, places), checked)) => {
             screen.line(format!("job {name} of {path}"));
             for (key, value) in fields(job) {
-                let (key, origin) = (format!("{key:>14}"), origin(places.origin(key), &checked.source));
-                let (key, origin) = (screen.dim(&key), screen.dim(&format!("({origin})")));
-                screen.line(format!("{key}  {value}  {origin}"));
+                let name = screen.dim(&format!("{key:>14}"));
+                // What follows from the line above comes from nowhere else.
+                let origin = match key {
+                    "" => String::new(),
+                    key => format!("  {}", screen.dim(&format!("({})", origin(places.origin(key), &checked.source)))),
+                };
+                screen.line(format!("{name}  {value}{origin}"));
             }
         }
         None if configuration.is_none() => screen.line(format!("job {name}")),

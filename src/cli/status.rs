@@ -1,5 +1,6 @@
 //! `punctual status`: how are the daemon and the jobs doing?
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +70,9 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         return Ok(done);
     }
     head(file.as_ref().ok().map(|(_, path)| path.as_path()), &report, now, screen);
-    table(&report, now, screen);
+    let jobs = file.iter().flat_map(|(configuration, _)| &configuration.checked.jobs);
+    let callers = jobs.filter_map(|job| Some((job.name.as_str(), job.rules.after.first()?.as_str()))).collect();
+    table(&report, &callers, now, screen);
     Ok(done)
 }
 
@@ -187,7 +190,7 @@ fn head(path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut
     screen.line("");
 }
 
-fn table(report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+fn table(report: &StatusReport, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {
     let StatusReport { daemon, jobs } = report;
     if jobs.is_empty() {
         screen.note("no jobs");
@@ -195,6 +198,11 @@ fn table(report: &StatusReport, now: Timestamp, screen: &mut Screen) {
     }
     let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
     let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, daemon.is_some(), now, screen)).collect();
+    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
+        if let Some(caller) = callers.get(job.job.as_str()) {
+            row[1] = format!("after {caller}").into();
+        }
+    }
     // Mostly nothing goes on, and there is room for the rest.
     if rows.iter().all(|row| row.last().is_some_and(|now| now.text.is_empty())) {
         header.pop();
@@ -203,7 +211,7 @@ fn table(report: &StatusReport, now: Timestamp, screen: &mut Screen) {
         }
     }
     // How it goes is worth more than how long it is until then, and that more than when it was.
-    screen.roomy_table(&header, &[16, 20, 20, 20, 30, 20][..header.len()], &[2, 3], rows);
+    screen.roomy_table(&header, &[16, 20, 20, 20, 23, 20][..header.len()], &[2, 3], rows);
 }
 
 fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Vec<Cell> {
