@@ -647,7 +647,7 @@ fn a_failure_is_tried_again_and_every_attempt_is_kept() {
     let tried = place.json(&["show", &a["run"].to_string()])["tried"].clone();
     let codes: Vec<_> = tried.as_array().unwrap().iter().map(|attempt| attempt["exit_code"].as_i64()).collect();
     assert_eq!(codes, [Some(7), Some(7), Some(0)]);
-    assert_eq!(place.text(&["logs", "a"]), "try 3\n");
+    assert_eq!(place.text(&["logs", "a"]), "try 1\n── attempt 2 ──\ntry 2\n── attempt 3 ──\ntry 3\n");
     let b = place.ended("b");
     assert_eq!((&b["outcome"], &b["reason"], &b["attempts"]), (&json!("not-started"), &json!("no-program"), &json!(2)));
     let c = place.ended("c");

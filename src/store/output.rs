@@ -58,8 +58,8 @@ pub enum OutputLine {
 }
 
 impl Reader {
-    /// The kept output of a run from the attempt `first` on, in order, steps in the order of the file; `total` is what the
-    /// last attempt of a run without steps wrote, kept or not.
+    /// The kept output of a run from the attempt `first` on, in order, steps in the order of the file; `total` is what a
+    /// run of one attempt and without steps wrote, kept or not.
     pub async fn output(&self, run: RunId, first: i64, total: u64) -> Result<Vec<OutputPart>, sqlx::Error> {
         let rows = sqlx::query(PIECES).bind(run.0).bind(first).fetch_all(&self.pool).await?;
         let known = sqlx::query(PARTS).bind(run.0).bind(first).fetch_all(&self.pool).await?;
@@ -74,7 +74,7 @@ impl Reader {
             let known = known.iter().find(|row| part(row) == key);
             let written = known.filter(|row| row.get::<Option<i64>, _>("ended").is_some());
             let written = written.and_then(|row| u64::try_from(row.get::<i64, _>("output_bytes")).ok());
-            let whole = (key.step == 0 && key.attempt == last).then_some(total);
+            let whole = (key.step == 0 && last == 1).then_some(total);
             let name = known.and_then(|row| row.get::<Option<String>, _>("name"));
             let name = name.unwrap_or_else(|| key.step.to_string());
             let step = (key.step > 0).then_some(StepOutput { number: key.step, name, attempt: key.step_attempt });
