@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What is to be audited.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
-    /// Only instants later than this.
+    /// Only instants at this time or later.
     pub since: Option<Timestamp>,
     pub now: Timestamp,
     /// Whether a daemon works on the ledger.
@@ -37,7 +37,7 @@ pub struct Question {
 pub async fn audit(reader: &Reader, zones: &dyn Zones, question: &Question) -> Result<AuditReport, sqlx::Error> {
     let mut gone = gone_runs(reader, question).await?;
     let mut books = reader.books(zones).await?;
-    let scope = books.scope(question.since, question.now).await?;
+    let scope = books.scope(question.since.map(just_before), question.now).await?;
     let known: BTreeMap<&str, &Arc<Job>> = question.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
     let mut jobs = books.jobs().await?;
     jobs.sort_unstable();
@@ -64,6 +64,11 @@ pub async fn audit(reader: &Reader, zones: &dyn Zones, question: &Question) -> R
         differences,
         jobs: audited,
     })
+}
+
+/// Ledgers know microseconds, and a scope is what is later than its beginning.
+fn just_before(time: Timestamp) -> Timestamp {
+    time.checked_sub(SignedDuration::from_micros(1)).unwrap_or(time)
 }
 
 async fn audit_job(

@@ -264,7 +264,7 @@ pub struct DisturbedJob {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditReport {
     pub balances: bool,
-    /// What was looked at is later than this; `None` if no job ever had instants.
+    /// What was looked at begins here; `None` if no job ever had instants.
     pub since: Option<Time>,
     pub until: Time,
     /// Instants that are accounted for.

@@ -192,7 +192,9 @@ async fn what_is_wrong_is_said_with_what_was_meant() {
         (&["--until", "25:00"], 2, "--until: `25:00` is no time: there is no time 25:00"),
         (&["--since", "2026-11-21", "--until", "2026-11-20"], 2, "the one is later than the other"),
         (&["--longer-than", "soon"], 2, "--longer-than: `soon` is no duration"),
-        (&["--exit-code", "x"], 2, "invalid value"),
+        (&["--exit-code", "x"], 2, "an exit code is a number from 0 to 255"),
+        (&["--longer-than", "-1s"], 2, "--longer-than: `-1s` is negative"),
+        (&["--grep", "/err/x"], 2, "there is no flag `x`"),
         (&["-n", "some"], 2, "it is a number, or `all`"),
         (&["--grep", ""], 2, "there is nothing to look for"),
         (&["--grep", "/(/"], 2, "unclosed group"),
@@ -318,6 +320,13 @@ async fn what_was_written_is_found_wherever_it_is() {
     // The line is shown, and does not steer the terminal.
     let shown = String::from_utf8(ledger.history(&["--grep", "space"]).stdout).unwrap();
     assert!(shown.contains("succeeded  No space left on DEVICE ^[[2J"), "{shown:?}");
+    // Programs get all of it, and only where it was asked for.
+    let found = ledger.place.json(&["history", "--grep", "space"]);
+    assert_eq!(found[0]["line"], "No space left on DEVICE \u{1b}[2J");
+    assert!(ledger.place.json(&["history"])[0].get("line").is_none());
+    let csv = String::from_utf8(ledger.history(&["--grep", "space", "--format", "csv"]).stdout).unwrap();
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert!(lines[0].ends_with(",host,line") && lines[1].ends_with(",No space left on DEVICE ^[[2J"), "{csv}");
 }
 
 #[tokio::test]
@@ -432,6 +441,8 @@ async fn questions_in_sql() {
         text("SELECT at, kind, job, detail FROM events_shown", "csv").lines().nth(1).unwrap(),
         "1970-01-01T00:00:01.500000Z,reload,,x"
     );
+    let nulls = "SELECT typeof(exit_code) AS type, exit_code, signal, max_rss FROM history WHERE run = 3";
+    assert_eq!(text(nulls, "ndjson"), "{\"type\":\"null\",\"exit_code\":null,\"signal\":null,\"max_rss\":null}\n");
     let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
     let (code, said) = ledger.refused(&["--sql", endless, "--sql-timeout", "50ms"]);
     assert!(code == Some(1) && said.contains("it took longer than 50ms"), "{said}");
@@ -463,11 +474,19 @@ async fn a_terminal_sees_a_header_a_count_and_no_more_than_fits() {
     let (screen, paged) = on_a_terminal(&ledger, 70, 20, "-n 3");
     let lines: Vec<&str> = screen.lines().collect();
     assert!(lines[0].starts_with("RUN  JOB     DUE ") && lines[0].ends_with("WHY"), "{screen}");
-    assert!(lines[1].ends_with("skipped 30×  still, …"), "{screen}");
+    assert!(lines[1].ends_with("skipped 30×  still, running") && !lines[0].contains("LATE"), "{screen}");
     assert!(lines[1..4].iter().all(|line| line.chars().count() <= 70), "{screen}");
-    let count =
-        "3 of 6 entries: 3 succeeded, 1 failed, 1 timed-out, 1 skipped; WHY cut to the terminal, --json has all of it";
-    assert_eq!((lines[4], lines.len(), paged), (count, 5, None), "{screen}");
+    // No word of what is said below is cut in two.
+    let count = "3 of 6 entries: 3 succeeded, 1 failed, 1 timed-out, 1 skipped; LATE left out, --json has all of it";
+    assert_eq!((lines[4..].join(" ").as_str(), lines.len(), paged), (count, 6, None), "{screen}");
+    let (screen, _) = on_a_terminal(&ledger, 58, 20, "-n 3");
+    assert!(screen.contains("still, run…\n"), "{screen}");
+    let below = screen.lines().skip(4).collect::<Vec<_>>().join(" ");
+    assert!(below.ends_with("LATE and TOOK left out, WHY cut to the terminal, --json has all of it"), "{screen}");
+    // Where nothing of an answer in SQL may be cut, each row is a block.
+    let (screen, _) = on_a_terminal(&ledger, 58, 40, "--sql 'SELECT * FROM history LIMIT 1'");
+    assert!(screen.starts_with("── row 1 ──\n         run  1\n"), "{screen}");
+    assert!(screen.contains("         due  2026-11-19T02:30:00.000000Z\n"), "{screen}");
     let (screen, _) = on_a_terminal(&ledger, 200, 20, "-n 3");
     assert!(screen.contains("still, running\n") && screen.ends_with("1 skipped\n"), "{screen}");
     // What is longer than the screen goes through the pager, with all that belongs to it.

@@ -90,6 +90,8 @@ fn a_backup_is_made_while_the_daemon_writes_and_is_restored_by_copying_it() {
         (place.path("state").to_str().unwrap(), "is no plain file"),
         (place.path("nowhere/backup.db").to_str().unwrap(), "No such file"),
         ("/dev/full", "is no plain file"),
+        (place.path("log").to_str().unwrap(), "is no ledger of punctual"),
+        (place.path("jobs.toml").to_str().unwrap(), "is the job file"),
     ] {
         let refused = place.run(&["backup", wrong, "--force"]);
         assert_eq!(refused.status.code(), Some(1), "{wrong}");

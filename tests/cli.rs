@@ -102,7 +102,7 @@ fn check_shows_the_line_and_a_caret() {
     let place = Place::new("[jobs.a]\nschedule = \"5/15 * * * *\"\ncommand = \"true\"\ntimout = \"5m\"\n");
     let output = place.run(&["check"]);
     assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stderr).unwrap().replace(&place.path("").display().to_string(), "");
+    let text = String::from_utf8(output.stdout).unwrap().replace(&place.path("").display().to_string(), "");
     insta::assert_snapshot!(text, @r#"
     error: a step needs a range before it; cron implementations disagree about a single number
      --> jobs.toml:2:13
@@ -119,6 +119,8 @@ fn check_shows_the_line_and_a_caret() {
       | ^^^^^^
       |
       = help: did you mean `timeout`?
+
+    jobs.toml is wrong: 2 errors, 0 warnings
     "#);
     let report: Value = serde_json::from_slice(&place.run(&["check", "--json"]).stdout).unwrap();
     let error = &report["errors"][0];
@@ -134,7 +136,7 @@ fn check_warns_of_this_machine_and_strict_takes_it_for_wrong() {
     let place = Place::new("[jobs.a]\ncommand = ['no-such-program']\n");
     let output = place.run(&["check"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("no program `no-such-program`"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no program `no-such-program`"));
     assert_eq!(place.run(&["check", "--strict"]).status.code(), Some(1));
 }
 
@@ -161,9 +163,14 @@ fn without_a_ledger_there_is_a_word_of_what_to_do() {
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     let place = Place::new("");
-    for arguments in
-        [&["nonsense"][..], &["history", "-n", "many"], &["next", "--tz", "UTC"], &["next", "--from", "soon"]]
-    {
+    for arguments in [
+        &["nonsense"][..],
+        &["history", "-n", "many"],
+        &["next", "--tz", "UTC"],
+        &["next", "night", "--timezone", "Asia/Tokyo"],
+        &["next", "-n", "0"],
+        &["next", "--from", "soon"],
+    ] {
         assert_eq!(place.run(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -178,7 +185,7 @@ fn what_a_job_writes_does_not_steer_the_terminal() {
     assert_eq!(place.run(&["logs", &run, "--raw"]).stdout, b"a\x1b[2Jb\0\xff\n");
     let line = place.text(&["logs", "rude", "--json"]);
     let line: Value = serde_json::from_str(line.trim_end()).unwrap();
-    assert_eq!((line["stream"].as_str(), line["text"].as_str()), (Some("stdout"), Some("a^[[2Jb^@\\xff\n")));
+    assert_eq!((line["stream"].as_str(), line["text"].as_str()), (Some("stdout"), Some("a\u{1b}[2Jb\0\u{fffd}\n")));
     assert!(place.text(&["show", &run]).contains("a^[[2Jb^@"));
 }
 

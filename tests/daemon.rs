@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Place, is_alive, pids, wait};
 
 /// A job that is due at the daemon's start and never again.
@@ -647,7 +647,7 @@ fn a_failure_is_tried_again_and_every_attempt_is_kept() {
     let tried = place.json(&["show", &a["run"].to_string()])["tried"].clone();
     let codes: Vec<_> = tried.as_array().unwrap().iter().map(|attempt| attempt["exit_code"].as_i64()).collect();
     assert_eq!(codes, [Some(7), Some(7), Some(0)]);
-    assert_eq!(place.text(&["logs", "a"]), "try 3\n");
+    assert_eq!(place.text(&["logs", "a"]), "try 1\n── attempt 2 ──\ntry 2\n── attempt 3 ──\ntry 3\n");
     let b = place.ended("b");
     assert_eq!((&b["outcome"], &b["reason"], &b["attempts"]), (&json!("not-started"), &json!("no-program"), &json!(2)));
     let c = place.ended("c");
@@ -731,4 +731,29 @@ fn a_character_is_whole_wherever_a_piece_ends() {
     let output = place.text(&["logs", "job"]);
     assert!(output.ends_with("xé\n"), "{}", &output[output.len() - 20..]);
     place.audit();
+}
+
+#[test]
+fn a_job_file_that_cannot_be_read_is_no_reason_to_keep_quiet() {
+    let place = Place::new("[jobs.tick]\nschedule = '@start'\ncommand = 'true'\n");
+    let daemon = place.start();
+    place.ended("tick");
+    for what in ["gone", "no text"] {
+        if what == "gone" {
+            fs::remove_file(place.path("jobs.toml")).unwrap();
+        } else {
+            fs::write(place.path("jobs.toml"), b"\xff").unwrap();
+        }
+        let output = place.run(&["status", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{what}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("jobs.toml"), "{what}");
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(status["daemon"]["pid"], daemon.pid(), "{what}");
+        assert_eq!(status["jobs"][0]["last"]["outcome"], "succeeded", "{what}");
+        assert!(place.text(&["show", "tick"]).contains("run 1 of tick: succeeded"), "{what}");
+        assert_eq!(place.run(&["show", "tock"]).status.code(), Some(1), "{what}");
+    }
+    daemon.stop();
+    assert_eq!(place.run(&["status", "tick"]).status.code(), Some(0));
+    assert_eq!(Place { folder: tempfile::tempdir().unwrap() }.run(&["status"]).status.code(), Some(1));
 }

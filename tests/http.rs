@@ -404,7 +404,7 @@ fn what_is_wrong_is_said_where_it_stands() {
         let [error] = &checked["errors"].as_array().unwrap()[..] else { panic!("{http}: {checked}") };
         assert!(error["message"].as_str().unwrap().contains(expect), "{http}: {error}");
         assert!(error["key"].as_str().unwrap().starts_with("jobs.wrong.http"), "{http}: {error}");
-        let shown = String::from_utf8(place.run(&["check"]).stderr).unwrap();
+        let shown = String::from_utf8(place.run(&["check"]).stdout).unwrap();
         assert!(shown.contains("jobs.toml:3:") && !shown.contains("canary"), "{shown}");
     }
 }

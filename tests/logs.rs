@@ -71,7 +71,23 @@ fn attempts_that_follow_each_other_at_once_are_all_shown() {
     assert!(said.ends_with("run 1 of job succeeded\n"), "{said}");
     // Nothing is followed where nothing goes on, and that is said.
     let (text, said) = Followed::start(&place, &["job"]).rest();
-    assert_eq!((text.as_str(), said.as_str()), ("begin\ntry 4\n", "run 1 of job succeeded\n"));
+    assert_eq!((said.as_str(), text), ("run 1 of job succeeded\n", format!("begin\n{rest}")));
+    // Whoever asks later sees all attempts as well, or as many lines as wanted, for people and for programs.
+    assert_eq!(place.text(&["logs", "job"]), format!("begin\n{rest}"));
+    assert_eq!(place.text(&["logs", "job", "-n", "1"]), "try 4\n");
+    let pieces = |arguments: &[&str]| -> Vec<(i64, String)> {
+        let text = place.text(&[&["logs", "job", "--json"], arguments].concat());
+        let pieces = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        pieces.map(|piece| (piece["attempt"].as_i64().unwrap(), piece["text"].as_str().unwrap().to_owned())).collect()
+    };
+    assert_eq!(pieces(&["-n", "1"]), [(4, "try 4\n".to_owned())]);
+    assert_eq!(pieces(&["-n", "0"]), []);
+    let attempts: std::collections::BTreeSet<i64> = pieces(&[]).into_iter().map(|(attempt, _)| attempt).collect();
+    assert_eq!(attempts.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    // A step that is none is refused.
+    let output = place.run(&["logs", "job", "--step", "x"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("run 1 of job has no steps"));
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -112,6 +128,11 @@ fn steps_have_their_names_and_their_order_in_time() {
     open(&place, "three");
     assert_eq!(followed.rest().0, "── one ──\nc\n");
     assert_eq!(of_two.rest().0, "── two ──\nb\n");
+    for (wrong, said) in [("twp", "there are one, two; did you mean two?"), ("", "there is no step `` in run 1")] {
+        let output = place.run(&["logs", "job", "--step", wrong]);
+        assert_eq!(output.status.code(), Some(1), "{wrong}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains(said), "{wrong}");
+    }
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -136,8 +157,8 @@ fn no_character_is_cut_where_pieces_meet() {
         let text = |line: &str| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
         lines.lines().map(text).collect()
     };
-    assert_eq!(texts(&lines), ["a", "€b", "\\xe2\\x82"]);
-    assert_eq!(texts(&place.text(&["logs", "job", "--json"])), ["a", "€b", "\\xe2\\x82"]);
+    assert_eq!(texts(&lines), ["a", "€b", "\u{fffd}"]);
+    assert_eq!(texts(&place.text(&["logs", "job", "--json"])), ["a", "€b", "\u{fffd}"]);
     assert_eq!(daemon.stop(), Some(0));
 }
 

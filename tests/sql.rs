@@ -285,7 +285,7 @@ fn check(keys: &str) -> String {
     let place = Place::new(&format!("[jobs.a.sql]\n{keys}\n"));
     let output = place.run(&["check"]);
     assert_eq!(output.status.code(), Some(1), "{keys}");
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub enum Verb {
     History(HistoryArguments),
     /// One run, or a job as it is defined, and its last run
     Show(ShowArguments),
-    /// The output of a run, or of a job's last
+    /// The output of a run in all its attempts, or of a job's last
     Logs(LogsArguments),
     /// How often did it work, how long and how late, at what cost?
     Stats(StatsArguments),
@@ -109,17 +109,17 @@ pub struct NextArguments {
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "jobs")]
     pub expr: Option<String>,
     /// The zone of the schedule
-    #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr")]
+    #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr", conflicts_with = "jobs")]
     pub timezone: Option<String>,
     /// The job's name, from which `H` in the schedule is hashed
-    #[arg(long, value_name = "NAME", requires = "expr")]
+    #[arg(long, value_name = "NAME", requires = "expr", conflicts_with = "jobs")]
     pub name: Option<String>,
     /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// How many instants [default: 5 of one job, 20 of several]
-    #[arg(short, value_name = "N")]
-    pub n: Option<usize>,
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub n: Option<u32>,
     /// Read questions as JSON lines, and answer each with a line
     #[arg(long, conflicts_with_all = ["jobs", "expr", "from", "n"])]
     pub batch: bool,
@@ -168,15 +168,15 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "CAUSE,…", value_delimiter = ',')]
     pub cause: Vec<String>,
     /// Took longer than this: "90s", "1h 30m"
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub longer_than: Option<String>,
     /// Ended with this exit code
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = exit_code)]
     pub exit_code: Option<u8>,
     /// Wrote a line with this text, whatever its case; or, between slashes, one that a regular expression matches
     #[arg(long, value_name = "TEXT|/RE/", allow_hyphen_values = true)]
     pub grep: Option<String>,
-    /// How many entries, the newest; "all"; 0 only counts them
+    /// How many entries, the newest; "all"; 0 only counts them, in the table
     #[arg(short, value_name = "N|all", default_value = "20")]
     pub n: Count,
     /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
@@ -189,6 +189,10 @@ pub struct HistoryArguments {
     /// How the answer is written [default: table; --json is the same as json]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
+}
+
+fn exit_code(text: &str) -> Result<u8, &'static str> {
+    text.parse().map_err(|_| "an exit code is a number from 0 to 255")
 }
 
 /// How many are wanted.
@@ -249,7 +253,7 @@ pub struct StatsArguments {
 
 #[derive(Debug, Args)]
 pub struct AuditArguments {
-    /// Only instants later than this time, or than so long ago: 2026-11-22, 2d [default: all of the ledger]
+    /// Only instants at this time or later, or since so long ago: 2026-11-22, 2d [default: all of the ledger]
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
 }

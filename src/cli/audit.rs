@@ -6,8 +6,8 @@ use super::args::{AuditArguments, Global};
 use super::moment::moment;
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, counted, visible};
-use super::table::Cell;
-use super::{Answer, Done};
+use super::table::{Cell, wrap};
+use super::{Answer, Done, Refusal};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
 use crate::files::Machine;
@@ -22,6 +22,11 @@ pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answe
         .map(|text| moment("--since", text, Toward::Past, screen))
         .transpose()?
         .map(|meant| meant.first);
+    if let Some(since) = since.filter(|since| *since > now) {
+        let message =
+            format!("--since: {} is yet to come: nothing can be audited from then on", screen.time(Time(since)));
+        return Err(Refusal::new(Done::Misused, message));
+    }
     let daemon = running_daemon(global);
     // Without a file, or with a wrong one, only the newest instant of a job is known a little later.
     let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
@@ -42,9 +47,13 @@ pub fn run(global: &Global, verb: &AuditArguments, screen: &mut Screen) -> Answe
 fn show(report: &AuditReport, daemon: bool, screen: &mut Screen) {
     let verdict = verdict(report, screen);
     let style = if report.balances { Style::new().green() } else { Style::new().red().bold() };
-    let verdict = screen.paint(&verdict, style);
-    screen.line(verdict);
-    for job in &report.jobs {
+    for line in wrap(&verdict, screen.width()) {
+        let line = screen.paint(&line, style);
+        screen.line(line);
+    }
+    // What is wrong comes before what is merely to be known.
+    let (wrong, others): (Vec<_>, Vec<_>) = report.jobs.iter().partition(|job| !job.differences.is_empty());
+    for job in wrong.into_iter().chain(others) {
         show_job(job, daemon, screen);
     }
 }
@@ -77,22 +86,25 @@ fn show_job(job: &AuditedJob, daemon: bool, screen: &mut Screen) {
     if job.differences.is_empty() && notes.is_empty() {
         return;
     }
+    if job.differences.is_empty() {
+        for note in notes {
+            screen.prose(&format!("{}: {note}", job.job));
+        }
+        return;
+    }
     screen.line("");
     screen.line(&job.job);
-    if !job.differences.is_empty() {
-        let rows = job.differences.iter().map(|difference| row(difference, screen)).collect();
-        screen.table(&["DIFFERENCE", "DUE", "RUN", "WHY"], rows);
-    }
+    let rows = job.differences.iter().map(|difference| row(difference, screen)).collect();
+    screen.table(&["DIFFERENCE", "DUE", "RUN", "WHY"], rows);
     for note in notes {
-        let note = screen.dim(&note);
-        screen.line(note);
+        screen.prose(&note);
     }
 }
 
 fn row(difference: &DifferenceReport, screen: &Screen) -> Vec<Cell> {
     let runs: Vec<String> = difference.runs.iter().map(ToString::to_string).collect();
     vec![
-        Cell::painted(difference.kind.replace('-', " "), Style::new().red()),
+        Cell::painted(difference.kind, Style::new().red()),
         stretch(difference.first, difference.last, screen).into(),
         runs.join(", ").into(),
         visible(&difference.detail).into(),

@@ -107,7 +107,11 @@ fn unreadable(file: &str, message: String) -> CheckReport {
 }
 
 fn show(configuration: &Configuration, screen: &mut Screen) {
-    complain_about(configuration, screen);
+    // What is wrong is what was asked for, and so the result.
+    let renderer = if screen.colors() { Renderer::styled() } else { Renderer::plain() };
+    for text in rendered(configuration, &renderer) {
+        screen.line(format!("{text}\n"));
+    }
     let said = &configuration.checked.said;
     let count = |number: usize, what: &str| counted(number as u64, what);
     let path = configuration.path.display();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::args::Count;
 use super::asked::Asked;
 use super::screen::{Screen, grouped};
+use super::table::Lacking;
 use crate::report::Time;
 use crate::run::{Outcome, State};
 use crate::store::{HistoryFilter, Reader, Tally};
@@ -18,8 +19,7 @@ pub struct Shown<'c> {
     pub count: Count,
     pub entries: u64,
     pub seen: Tally,
-    /// Columns that were cut to the terminal.
-    pub cut: &'c [String],
+    pub lacking: &'c Lacking,
 }
 
 /// Says it where somebody looks, or where the number is all that was asked for.
@@ -29,7 +29,7 @@ pub async fn conclude(
     shown: Shown<'_>,
     screen: &mut Screen,
 ) -> Result<(), sqlx::Error> {
-    let Shown { count, entries, seen, cut } = shown;
+    let Shown { count, entries, seen, lacking } = shown;
     let asks_for_number = count == Count::Newest(0);
     if entries == 0 && !asks_for_number {
         let note = why_nothing(ledger, asked, screen).await?;
@@ -51,12 +51,11 @@ pub async fn conclude(
         None => ledger.tally(&asked.filter, bound).await?,
     };
     let line = in_words(entries, asks_for_number, total.as_ref());
-    let line = match cut {
-        _ if asks_for_number => line,
-        [] => screen.dim(&line),
-        cut => screen.dim(&format!("{line}; {} cut to the terminal, --json has all of it", cut.join(" and "))),
-    };
-    screen.line(line);
+    match lacking.in_words() {
+        _ if asks_for_number => screen.line(line),
+        None => screen.prose(&line),
+        Some(words) => screen.prose(&format!("{line}; {words}")),
+    }
     Ok(())
 }
 

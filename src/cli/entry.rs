@@ -4,7 +4,7 @@ use owo_colors::Style;
 use serde::{Serialize, Serializer};
 
 use super::needle::excerpt;
-use super::screen::{Screen, span, visible};
+use super::screen::{Screen, span, visible, visible_bytes};
 use super::sheet::Record;
 use super::table::Cell;
 use crate::report::{Entry, Time};
@@ -38,16 +38,23 @@ pub const FIELDS: [&str; 23] = [
     "host",
 ];
 
+/// The field of the line that was looked for, behind the others.
+pub const LINE: &str = "line";
+
 /// An entry, and the line for which it was found.
+#[derive(Serialize)]
 pub struct EntryRecord {
+    #[serde(flatten)]
     pub entry: Entry,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub line: Option<FoundLine>,
 }
 
-impl Serialize for EntryRecord {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.entry.serialize(serializer)
-    }
+/// All of a line; what is no UTF-8 becomes U+FFFD.
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
+fn as_text<S: Serializer>(line: &Option<FoundLine>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = line.as_ref().map(|line| String::from_utf8_lossy(&line.text));
+    text.serialize(serializer)
 }
 
 impl Record for EntryRecord {
@@ -58,7 +65,8 @@ impl Record for EntryRecord {
             Some(serde_json::Value::String(text)) => visible(text),
             Some(other) => other.to_string(),
         };
-        FIELDS.iter().map(field).collect()
+        let line = self.line.iter().map(|line| visible_bytes(&line.text));
+        FIELDS.iter().map(field).chain(line).collect()
     }
 
     fn cells(&self, screen: &Screen) -> Vec<Cell> {

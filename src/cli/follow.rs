@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Refusal;
-use super::args::LogsArguments;
+use super::args::{Global, LogsArguments};
 use super::output::{last_lines, step_title, title};
 use super::pieces::{CutReport, Joined, PieceReport};
-use super::places::unreadable;
+use super::places::{running_daemon, unreadable};
 use super::screen::{Screen, bytes, visible, visible_bytes};
 use super::subject::find_run;
+use super::{Done, Refusal};
 use crate::report::Entry;
 use crate::run::State;
 use crate::store::{News, PartId, Reader, StepOutput};
 
 /// How often it is looked whether somebody has written; output reaches the ledger within a second anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// For how long a daemon may be away before no more is waited for: a restart takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What has been shown of a run.
 struct Follower<'v> {
@@ -32,11 +35,41 @@ struct Follower<'v> {
     said: Option<String>,
 }
 
-/// Shows the output of the run's last attempt, and whatever comes until the run has ended; the answer is how it ended.
+/// Whether anybody is there to go on with runs.
+pub struct Watch<'g> {
+    global: &'g Global,
+    away: Duration,
+}
+
+impl<'g> Watch<'g> {
+    pub fn new(global: &'g Global) -> Self {
+        Self { global, away: Duration::ZERO }
+    }
+
+    /// One look; an error says that no daemon has been there for long enough.
+    fn look(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        if running_daemon(self.global).is_some() {
+            self.away = Duration::ZERO;
+            return Ok(());
+        }
+        self.away += LOOK_EVERY;
+        if self.away < PATIENCE {
+            return Ok(());
+        }
+        let then =
+            if entry.state == State::Running { "closes it, as lost if it is cut short" } else { "goes on with it" };
+        let message =
+            format!("run {} of {} is not followed on: no daemon is running; the next one {then}", entry.run, entry.job);
+        Err(Refusal::new(Done::Unreachable, message))
+    }
+}
+
+/// Shows the output of the run's attempts, and whatever comes until the run has ended; the answer is how it ended.
 pub async fn follow(
     ledger: &Reader,
     mut entry: Entry,
     verb: &LogsArguments,
+    mut watch: Watch<'_>,
     screen: &mut Screen,
 ) -> Result<Entry, Refusal> {
     let mut follower = Follower {
@@ -49,13 +82,12 @@ pub async fn follow(
         said: None,
     };
     let mut changes = ledger.changes().await.map_err(|error| unreadable(&error))?;
-    let first = ledger.last_attempt(entry.run).await.map_err(|error| unreadable(&error))?;
     let mut lines = verb.n;
     loop {
         if changes.have_come().await.map_err(|error| unreadable(&error))? {
             // The end is committed with the last output, so whoever sees the end sees all of the output afterwards.
             entry = find_run(ledger, entry.run).await?;
-            let news = ledger.output_since(entry.run, first, &follower.reached, verb.step.as_deref()).await;
+            let news = ledger.output_since(entry.run, &follower.reached, verb.step.as_deref()).await;
             for piece in news.map_err(|error| unreadable(&error))? {
                 follower.take(&entry, piece, screen);
             }
@@ -68,6 +100,7 @@ pub async fn follow(
         if entry.state == State::Ended || !screen.flush() {
             return Ok(entry);
         }
+        watch.look(&entry)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -124,7 +157,8 @@ impl Follower<'_> {
 
     fn show_cut(&mut self, entry: &Entry, piece: &News, cut: u64, screen: &mut Screen) {
         if screen.json {
-            screen.value(&CutReport { run: entry.run, step: piece.step.as_ref().map(|step| step.name.as_str()), cut });
+            let step = piece.step.as_ref().map(|step| step.name.as_str());
+            screen.value(&CutReport { run: entry.run, attempt: piece.part.attempt, step, cut });
         } else if !self.verb.raw {
             self.show_heading(piece.part, piece.step.as_ref(), screen);
             let size = bytes(i64::try_from(cut).unwrap_or(i64::MAX));

@@ -3,12 +3,12 @@
 use super::args::{Count, Global, HistoryArguments};
 use super::asked::Asked;
 use super::conclusion::{Shown, conclude};
-use super::entry::FIELDS;
+use super::entry::{FIELDS, LINE};
 pub use super::entry::{outcome, style_of};
 use super::gather::gather;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::Screen;
-use super::sheet::{Format, Sheet};
+use super::sheet::{Format, Sheet, Way};
 use super::subject::no_job;
 use super::{Answer, Done, Refusal};
 use crate::store::Reader;
@@ -44,12 +44,14 @@ async fn answer(
     screen: &mut Screen,
 ) -> Result<Done, sqlx::Error> {
     let header = if asked.needle.is_some() { &HEADER_WITH_LINES } else { &HEADER };
-    let mut sheet = Sheet::begin(format, &FIELDS, header, &RIGID, screen);
+    let line = asked.needle.as_ref().map(|_| LINE);
+    let fields: Vec<&str> = FIELDS.into_iter().chain(line).collect();
+    let mut sheet = Sheet::begin(format, &fields, header, WAY, screen);
     let seen = gather(ledger, &mut asked, count, &mut sheet).await?;
     let entries = sheet.count;
-    let cut = sheet.end();
+    let lacking = sheet.end();
     if format == Format::Table {
-        conclude(ledger, &asked, Shown { count, entries, seen, cut: &cut }, screen).await?;
+        conclude(ledger, &asked, Shown { count, entries, seen, lacking: &lacking }, screen).await?;
     }
     Ok(Done::Well)
 }
@@ -58,3 +60,5 @@ const HEADER: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "WHY"
 const HEADER_WITH_LINES: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "LINE"];
 /// A time or a number that is cut says nothing, or something else.
 const RIGID: [&str; 5] = ["RUN", "DUE", "LATE", "TOOK", "OUTCOME"];
+/// Why something failed is worth more than by how much it was late.
+const WAY: Way = Way::Columns { rigid: &RIGID, dispensable: &["LATE", "TOOK"], last: 24 };

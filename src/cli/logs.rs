@@ -1,15 +1,18 @@
 //! `punctual logs`: what did a run write?
 
+use std::collections::BTreeSet;
+
 use super::args::{Global, LogsArguments};
-use super::follow::follow;
-use super::output::{output_of, print_output};
+use super::follow::{Watch, follow};
+use super::output::{keep_last_lines, output_of, print_output};
 use super::pieces::{CutReport, Joined, PieceReport};
 use super::places::{ask, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::{Answer, Done, Refusal};
+use crate::jobfile::nearest;
 use crate::report::Entry;
-use crate::run::{RunId, State};
+use crate::run::{Outcome, RunId, State};
 use crate::store::{News, OutputLine, OutputPart, PartId, Reader};
 
 pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer {
@@ -18,14 +21,20 @@ pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer
         let entry = subject(&ledger, verb).await?;
         if verb.follow && entry.state != State::Ended {
             if running_daemon(global).is_none() {
-                screen.note("no daemon is running: what is followed goes on when there is one");
+                screen.note("no daemon is running: one is waited for, though not for long");
             }
-            let ended = follow(&ledger, entry, verb, screen).await?;
+            let ended = follow(&ledger, entry, verb, Watch::new(global), screen).await?;
             say_how_it_ended(&ended, screen);
             return Ok(Done::Well);
         }
-        let output = wanted(&ledger, &entry, verb).await?;
+        let mut output = wanted(&ledger, &entry, verb).await?;
+        if output.is_empty() && !verb.follow {
+            screen.note(wrote_nothing(&entry, verb));
+        }
         if screen.json {
+            if let Some(lines) = verb.n {
+                keep_last_lines(&mut output, lines);
+            }
             print_json(entry.run, output, screen);
         } else {
             print_output(&output, verb.n, verb.raw, screen);
@@ -74,9 +83,40 @@ async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal
 async fn wanted(ledger: &Reader, entry: &Entry, verb: &LogsArguments) -> Result<Vec<OutputPart>, Refusal> {
     let mut output = output_of(ledger, entry).await?;
     if let Some(name) = &verb.step {
+        let attempts = ledger.attempts(entry.run).await.map_err(|error| unreadable(&error))?;
+        let steps: BTreeSet<&str> = attempts.iter().filter_map(|attempt| attempt.step.as_deref()).collect();
+        if !steps.contains(name.as_str()) {
+            return Err(no_step(name, entry, &steps));
+        }
         output.retain(|part| part.step.as_ref().is_some_and(|step| step.name == *name));
     }
     Ok(output)
+}
+
+fn no_step(name: &str, entry: &Entry, steps: &BTreeSet<&str>) -> Refusal {
+    let message = match nearest(name, steps.iter().copied()) {
+        _ if steps.is_empty() => format!("run {} of {} has no steps", entry.run, entry.job),
+        near => {
+            let meant = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let all: Vec<&str> = steps.iter().copied().collect();
+            format!("there is no step `{name}` in run {}: there are {}{meant}", entry.run, all.join(", "))
+        }
+    };
+    Refusal::new(Done::Failed, message)
+}
+
+/// Why there is nothing to read.
+fn wrote_nothing(entry: &Entry, verb: &LogsArguments) -> String {
+    let who = verb.step.as_ref().map_or_else(String::new, |step| format!("step {} of ", visible(step)));
+    let who = format!("{who}run {} of {}", entry.run, entry.job);
+    match entry.outcome {
+        None => format!("{who} has written nothing yet"),
+        Some(outcome) if outcome.is_gap() || outcome == Outcome::NotStarted => {
+            let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(" ({})", visible(detail)));
+            format!("{who} wrote nothing: {outcome}{detail}")
+        }
+        Some(_) => format!("{who} wrote nothing"),
+    }
 }
 
 fn print_json(run: RunId, output: Vec<OutputPart>, screen: &mut Screen) {
@@ -98,7 +138,7 @@ fn print_json(run: RunId, output: Vec<OutputPart>, screen: &mut Screen) {
                 OutputLine::Cut { bytes } => {
                     show(joined.rest_of(id), screen);
                     let step = part.step.as_ref().map(|step| step.name.as_str());
-                    screen.value(&CutReport { run, step, cut: bytes });
+                    screen.value(&CutReport { run, attempt: part.attempt, step, cut: bytes });
                 }
             }
         }

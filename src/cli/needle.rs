@@ -26,6 +26,11 @@ impl Needle {
         if typed.contains(['\n', '\r']) {
             return Err(wrong("it looks at one line at a time, and this text has several"));
         }
+        if let Some(flags) = flags_of(typed).filter(|flags| !["", "i"].contains(flags)) {
+            return Err(wrong(&format!(
+                "there is no flag `{flags}` behind an expression, only i; a text is looked for without its first slash"
+            )));
+        }
         let (expression, ignores_case) = match typed.strip_prefix('/') {
             Some(rest) if rest.ends_with("/i") => (rest.get(..rest.len() - 2), true),
             Some(rest) if rest.ends_with('/') => (rest.get(..rest.len() - 1), false),
@@ -41,6 +46,13 @@ impl Needle {
         let pattern = RegexBuilder::new(&source).case_insensitive(ignores_case).size_limit(LARGEST).build();
         Ok(Self { pattern: pattern.map_err(|error| wrong(&error.to_string()))?, text })
     }
+}
+
+/// What stands behind the second slash of `/RE/flags`, if it can be flags: of `/etc/passwd` it cannot.
+fn flags_of(typed: &str) -> Option<&str> {
+    let (expression, flags) = typed.strip_prefix('/')?.rsplit_once('/')?;
+    let is_path = expression.is_empty() || flags.len() > 1 || !flags.chars().all(|c| c.is_ascii_alphabetic());
+    (!is_path).then_some(flags)
 }
 
 /// The part of a line in which something was found, as it can be shown.
@@ -77,7 +89,7 @@ mod tests {
             let needle = Needle::new(typed).unwrap();
             assert_eq!(needle.pattern.is_match(line.as_bytes()), expect, "{typed} in {line}");
         }
-        for typed in ["", "//", "//i", "/(/", "a\nb", "/\\w{9999}{9999}/"] {
+        for typed in ["", "//", "//i", "/(/", "/err/x", "a\nb", "/\\w{9999}{9999}/"] {
             assert!(Needle::new(typed).is_err(), "{typed}");
         }
     }

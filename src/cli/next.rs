@@ -70,7 +70,8 @@ fn next_of_expression(
 
 /// How many instants are asked for, of so many jobs.
 fn count(verb: &NextArguments, jobs: usize) -> usize {
-    verb.n.unwrap_or(if jobs == 1 { OF_ONE } else { OF_SEVERAL }).min(MOST)
+    let wanted = verb.n.map(|wanted| usize::try_from(wanted).unwrap_or(MOST));
+    wanted.unwrap_or(if jobs == 1 { OF_ONE } else { OF_SEVERAL }).min(MOST)
 }
 
 /// An instant, and the schedule that names it in words.

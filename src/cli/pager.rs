@@ -26,7 +26,8 @@ impl Pager {
         let mut command = match wanted.as_deref().map(str::trim) {
             Some("" | "cat") => return None,
             // It may have arguments, and is the shell's to read, as everywhere.
-            Some(pager) => shell(pager),
+            Some(pager) if is_there(pager) => shell(pager),
+            Some(_) => return None,
             None => less()?,
         };
         if env::var_os("LESS").is_none() {
@@ -59,6 +60,17 @@ impl Write for Pager {
     fn flush(&mut self) -> io::Result<()> {
         self.input.flush()
     }
+}
+
+/// Whether the shell knows the program that a pager's line begins with; what sets a variable first is taken for good.
+fn is_there(pager: &str) -> bool {
+    let program = pager.split_whitespace().next().unwrap_or_default();
+    if program.contains(['=', '$', '"', '\'', '\\', '(', '`']) {
+        return true;
+    }
+    let mut command = shell("command -v -- \"$1\"");
+    command.args(["sh", program]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 #[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]

@@ -1,10 +1,10 @@
 //! Pieces of output for programs: one JSON value each, no character cut in two.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::screen::visible_bytes;
 use crate::report::Time;
 use crate::run::{RunId, Stream};
 use crate::store::{News, PartId};
@@ -19,10 +19,11 @@ pub struct PieceReport<'o> {
     step_attempt: Option<i64>,
     stream: Stream,
     at: Time,
-    text: String,
+    text: Cow<'o, str>,
 }
 
 impl<'o> PieceReport<'o> {
+    /// JSON makes control characters visible by itself; what is no UTF-8 becomes U+FFFD.
     pub fn of(run: RunId, piece: &'o News) -> Self {
         Self {
             run,
@@ -31,7 +32,7 @@ impl<'o> PieceReport<'o> {
             step_attempt: piece.step.as_ref().map(|step| step.attempt),
             stream: piece.stream,
             at: Time(piece.at),
-            text: visible_bytes(&piece.data),
+            text: String::from_utf8_lossy(&piece.data),
         }
     }
 }
@@ -39,6 +40,7 @@ impl<'o> PieceReport<'o> {
 #[derive(Serialize)]
 pub struct CutReport<'o> {
     pub run: RunId,
+    pub attempt: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<&'o str>,
     pub cut: u64,

@@ -10,7 +10,7 @@ use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
 use super::pager::Pager;
-use super::table::{Cell, fit, lay_out};
+use super::table::{Cell, Columns, Lacking, fit, lay_out, make_room, pick, widths_of, wrap};
 use crate::report::{Seconds, Time};
 
 pub struct Screen {
@@ -111,7 +111,13 @@ impl Screen {
         match &mut self.out {
             Out::Plain(out) => {
                 let _ = out.flush();
-                let _ = writeln!(io::stderr(), "{}", text.as_ref());
+                let terminal = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+                let width = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+                // What has lines of its own is laid out already.
+                let width = width.filter(|_| !text.as_ref().contains('\n'));
+                for line in wrap(text.as_ref(), width) {
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
             }
             Out::Paged(_) => self.unsaid.push(text.as_ref().to_owned()),
         }
@@ -147,6 +153,11 @@ impl Screen {
         self.color_errors
     }
 
+    /// Whether results are coloured.
+    pub fn colors(&self) -> bool {
+        self.color
+    }
+
     pub fn paint(&self, text: &str, style: Style) -> String {
         if self.color { text.style(style).to_string() } else { text.to_owned() }
     }
@@ -159,6 +170,32 @@ impl Screen {
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
         for line in lay_out(header, rows, self.width()) {
             self.row(&line);
+        }
+    }
+
+    /// A sentence, in lines that end between words; where nobody looks, in one.
+    pub fn prose(&mut self, text: &str) {
+        for line in wrap(text, self.width()) {
+            let line = self.dim(&line);
+            self.line(line);
+        }
+    }
+
+    /// A table without its `dispensable` columns where the others would be cut to less than so much, which is said below.
+    pub fn roomy_table(&mut self, header: &[&str], least: &[usize], dispensable: &[usize], rows: Vec<Vec<Cell>>) {
+        let natural = widths_of(header, &rows);
+        let least: Vec<usize> = natural.iter().zip(least).map(|(natural, least)| *natural.min(least)).collect();
+        let kept = make_room(&least, dispensable, self.width());
+        let titles: Vec<&str> = kept.iter().map(|column| header[*column]).collect();
+        let mut columns = Columns::new(vec![false; kept.len()], self.width());
+        let rows = rows.into_iter().map(|row| pick(row, &kept)).collect();
+        for line in columns.lines(Some(&titles), rows) {
+            self.row(&line);
+        }
+        let is_left_out = |column: &usize| !kept.contains(column);
+        let left_out = (0..header.len()).filter(is_left_out).map(|column| header[column].to_owned()).collect();
+        if let Some(words) = (Lacking { left_out, cut: columns.titles_cut(&titles) }).in_words() {
+            self.prose(&words);
         }
     }
 

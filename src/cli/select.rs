@@ -1,16 +1,20 @@
 //! `punctual history --sql`: the answer to a question in SQL.
 
+use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::args::Global;
 use super::places::{ask, open_ledger};
 use super::screen::{Screen, visible_bytes};
-use super::sheet::{Format, Record, Sheet};
+use super::sheet::{Format, Record, Sheet, Way};
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::schedule::parse_duration;
 use crate::store::{Field, SelectError};
+
+/// Of whatever columns there are none may go.
+const WAY: Way = Way::Blocks { least: 12 };
 
 pub fn run(global: &Global, sql: &str, within: &str, format: Format, screen: &mut Screen) -> Answer {
     let within =
@@ -22,13 +26,16 @@ pub fn run(global: &Global, sql: &str, within: &str, format: Format, screen: &mu
             within,
             |names| {
                 let titles: Vec<&str> = names.iter().map(String::as_str).collect();
-                let sheet = Sheet::begin(format, &titles, &titles, &[], screen);
+                let sheet = Sheet::begin(format, &titles, &titles, WAY, screen);
                 (names, sheet)
             },
             |(names, sheet), fields| sheet.push(&Row { names, fields }),
         );
         let (_, sheet) = answer.await.map_err(|error| refusal(&error))?;
-        sheet.end();
+        let lacking = sheet.end();
+        if let Some(words) = lacking.in_words() {
+            screen.prose(&words);
+        }
         Ok(Done::Well)
     })?
 }
@@ -73,7 +80,17 @@ impl Record for Row<'_> {
     }
 
     fn cells(&self, _: &Screen) -> Vec<Cell> {
-        self.fields.iter().map(|field| shown(field).into()).collect()
+        self.fields.iter().map(cell).collect()
+    }
+}
+
+/// Of a number or a time a part would be wrong.
+fn cell(field: &Field) -> Cell {
+    let text = shown(field);
+    match field {
+        Field::Integer(_) | Field::Real(_) => Cell::firm(text),
+        Field::Bytes(_) if text.parse::<Timestamp>().is_ok() => Cell::firm(text),
+        Field::Null | Field::Bytes(_) => text.into(),
     }
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::screen::Screen;
-use super::table::{Cell, Columns};
+use super::table::{Cell, Columns, Lacking, make_room, pick, widths_of};
 
 /// Rows of a table that are laid out together; later ones keep the columns of those before them.
 const BLOCK: usize = 1000;
@@ -32,11 +32,26 @@ pub trait Record: Serialize {
     fn cells(&self, screen: &Screen) -> Vec<Cell>;
 }
 
+/// How a table gives way to a terminal.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    /// Columns that are dispensable go, the first of them first, where the last one would have less than so much; rigid
+    /// ones are cut last.
+    Columns { rigid: &'static [&'static str], dispensable: &'static [&'static str], last: usize },
+    /// Where a column would have less than so much, each row becomes a block of lines.
+    Blocks { least: usize },
+}
+
 pub struct Sheet<'s> {
     screen: &'s mut Screen,
     format: Format,
     header: Vec<String>,
+    way: Way,
     columns: Columns,
+    /// The numbers of the columns that are shown.
+    kept: Vec<usize>,
+    /// Whether each row is a block of lines.
+    has_blocks: bool,
     /// Rows that are not laid out yet.
     waiting: Vec<Vec<Cell>>,
     pub count: u64,
@@ -44,14 +59,15 @@ pub struct Sheet<'s> {
 }
 
 impl<'s> Sheet<'s> {
-    /// `names` are those of the fields, `header` those of the columns, of which the `rigid` ones are cut last.
-    pub fn begin(format: Format, names: &[&str], header: &[&str], rigid: &[&str], screen: &'s mut Screen) -> Self {
-        let columns = Columns::new(header.iter().map(|title| rigid.contains(title)).collect(), screen.width());
+    /// `names` are those of the fields, `header` those of the columns.
+    pub fn begin(format: Format, names: &[&str], header: &[&str], way: Way, screen: &'s mut Screen) -> Self {
+        let columns = Columns::new(Vec::new(), screen.width());
         if format == Format::Csv {
             screen.raw(csv_line(names.iter().map(|name| (*name).to_owned())).as_bytes());
         }
         let header = header.iter().map(|title| (*title).to_owned()).collect();
-        Self { screen, format, header, columns, waiting: Vec::new(), count: 0, shown: 0 }
+        let (kept, waiting) = (Vec::new(), Vec::new());
+        Self { screen, format, header, way, columns, kept, has_blocks: false, waiting, count: 0, shown: 0 }
     }
 
     /// Adds a row; a break says that nobody reads any more.
@@ -74,16 +90,63 @@ impl<'s> Sheet<'s> {
         if self.screen.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// Ends it; the answer are the titles of columns that were cut to the terminal.
-    pub fn end(mut self) -> Vec<String> {
+    /// Ends it; the answer is what the terminal had no room for.
+    pub fn end(mut self) -> Lacking {
         match self.format {
             Format::Table => self.lay_out(0),
             Format::Json if self.count == 0 => self.screen.line("[]"),
             Format::Json => self.screen.line("]"),
             Format::Csv | Format::Ndjson => {}
         }
-        let cut = self.header.iter().zip(&self.columns.cut).filter(|(_, is_cut)| **is_cut);
-        cut.map(|(title, _)| title.clone()).collect()
+        let is_left_out = |column: &usize| self.shown > 0 && !self.kept.contains(column);
+        let left_out = (0..self.header.len()).filter(is_left_out).map(|column| self.header[column].clone()).collect();
+        let cut = if self.has_blocks { Vec::new() } else { self.columns.titles_cut(&self.titles()) };
+        Lacking { left_out, cut }
+    }
+
+    fn titles(&self) -> Vec<&str> {
+        self.kept.iter().map(|column| self.header[*column].as_str()).collect()
+    }
+
+    /// Which columns there is room for, as the first rows show.
+    fn make_room(&mut self, rows: &[Vec<Cell>]) {
+        let header: Vec<&str> = self.header.iter().map(String::as_str).collect();
+        let mut least = widths_of(&header, rows);
+        let is_firm = |column: usize| rows.iter().any(|row| row.get(column).is_some_and(|cell| cell.is_firm));
+        let number = |title: &&str| header.iter().position(|other| other == title);
+        let mut rigid = vec![false; header.len()];
+        match self.way {
+            Way::Columns { rigid: titles, dispensable, last } => {
+                if let Some(least) = least.last_mut() {
+                    *least = last.min(*least);
+                }
+                rigid = header.iter().map(|title| titles.contains(title)).collect();
+                let dispensable: Vec<usize> = dispensable.iter().filter_map(number).collect();
+                self.kept = make_room(&least, &dispensable, self.screen.width());
+            }
+            Way::Blocks { least: few } => {
+                for (column, least) in least.iter_mut().enumerate().filter(|(column, _)| !is_firm(*column)) {
+                    *least = few.min(*least).max(header[column].len().min(few));
+                }
+                self.kept = (0..header.len()).collect();
+                // Everything may go: that something has to is what is asked.
+                self.has_blocks = make_room(&least, &self.kept, self.screen.width()).len() < self.kept.len();
+            }
+        }
+        let rigid = self.kept.iter().map(|column| rigid[*column]).collect();
+        self.columns = Columns::new(rigid, self.screen.width());
+    }
+
+    fn show_blocks(&mut self, rows: Vec<Vec<Cell>>) {
+        let widest = self.header.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+        for (row, number) in rows.into_iter().zip(self.shown + 1..) {
+            let title = self.screen.dim(&format!("── row {number} ──"));
+            self.screen.line(title);
+            for (name, cell) in self.header.iter().zip(row) {
+                let name = self.screen.dim(&format!("{name:>widest$}"));
+                self.screen.line(format!("{name}  {}", cell.text.replace(['\n', '\t'], " ")).trim_end());
+            }
+        }
     }
 
     /// Shows the rows that wait; at least so many `more` lines follow.
@@ -92,11 +155,22 @@ impl<'s> Sheet<'s> {
         if rows.is_empty() {
             return;
         }
+        if self.shown == 0 {
+            self.make_room(&rows);
+        }
+        let lines = if self.has_blocks { rows.len() * (self.header.len() + 1) } else { rows.len() };
+        self.screen.page(lines + more + 2);
+        let count = rows.len() as u64;
+        if self.has_blocks {
+            self.show_blocks(rows);
+            self.shown += count;
+            return;
+        }
+        let rows = rows.into_iter().map(|row| pick(row, &self.kept)).collect();
         // Who reads by a program wants rows and nothing else.
-        let header: Vec<&str> = self.header.iter().map(String::as_str).collect();
-        let header = (self.shown == 0 && self.screen.width().is_some()).then_some(header.as_slice());
-        self.screen.page(rows.len() + more + 2);
-        self.shown += rows.len() as u64;
+        let titles: Vec<&str> = self.kept.iter().map(|column| self.header[*column].as_str()).collect();
+        let header = (self.shown == 0 && self.screen.width().is_some()).then_some(titles.as_slice());
+        self.shown += count;
         for line in self.columns.lines(header, rows) {
             self.screen.row(&line);
         }

@@ -11,7 +11,7 @@ use super::places::{ask, config_file, open_ledger, read, running_daemon, unreada
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::timeline::show_attempts;
-use super::{Answer, Done};
+use super::{Answer, Done, Refusal};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{Entry, RunReport, Time, differences};
 use crate::run::{Outcome, RunId};
@@ -48,7 +48,10 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
     }
     if !report.caused_by.is_empty() {
         let runs: Vec<String> = report.caused_by.iter().map(ToString::to_string).collect();
-        print_fields(&[("caused by", format!("runs {}", runs.join(", ")))], screen);
+        print_fields(
+            &[("caused by", format!("{} {}", if runs.len() == 1 { "run" } else { "runs" }, runs.join(", ")))],
+            screen,
+        );
     }
     show_attempts(&report, screen);
     if !output.is_empty() {
@@ -118,35 +121,48 @@ fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
 }
 
 fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
-    let path = config_file(global, running_daemon(global).as_ref())?;
-    let configuration = read(&path)?;
-    let checked = &configuration.checked;
-    let defined = checked.jobs_with_places().find(|(job, _)| job.name.as_str() == name);
+    let file = config_file(global, running_daemon(global).as_ref()).and_then(|path| Ok((read(&path)?, path)));
+    let checked = file.as_ref().ok().map(|(configuration, _)| &configuration.checked);
+    let mut jobs = checked.into_iter().flat_map(|checked| checked.jobs_with_places().map(move |job| (job, checked)));
+    let defined = jobs.find(|((job, _), _)| job.name.as_str() == name);
     // A job that ran and is gone from the file still has its runs.
     let last = ask(async {
         let ledger = open_ledger(global).await.ok()?;
         ledger.last_run(name, false).await.ok()?
     })?;
-    if defined.is_none() && last.is_none() {
+    let (configuration, path) = match file.as_ref() {
+        Ok((configuration, path)) => (Some(configuration), path.display().to_string()),
+        Err(refusal) if last.is_some() => {
+            screen.note(format!("how it is defined is not known: {}", visible(&refusal.message)));
+            (None, String::new())
+        }
+        Err(refusal) => return Err(Refusal::new(refusal.done, refusal.message.clone())),
+    };
+    if let Some(configuration) = configuration.filter(|_| defined.is_none() && last.is_none()) {
         return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())));
     }
     if screen.json {
-        let definition = defined.map(|(job, _)| definition(job));
+        let definition = defined.map(|((job, _), _)| definition(job));
         let origins = definition.as_ref().zip(defined);
-        let origins = origins.map(|(definition, (_, places))| origins_of(definition, places, &checked.source));
+        let origins = origins.map(|(definition, ((_, places), of))| origins_of(definition, places, &of.source));
         screen.value(&json!({ "job": name, "definition": definition, "origins": origins, "last": last }));
         return Ok(Done::Well);
     }
     match defined {
-        Some((job, places)) => {
-            screen.line(format!("job {name} of {}", path.display()));
+        Some(((job, places), checked)) => {
+            screen.line(format!("job {name} of {path}"));
             for (key, value) in fields(job) {
-                let (key, origin) = (format!("{key:>14}"), origin(places.origin(key), &checked.source));
-                let (key, origin) = (screen.dim(&key), screen.dim(&format!("({origin})")));
-                screen.line(format!("{key}  {value}  {origin}"));
+                let name = screen.dim(&format!("{key:>14}"));
+                // What follows from the line above comes from nowhere else.
+                let origin = match key {
+                    "" => String::new(),
+                    key => format!("  {}", screen.dim(&format!("({})", origin(places.origin(key), &checked.source)))),
+                };
+                screen.line(format!("{name}  {value}{origin}"));
             }
         }
-        None => screen.line(format!("job {name} is no longer in {}", path.display())),
+        None if configuration.is_none() => screen.line(format!("job {name}")),
+        None => screen.line(format!("job {name} is no longer in {path}")),
     }
     match last {
         Some(entry) => {

@@ -1,7 +1,7 @@
 //! `punctual status`: how are the daemon and the jobs doing?
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::places::{
     ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
 };
 use super::screen::{Screen, span, visible};
-use super::subject::{chosen, no_job};
+use super::subject::no_job;
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
@@ -21,38 +21,51 @@ use crate::daemon::Holder;
 use crate::job::Job;
 use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
+use crate::schedule::Timetable;
 use crate::store::{Reader, Standing};
 
 pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
     let running = running_daemon(global);
-    let path = config_file(global, running.as_ref())?;
-    let configuration = read(&path)?;
-    if !configuration.checked.is_right() {
-        screen.note(format!("{} is wrong: punctual check says where", path.display()));
-    }
-    let without_past = || {
-        let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
-        Ok(jobs.iter().map(|job| report_without_past(job, now)).collect())
-    };
-    let known = ask(async {
-        // A daemon that never ran has no ledger, and its jobs have no past.
-        let ledger = match &running {
-            Some(_) => open_ledger_if_any(global).await?,
-            // The file says where, and was read already: where jobs are many, that takes longer than all else.
-            None => open_if_any(&configuration.settings.database_in(&state_folder(global)?)).await?,
-        };
-        match ledger {
-            Some(ledger) => report_all(&ledger, &configuration.checked.jobs, &verb.jobs, now).await,
-            None => without_past(),
+    let file = config_file(global, running.as_ref()).and_then(|path| Ok((read(&path)?, path)));
+    let mut listed: Vec<Listed> = Vec::new();
+    let mut is_wrong = true;
+    match &file {
+        Ok((configuration, path)) => {
+            is_wrong = !configuration.checked.is_right();
+            listed.extend(configuration.checked.jobs.iter().map(|job| Listed::of(job, now)));
+            if is_wrong {
+                screen.note(format!("{} is wrong: punctual check says where", path.display()));
+            }
         }
+        Err(refusal) => screen.note(visible(&refusal.message)),
+    }
+    let known: Result<_, Refusal> = ask(async {
+        // A daemon that never ran has no ledger, and its jobs have no past.
+        let ledger = match (&file, &running) {
+            // The file says where, and was read already: where jobs are many, that takes longer than all else.
+            (Ok((configuration, _)), None) => {
+                open_if_any(&configuration.settings.database_in(&state_folder(global)?)).await?
+            }
+            (Ok(_) | Err(_), _) => open_ledger_if_any(global).await?,
+        };
+        let Some(ledger) = ledger else {
+            return Ok((chosen_of(&listed, &verb.jobs)?, file.is_ok() || running.is_some()));
+        };
+        if is_wrong && listed.is_empty() {
+            // What the daemon goes on with is what the file last said.
+            let names = ledger.defined_jobs().await.map_err(|error| unreadable(&error))?;
+            listed.extend(names.into_iter().map(Listed::only));
+        }
+        Ok((report_all(&ledger, &listed, &verb.jobs).await?, true))
     })?;
     let (mut reports, done) = match known {
-        Ok(reports) => (reports, Done::Well),
+        Ok((reports, true)) => (reports, Done::Well),
+        Ok((_, false)) => return Ok(Done::Failed),
         // That the ledger cannot be read is no reason to keep quiet about what the daemon says of it.
         Err(refusal) if refusal.done == Done::Unreachable && running.is_some() => {
             screen.complain(&refusal.message);
-            (without_past()?, refusal.done)
+            (chosen_of(&listed, &verb.jobs)?, refusal.done)
         }
         Err(refusal) => return Err(refusal),
     };
@@ -65,9 +78,53 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         screen.value(&report);
         return Ok(done);
     }
-    head(&path.display().to_string(), &report, now, screen);
-    table(&report.jobs, now, screen);
+    head(file.as_ref().ok().map(|(_, path)| path.as_path()), &report, now, screen);
+    let jobs = file.iter().flat_map(|(configuration, _)| &configuration.checked.jobs);
+    let callers = jobs.filter_map(|job| Some((job.name.as_str(), job.rules.after.first()?.as_str()))).collect();
+    table(&report, &callers, now, screen);
     Ok(done)
+}
+
+/// A job of the list, without its past.
+struct Listed {
+    report: JobReport,
+    /// Of a job whose instants follow from its ends: how long after them.
+    pause: Option<Duration>,
+}
+
+impl Listed {
+    fn of(job: &Job, now: Timestamp) -> Self {
+        let timetable = job.active_timing().map(|timing| &timing.timetable);
+        let next = timetable.and_then(|timetable| timetable.next_open(now)).map(|(due, _)| Time(due));
+        let known = Self::only(job.name.to_string());
+        let report = JobReport { enabled: job.enabled, next, ..known.report };
+        Self { report, pause: timetable.and_then(Timetable::after_end) }
+    }
+
+    /// One of which nothing but the name is known.
+    fn only(job: String) -> Self {
+        let report = JobReport {
+            job,
+            enabled: true,
+            paused: None,
+            next: None,
+            last: None,
+            current: Vec::new(),
+            failures: 0,
+            waiting_for: None,
+        };
+        Self { report, pause: None }
+    }
+}
+
+/// The named jobs, or all, without their past.
+fn chosen_of(listed: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
+    let all = || listed.iter().map(|job| job.report.job.as_str());
+    if let Some(unknown) = names.iter().find(|name| !all().any(|known| known == name.as_str())) {
+        return Err(no_job(unknown, all()));
+    }
+    let is_chosen = |job: &&Listed| names.is_empty() || names.contains(&job.report.job);
+    Ok(listed.iter().filter(is_chosen).map(|job| job.report.clone()).collect())
 }
 
 fn daemon_report(holder: &Holder) -> DaemonReport {
@@ -83,16 +140,11 @@ fn daemon_report(holder: &Holder) -> DaemonReport {
     }
 }
 
-async fn report_all(
-    ledger: &Reader,
-    jobs: &[Arc<Job>],
-    names: &[String],
-    now: Timestamp,
-) -> Result<Vec<JobReport>, Refusal> {
+async fn report_all(ledger: &Reader, jobs: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
     let open = ledger.open_runs().await.map_err(|error| unreadable(&error))?;
     // Without a file to read, the ledger still knows the jobs that ran.
     let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
-    let all = jobs.iter().map(|job| job.name.as_str()).chain(known.iter().map(String::as_str));
+    let all = jobs.iter().map(|job| job.report.job.as_str()).chain(known.iter().map(String::as_str));
     if let Some(unknown) = names.iter().find(|name| !all.clone().any(|known| known == name.as_str())) {
         return Err(no_job(unknown, all));
     }
@@ -105,8 +157,8 @@ async fn report_all(
     for entry in open {
         past.entry(entry.job.clone()).or_default().current.push(entry);
     }
-    let chosen = jobs.iter().filter(|job| names.is_empty() || names.iter().any(|name| name == job.name.as_str()));
-    Ok(chosen.map(|job| report_one(job, past.remove(job.name.as_str()).unwrap_or_default(), now)).collect())
+    let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
+    Ok(chosen.map(|job| report_one(job, past.remove(&job.report.job).unwrap_or_default())).collect())
 }
 
 /// What the ledger has of a job.
@@ -117,17 +169,16 @@ struct Past {
     current: Vec<Entry>,
 }
 
-fn report_one(job: &Job, past: Past, now: Timestamp) -> JobReport {
+fn report_one(job: &Listed, past: Past) -> JobReport {
+    let Listed { report: known, pause } = job;
     let Past { standing, current } = past;
     let waiting = current.iter().find(|entry| entry.state == State::Waiting);
     let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
     let failures = standing.as_ref().map_or(0, |standing| standing.failures);
     let last = standing.map(|standing| standing.last);
-    let known = report_without_past(job, now);
-    let pause = job.active_timing().and_then(|timing| timing.timetable.after_end());
     let follows =
         pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    JobReport { next: known.next.or(follows), last, failures, waiting_for, current, ..known }
+    JobReport { next: known.next.or(follows), last, failures, waiting_for, current, ..known.clone() }
 }
 
 /// When a job is due whose instants follow from its last entry.
@@ -136,20 +187,7 @@ fn follows(last: &Entry, pause: Duration) -> Option<Time> {
     end.checked_add(pause).ok().map(Time)
 }
 
-fn report_without_past(job: &Job, now: Timestamp) -> JobReport {
-    JobReport {
-        job: job.name.to_string(),
-        enabled: job.enabled,
-        paused: None,
-        next: job.active_timing().and_then(|timing| timing.timetable.next_open(now)).map(|(due, _)| Time(due)),
-        last: None,
-        current: Vec::new(),
-        failures: 0,
-        waiting_for: None,
-    }
-}
-
-fn head(path: &str, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+fn head(path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
     let daemon = match &report.daemon {
         Some(daemon) => {
             let age = Seconds::from_micros(now.as_microsecond() - daemon.since.0.as_microsecond());
@@ -157,7 +195,8 @@ fn head(path: &str, report: &StatusReport, now: Timestamp, screen: &mut Screen) 
         }
         None => "no daemon is running; start one with: punctual daemon".to_owned(),
     };
-    screen.line(format!("{path}: {daemon}"));
+    let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
+    screen.line(format!("{path}{daemon}"));
     if let Some(trouble) = report.daemon.as_ref().and_then(|daemon| daemon.trouble.as_ref()) {
         let age = Seconds::from_micros(now.as_microsecond() - trouble.since.0.as_microsecond());
         let since = format!("trouble since {} ({})", screen.time(trouble.since), span(age));
@@ -166,13 +205,19 @@ fn head(path: &str, report: &StatusReport, now: Timestamp, screen: &mut Screen) 
     screen.line("");
 }
 
-fn table(jobs: &[JobReport], now: Timestamp, screen: &mut Screen) {
+fn table(report: &StatusReport, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {
+    let StatusReport { daemon, jobs } = report;
     if jobs.is_empty() {
         screen.note("no jobs");
         return;
     }
     let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
-    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, now, screen)).collect();
+    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, daemon.is_some(), now, screen)).collect();
+    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
+        if let Some(caller) = callers.get(job.job.as_str()) {
+            row[1] = format!("after {caller}").into();
+        }
+    }
     // Mostly nothing goes on, and there is room for the rest.
     if rows.iter().all(|row| row.last().is_some_and(|now| now.text.is_empty())) {
         header.pop();
@@ -180,10 +225,11 @@ fn table(jobs: &[JobReport], now: Timestamp, screen: &mut Screen) {
             row.truncate(header.len());
         }
     }
-    screen.table(&header, rows);
+    // How it goes is worth more than how long it is until then, and that more than when it was.
+    screen.roomy_table(&header, &[16, 20, 20, 20, 23, 20][..header.len()], &[2, 3], rows);
 }
 
-fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
+fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Vec<Cell> {
     let next = match job.next {
         Some(next) => screen.time(next),
         None if !job.enabled => "disabled".to_owned(),
@@ -194,8 +240,9 @@ fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
     let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
     if job.failures > 0 {
         let detail = job.last.as_ref().and_then(|last| last.detail.as_deref()).map(visible).unwrap_or_default();
-        let row = if job.failures > 1 { format!("; {} failures in a row", job.failures) } else { String::new() };
-        ended.text = format!("{}: {detail}{row}", ended.text);
+        // First the number: what is cut is the end.
+        let row = if job.failures > 1 { format!(" ({} in a row)", job.failures) } else { String::new() };
+        ended.text = format!("{}{row}: {detail}", ended.text);
     }
     vec![
         job.job.clone().into(),
@@ -203,15 +250,16 @@ fn row(job: &JobReport, now: Timestamp, screen: &Screen) -> Vec<Cell> {
         Cell::firm(distance.unwrap_or_default()),
         Cell::firm(last),
         ended,
-        current(job, now).into(),
+        current(job, has_daemon, now).into(),
     ]
 }
 
 /// What the job is doing at the moment.
-fn current(job: &JobReport, now: Timestamp) -> String {
+fn current(job: &JobReport, has_daemon: bool, now: Timestamp) -> String {
     let running = job.current.iter().filter(|entry| entry.state == State::Running);
     let mut words: Vec<String> = running
         .map(|entry| match entry.started {
+            _ if !has_daemon => "was running; the next start closes it".to_owned(),
             Some(started) => {
                 let since = Seconds::from_micros(now.as_microsecond() - started.0.as_microsecond());
                 format!("running for {}", span(since))

@@ -61,6 +61,11 @@ impl Columns {
         Self { rigid, width, widths: vec![0; count], cut: vec![false; count] }
     }
 
+    /// Of these titles, those of columns in which cells were cut.
+    pub fn titles_cut(&self, titles: &[&str]) -> Vec<String> {
+        titles.iter().zip(&self.cut).filter(|(_, is_cut)| **is_cut).map(|(title, _)| (*title).to_owned()).collect()
+    }
+
     /// The lines of the next rows.
     pub fn lines(&mut self, header: Option<&[&str]>, rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
         let dimmed = Style::new().dimmed();
@@ -91,6 +96,72 @@ impl Columns {
         }
         lines
     }
+}
+
+/// Which columns stay so that each has its least width: those that are `dispensable` go, the first of them first.
+pub fn make_room(least: &[usize], dispensable: &[usize], width: Option<usize>) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..least.len()).collect();
+    let takes = |kept: &[usize]| kept.iter().map(|column| least[*column] + GAP).sum::<usize>().saturating_sub(GAP);
+    for column in dispensable {
+        if width.is_some_and(|width| takes(&kept) > width) {
+            kept.retain(|kept| kept != column);
+        }
+    }
+    kept
+}
+
+/// How wide each column would be by itself.
+pub fn widths_of(header: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
+    let titles: Vec<Cell> = header.iter().map(|title| Cell::from(*title)).collect();
+    let mut widths: Vec<usize> = titles.iter().map(|title| title.text.width()).collect();
+    for row in rows {
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = cell.text.width().max(*widest);
+        }
+    }
+    widths
+}
+
+/// The cells of some columns.
+pub fn pick(row: Vec<Cell>, kept: &[usize]) -> Vec<Cell> {
+    row.into_iter().enumerate().filter(|(column, _)| kept.contains(column)).map(|(_, cell)| cell).collect()
+}
+
+/// What a table has not shown for want of room: columns that were left out, and such in which cells were cut.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lacking {
+    pub left_out: Vec<String>,
+    pub cut: Vec<String>,
+}
+
+impl Lacking {
+    /// `LATE left out and WHY cut to the terminal, --json has all of it`; none if nothing lacks.
+    pub fn in_words(&self) -> Option<String> {
+        let part =
+            |titles: &[String], what: &str| (!titles.is_empty()).then(|| format!("{} {what}", titles.join(" and ")));
+        let parts = [part(&self.left_out, "left out"), part(&self.cut, "cut to the terminal")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("{}, --json has all of it", parts.join(", ")))
+    }
+}
+
+/// A text in lines of so many columns, broken between words.
+pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines
+            .last_mut()
+            .filter(|line| line.is_empty() || width.is_none_or(|width| line.width() + 1 + word.width() <= width));
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
@@ -183,6 +254,17 @@ mod tests {
         check(Some(25), &[0, 1, 2]);
         check(Some(18), &[0, 2]);
         check(Some(3), &[0]);
+    }
+
+    #[test]
+    fn what_can_be_spared_makes_room_for_what_cannot() {
+        for (width, expect) in [(None, 4), (Some(46), 4), (Some(45), 3), (Some(34), 3), (Some(33), 2), (Some(5), 2)] {
+            assert_eq!(make_room(&[10, 10, 10, 10], &[2, 1], width).len(), expect, "{width:?}");
+        }
+        assert_eq!(make_room(&[10, 10, 10, 10], &[2, 1], Some(40)), [0, 1, 3]);
+        assert_eq!(wrap("no word is cut", Some(8)), ["no word", "is cut"]);
+        assert_eq!(wrap("unbreakable word", Some(4)), ["unbreakable", "word"]);
+        assert_eq!(wrap("as it is", None), ["as it is"]);
     }
 
     #[test]

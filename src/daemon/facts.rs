@@ -27,7 +27,8 @@ impl Facts for Ledger {
     fn output<'f>(&'f self, entry: &'f Entry) -> Told<'f, Vec<u8>> {
         Box::pin(async move {
             let total = u64::try_from(entry.output_bytes).unwrap_or(0);
-            let parts = self.0.output(entry.run, total).await.map_err(|error| unreadable(&error))?;
+            let last = self.0.last_attempt(entry.run).await.map_err(|error| unreadable(&error))?;
+            let parts = self.0.output(entry.run, last, total).await.map_err(|error| unreadable(&error))?;
             Ok(parts.into_iter().fold(Vec::new(), joined_parts))
         })
     }

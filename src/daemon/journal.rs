@@ -1,5 +1,8 @@
 //! What does the log say of runs? A line for each end, and for each instant that did not become a run.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::job::JobName;
 use crate::plan::{Closing, Decision, Record};
 use crate::run::{EventKind, Outcome};
@@ -34,9 +37,9 @@ pub fn record(record: &Record) {
             let (job, outcome, reason, count) = (job.as_str(), gap.outcome, gap.reason, gap.count);
             let why = detail.as_deref().map_or_else(|| reason.word().to_owned(), str::to_owned);
             let which = if count == 1 {
-                format!("the instant {:.0}", gap.due)
+                format!("the instant {}", here(gap.due))
             } else {
-                format!("{count} instants from {:.0} to {:.0}", gap.due, gap.due_last)
+                format!("{count} instants from {} to {}", here(gap.due), here(gap.due_last))
             };
             tracing::warn!(
                 job,
@@ -54,12 +57,17 @@ pub fn record(record: &Record) {
                 closing.run
             );
         }
-        Record::Retried { run, at, detail } => tracing::warn!(run = run.0, "run {run} {detail}; next at {at:.0}"),
+        Record::Retried { run, at, detail } => tracing::warn!(run = run.0, "run {run} {detail}; next at {}", here(*at)),
         // The writer has said so when it happened.
         Record::Event(event) if event.kind == EventKind::Trouble => {}
         Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
         _ => {}
     }
+}
+
+/// A time as this machine's clocks show it, as everywhere where people read it.
+fn here(time: Timestamp) -> impl std::fmt::Display {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S")
 }
 
 /// A duration with three digits or so.

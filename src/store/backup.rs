@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use super::held::FileIdentity;
-use super::open::{OpenError, Reader};
+use super::open::{OpenError, Reader, check_header};
 
 /// Behind the name of a copy that is being made.
 const PART: &str = ".part";
@@ -28,6 +28,8 @@ pub enum BackupError {
     NoFile(PathBuf),
     #[error("{} is the ledger itself, or belongs to it; name another file", .0.display())]
     Itself(PathBuf),
+    #[error("{} is no ledger of punctual, and only an older backup is replaced; name another file", .0.display())]
+    Foreign(PathBuf),
     #[error("{} is not UTF-8; name another file", .0.display())]
     NotText(PathBuf),
     #[error("another backup is just being written to {}; name another file, or wait", .0.display())]
@@ -100,6 +102,7 @@ fn refuse_what_must_stay(ledger: &Path, to: &Path, replace: bool) -> Result<(), 
     match fs::symlink_metadata(to) {
         Ok(file) if !file.is_file() => Err(BackupError::NoFile(to.to_owned())),
         Ok(_) if !replace => Err(BackupError::Exists(to.to_owned())),
+        Ok(_) if check_header(to).is_err() => Err(BackupError::Foreign(to.to_owned())),
         Ok(_) | Err(_) => Ok(()),
     }
 }

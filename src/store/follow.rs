@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite};
 
 use super::open::Reader;
-use super::output::StepOutput;
+use super::output::{PartId, StepOutput};
 use crate::run::{RunId, Stream};
 
 const LAST_ATTEMPT: &str = "SELECT max(attempt) FROM output WHERE run = $1";
@@ -16,7 +16,7 @@ const LAST_ATTEMPT: &str = "SELECT max(attempt) FROM output WHERE run = $1";
 /// Up to where each part reaches, by the index alone.
 const REACHED: &str = "
 SELECT attempt, step, step_attempt, max(\"offset\") AS last FROM output
-WHERE run = $1 AND attempt >= $2 GROUP BY attempt, step, step_attempt";
+WHERE run = $1 GROUP BY attempt, step, step_attempt";
 
 const PIECES: &str = "
 SELECT \"offset\", stream, at, data FROM output
@@ -24,14 +24,6 @@ WHERE run = $1 AND attempt = $2 AND step = $3 AND step_attempt = $4 AND \"offset
 
 /// Steps are known by name from the moment at which they begin; what they write may be there before.
 const NAMES: &str = "SELECT DISTINCT step, name FROM attempts WHERE run = $1 AND step > 0 AND name IS NOT NULL";
-
-/// Whose output: which attempt of the run, which step, and which attempt of that; of a run without steps the last two are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PartId {
-    pub attempt: i64,
-    pub step: i64,
-    pub step_attempt: i64,
-}
 
 /// A piece of output that has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +71,14 @@ impl Reader {
         Ok(last.unwrap_or(1))
     }
 
-    /// What a run has written beyond where its parts have `reached`, from the attempt `first` on: attempt by attempt, in the
-    /// order of time. Of a run with steps only that of `step`, if one is named.
+    /// What a run has written beyond where its parts have `reached`: attempt by attempt, in the order of time. Of a run with steps only that of `step`, if one is named.
     pub async fn output_since(
         &self,
         run: RunId,
-        first: i64,
         reached: &BTreeMap<PartId, u64>,
         step: Option<&str>,
     ) -> Result<Vec<News>, sqlx::Error> {
-        let parts = sqlx::query(REACHED).bind(run.0).bind(first).fetch_all(&self.pool).await?;
+        let parts = sqlx::query(REACHED).bind(run.0).fetch_all(&self.pool).await?;
         let names: Vec<(i64, String)> = sqlx::query_as(NAMES).bind(run.0).fetch_all(&self.pool).await?;
         let mut news = Vec::new();
         for row in parts {

@@ -9,13 +9,20 @@ use crate::run::{RunId, Stream};
 
 const PIECES: &str = "
 SELECT attempt, step, step_attempt, \"offset\", stream, at, data FROM output
-WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)
-ORDER BY step, step_attempt, \"offset\"";
+WHERE run = $1 AND attempt >= $2
+ORDER BY attempt, step, step_attempt, \"offset\"";
 
-/// What is known of the last attempt and its steps; of an attempt that was the only one nothing.
+/// What is known of attempts and their steps; of an attempt that was the only one nothing.
 const PARTS: &str = "
-SELECT step, step_attempt, name, output_bytes, ended FROM attempts
-WHERE run = $1 AND attempt = (SELECT max(attempt) FROM output WHERE run = $1)";
+SELECT attempt, step, step_attempt, name, output_bytes, ended FROM attempts WHERE run = $1 AND attempt >= $2";
+
+/// Whose output: which attempt of the run, which step, and which attempt of that; of a run without steps the last two are 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartId {
+    pub attempt: i64,
+    pub step: i64,
+    pub step_attempt: i64,
+}
 
 /// What one part of a run wrote: all of it, or an attempt of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,22 +58,27 @@ pub enum OutputLine {
 }
 
 impl Reader {
-    /// The kept output of a run's last attempt, in order, steps in the order of the file; `total` is what a run without
-    /// steps wrote, kept or not.
-    pub async fn output(&self, run: RunId, total: u64) -> Result<Vec<OutputPart>, sqlx::Error> {
-        let rows = sqlx::query(PIECES).bind(run.0).fetch_all(&self.pool).await?;
-        let known = sqlx::query(PARTS).bind(run.0).fetch_all(&self.pool).await?;
-        let part = |row: &SqliteRow| (row.get::<i64, _>("step"), row.get::<i64, _>("step_attempt"));
+    /// The kept output of a run from the attempt `first` on, in order, steps in the order of the file; `total` is what a
+    /// run of one attempt and without steps wrote, kept or not.
+    pub async fn output(&self, run: RunId, first: i64, total: u64) -> Result<Vec<OutputPart>, sqlx::Error> {
+        let rows = sqlx::query(PIECES).bind(run.0).bind(first).fetch_all(&self.pool).await?;
+        let known = sqlx::query(PARTS).bind(run.0).bind(first).fetch_all(&self.pool).await?;
+        let last = rows.last().map_or(first, |row| row.get("attempt"));
+        let part = |row: &SqliteRow| PartId {
+            attempt: row.get("attempt"),
+            step: row.get("step"),
+            step_attempt: row.get("step_attempt"),
+        };
         let of_part = |rows: &[SqliteRow]| {
             let key = part(rows.first()?);
             let known = known.iter().find(|row| part(row) == key);
             let written = known.filter(|row| row.get::<Option<i64>, _>("ended").is_some());
             let written = written.and_then(|row| u64::try_from(row.get::<i64, _>("output_bytes")).ok());
-            let whole = (key.0 == 0).then_some(total);
+            let whole = (key.step == 0 && last == 1).then_some(total);
             let name = known.and_then(|row| row.get::<Option<String>, _>("name"));
-            let name = name.unwrap_or_else(|| key.0.to_string());
-            let step = (key.0 > 0).then_some(StepOutput { number: key.0, name, attempt: key.1 });
-            Some(OutputPart { attempt: rows.first()?.get("attempt"), step, lines: lines(rows, written.or(whole)) })
+            let name = name.unwrap_or_else(|| key.step.to_string());
+            let step = (key.step > 0).then_some(StepOutput { number: key.step, name, attempt: key.step_attempt });
+            Some(OutputPart { attempt: key.attempt, step, lines: lines(rows, written.or(whole)) })
         };
         let parts: Vec<OutputPart> = rows.chunk_by(|one, other| part(one) == part(other)).filter_map(of_part).collect();
         if parts.is_empty() && total > 0 {

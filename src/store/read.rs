@@ -42,6 +42,10 @@ const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY
 
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt, step, step_attempt";
 
+const DEFINED_JOBS: &str = "
+SELECT name FROM jobs
+WHERE EXISTS (SELECT 1 FROM definitions WHERE definitions.job = jobs.number AND definitions.until IS NULL) ORDER BY name";
+
 /// How a job stands.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -129,6 +133,11 @@ impl Reader {
     }
 
     /// All jobs that the ledger has ever seen.
+    /// The jobs that were in the file when it was last read rightly.
+    pub async fn defined_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query_scalar(DEFINED_JOBS).fetch_all(&self.pool).await
+    }
+
     pub async fn known_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
         sqlx::query_scalar("SELECT name FROM jobs ORDER BY name").fetch_all(&self.pool).await
     }

@@ -111,8 +111,11 @@ fn fields(row: &SqliteRow) -> Result<Vec<Field>, sqlx::Error> {
 }
 
 fn field(value: SqliteValueRef<'_>) -> Result<Field, sqlx::Error> {
+    // Of a column that has a type, a NULL has it as well.
+    if value.is_null() {
+        return Ok(Field::Null);
+    }
     let field = match value.type_info().name() {
-        "NULL" => return Ok(Field::Null),
         "INTEGER" => <i64 as Decode<Sqlite>>::decode(value).map(Field::Integer),
         "REAL" => <f64 as Decode<Sqlite>>::decode(value).map(Field::Real),
         _ => <Vec<u8> as Decode<Sqlite>>::decode(value).map(Field::Bytes),
