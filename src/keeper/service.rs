@@ -291,8 +291,7 @@ impl Service {
     fn signalled(&mut self, number: u64) -> Option<u8> {
         let at = usize::try_from(number - FIRST_SIGNAL).ok()?;
         let mut bytes = [0; 64];
-        // However often it came since.
-        let _ = self.signals.get_mut(at)?.read(&mut bytes);
+        let came = self.signals.get_mut(at)?.read(&mut bytes).unwrap_or(0);
         match *SIGNALS.get(at)? {
             SIGCHLD => {
                 self.orphans_at.get_or_insert_with(|| uptime() + ORPHANS_AFTER);
@@ -300,7 +299,8 @@ impl Service {
             SIGHUP if self.is_stopping => {}
             SIGHUP if was_replaced(&self.program) => self.ask_the_new_one(),
             SIGHUP => self.tell(Signal::HUP),
-            _ => return self.stop(),
+            // A second time it means that nobody waits any longer.
+            _ => return (0..came.min(2)).find_map(|_| self.stop()),
         }
         None
     }
@@ -309,7 +309,10 @@ impl Service {
     /// not want to wait for that demands it once more.
     fn stop(&mut self) -> Option<u8> {
         let again = std::mem::replace(&mut self.is_stopping, true);
-        if self.is_proven {
+        // To the scheduler both say the same, and two of one kind may come to it as one.
+        if again {
+            self.pass_on(Signal::INT);
+        } else if self.is_proven {
             self.tell(Signal::TERM);
         } else {
             // Nothing has begun yet that would have to be recorded.
