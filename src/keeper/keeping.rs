@@ -23,8 +23,14 @@ const EVENTS: usize = 256;
 /// What is waited for besides the wards' descriptors, whose numbers begin behind these.
 const LINK: u64 = 0;
 const BELL: u64 = 1;
+/// All of the wards' together.
+const WARDS: u64 = 2;
 /// The first number for whoever drives the loop.
-pub const FOREIGN: u64 = 2;
+pub const FOREIGN: u64 = 3;
+/// While so many starts wait, what happens to those that have begun can wait, too, for so long: it would only take the
+/// processor from them.
+const MANY_STARTS: usize = 8;
+const PUT_OFF: Duration = Duration::from_millis(20);
 const FIRST_WARD: u64 = 1 << 8;
 
 /// What a turn of the loop leaves to whoever drives it.
@@ -43,6 +49,9 @@ pub enum Turn {
 pub struct Keeping {
     clock: Clock,
     epoll: std::os::fd::OwnedFd,
+    wards_epoll: std::os::fd::OwnedFd,
+    /// Since when the wards have not been looked at, while there is more urgent work.
+    put_off_since: Option<Duration>,
     link: Option<Link>,
     /// Whether all that is said was sent.
     is_sent: bool,
@@ -65,9 +74,13 @@ impl Keeping {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let starters = Starters::new(&clock, own)?;
         epoll::add(&epoll, starters.bell(), epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
+        let wards_epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &wards_epoll, epoll::EventData::new_u64(WARDS), epoll::EventFlags::IN)?;
         Ok(Self {
             clock,
             epoll,
+            wards_epoll,
+            put_off_since: None,
             link: None,
             is_sent: true,
             starters,
@@ -130,7 +143,7 @@ impl Keeping {
     }
 
     pub fn is_starting(&self) -> bool {
-        !self.starters.is_idle()
+        self.starters.waiting() > 0
     }
 
     /// Kills all that is kept.
@@ -160,7 +173,8 @@ impl Keeping {
         }
         let now = uptime();
         let flush_in = self.flushes.first().map(|(at, _)| at.saturating_sub(now));
-        let patience = at_most.into_iter().chain(flush_in).min();
+        let look_in = self.put_off(now)?;
+        let patience = at_most.into_iter().chain(flush_in).chain(look_in).min();
         let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
         let mut events = Vec::with_capacity(EVENTS);
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
@@ -172,12 +186,41 @@ impl Keeping {
             match event.data.u64() {
                 LINK => self.hear(&mut turns)?,
                 BELL => self.started()?,
-                number if number < FIRST_WARD => turns.push(Turn::Readable(number)),
-                number => self.happened(number)?,
+                WARDS => self.look_at_wards()?,
+                number => turns.push(Turn::Readable(number)),
             }
+        }
+        if self.put_off_since.is_some_and(|since| since + PUT_OFF <= uptime()) {
+            self.put_off_since = Some(uptime());
+            self.look_at_wards()?;
         }
         self.flush_due()?;
         Ok(turns)
+    }
+
+    /// Whether the wards are left alone for now; the answer is for how long.
+    fn put_off(&mut self, now: Duration) -> io::Result<Option<Duration>> {
+        let is_busy = self.starters.waiting() > MANY_STARTS;
+        if is_busy != self.put_off_since.is_some() {
+            let wanted = if is_busy { epoll::EventFlags::empty() } else { epoll::EventFlags::IN };
+            epoll::modify(&self.epoll, &self.wards_epoll, epoll::EventData::new_u64(WARDS), wanted)?;
+            self.put_off_since = is_busy.then_some(now);
+        }
+        Ok(self.put_off_since.map(|since| (since + PUT_OFF).saturating_sub(now)))
+    }
+
+    /// Deals with whatever happened to wards.
+    fn look_at_wards(&mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS);
+        let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match epoll::wait(&self.wards_epoll, rustix::buffer::spare_capacity(&mut events), Some(&no_wait)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for event in events {
+            self.happened(event.data.u64())?;
+        }
+        Ok(())
     }
 
     fn hear(&mut self, turns: &mut Vec<Turn>) -> io::Result<()> {
@@ -357,13 +400,13 @@ impl Keeping {
             match ward.attended(source) {
                 Some(descriptor) if !is_watched => {
                     let data = epoll::EventData::new_u64(number + u64::from(at));
-                    epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::IN)?;
+                    epoll::add(&self.wards_epoll, descriptor, data, epoll::EventFlags::IN)?;
                     self.watched.insert((id, at));
                 }
                 None if is_watched => {
                     // One that was closed has left by itself.
                     if let Some(descriptor) = ward.descriptor(source) {
-                        epoll::delete(&self.epoll, descriptor)?;
+                        epoll::delete(&self.wards_epoll, descriptor)?;
                     }
                     self.watched.remove(&(id, at));
                 }

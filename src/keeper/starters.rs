@@ -77,8 +77,9 @@ impl Starters {
         started
     }
 
-    pub fn is_idle(&self) -> bool {
-        self.under_way == 0
+    /// Starts of which nothing has come yet.
+    pub fn waiting(&self) -> usize {
+        self.under_way
     }
 }
 
