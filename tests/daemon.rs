@@ -605,6 +605,8 @@ fn a_run_that_is_due_again_replaces_the_one_before() {
     assert!(running <= 1, "{running} runs of a go at once");
     std::fs::write(place.path("go"), "").unwrap();
     daemon.signal("TERM");
+    // Two that wait for a busy process at once come to it as one.
+    wait("the stop", || place.log().contains("stopping").then_some(()));
     daemon.signal("TERM");
     assert_eq!(daemon.wait(), Some(0));
     place.audit();
