@@ -320,3 +320,44 @@ fn a_stop_goes_through_whatever_becomes_of_scheduler_and_program() {
     assert_eq!(daemon.wait(), Some(0), "{}", place.log());
     assert_eq!(place.ended("job")["exit_code"], 4);
 }
+
+/// After a crash nobody but the ledger can tell that a step without a process had begun.
+#[test]
+fn a_step_without_a_process_acts_once_its_beginning_is_recorded() {
+    let place = Place::new(
+        "[jobs.steps]\nschedule = '@start'\n\
+         steps.first = { command = 'until test -e go; do sleep 0.05; done' }\n\
+         [jobs.steps.steps.second]\nneeds = ['first']\n\
+         sql = { database = 'sqlite:own.db', statements = 'INSERT INTO acts VALUES (1)' }\n[defaults]\ncwd = '.'\n",
+    );
+    let sqlite = |path: &Path, sql: &str| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            let count: Option<i64> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&pool).await.unwrap();
+            pool.close().await;
+            count
+        })
+    };
+    sqlite(&place.path("own.db"), "CREATE TABLE acts (act INTEGER)");
+    let acts = || sqlite(&place.path("own.db"), "SELECT count(*) FROM acts").unwrap();
+    let daemon = place.start();
+    place.wait_for("steps", |entry| entry["state"] == "running" && entry["started"].is_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.database());
+    let mut lock = runtime.block_on(async {
+        let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        connection
+    });
+    fs::write(place.path("go"), "").unwrap();
+    // It is said after some seconds of trying, in which the step would have acted long ago.
+    wait("the trouble", || place.log().contains("cannot be written").then_some(()));
+    assert_eq!(acts(), 0, "{}", place.log());
+    runtime.block_on(async { sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap() });
+    assert_eq!(place.ended("steps")["outcome"], "succeeded", "{}", place.log());
+    assert_eq!(acts(), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}
