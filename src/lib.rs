@@ -22,6 +22,7 @@
 //! | 7 | [`keeper`] | who starts commands, and keeps what they leave until it is in the ledger? |
 //! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
+//! | 8 | [`control`] | how does a person talk to the running daemon? |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`audit`] | does the ledger balance? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
@@ -39,6 +40,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
+pub mod control;
 pub mod daemon;
 pub mod demo;
 pub mod family;

@@ -325,3 +325,11 @@ pub struct CheckReport {
     pub errors: Vec<DiagnosticReport>,
     pub warnings: Vec<DiagnosticReport>,
 }
+
+/// What came of taking the file anew.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReloadReport {
+    /// Whether the file as it is now is in force; if not, `check` says why.
+    pub in_force: bool,
+    pub check: CheckReport,
+}
