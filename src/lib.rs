@@ -25,6 +25,7 @@
 //! | 8 | [`control`] | how does a person talk to the running daemon? |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`audit`] | does the ledger balance? |
+//! | 8 | [`why`] | why did it run, or not, and will it? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
 //! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
 //! | 11 | [`cli`] | what did the person at the terminal ask for? |
@@ -60,3 +61,4 @@ pub mod settings;
 pub mod store;
 pub mod web;
 pub mod when;
+pub mod why;

@@ -333,3 +333,23 @@ pub struct ReloadReport {
     pub in_force: bool,
     pub check: CheckReport,
 }
+
+/// Why a job ran, or did not, or will not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WhyReport {
+    pub job: String,
+    /// The time that it is about; none where it is about now.
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+    pub parts: Vec<WhyPart>,
+}
+
+/// A sentence or two about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WhyPart {
+    /// What it tells of: `now`, `last`, `next` or `instant`.
+    pub about: &'static str,
+    pub at: Option<Time>,
+    pub run: Option<RunId>,
+    pub text: String,
+}

@@ -58,6 +58,8 @@ pub enum Verb {
     Show(ShowArguments),
     /// The output of a run in all its attempts, or of a job's last
     Logs(LogsArguments),
+    /// Why did it run, or not, then or now?
+    Why(WhyArguments),
     /// How often did it work, how long and how late, at what cost?
     Stats(StatsArguments),
     /// Does the ledger balance against the schedules?
@@ -240,6 +242,14 @@ pub struct LogsArguments {
     /// The bytes as they are, control characters too
     #[arg(long)]
     pub raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    pub job: String,
+    /// About this time instead of now: "yesterday 3am", "sunday", "2026-11-22 02:30"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,7 @@ mod subject;
 mod table;
 mod timeline;
 mod trial;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -146,6 +147,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
+        Some(Verb::Why(verb)) => why::run(global, verb, screen),
         Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),

@@ -132,12 +132,12 @@ impl Reader {
         sqlx::query("VACUUM INTO $1").bind(path).execute(&self.pool).await.map(|_| ())
     }
 
-    /// All jobs that the ledger has ever seen.
     /// The jobs that were in the file when it was last read rightly.
     pub async fn defined_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
         sqlx::query_scalar(DEFINED_JOBS).fetch_all(&self.pool).await
     }
 
+    /// All jobs that the ledger has ever seen.
     pub async fn known_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
         sqlx::query_scalar("SELECT name FROM jobs ORDER BY name").fetch_all(&self.pool).await
     }

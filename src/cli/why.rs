@@ -1,0 +1,75 @@
+//! `punctual why`: why did it run, or not, then or now?
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::args::{Global, WhyArguments};
+use super::moment::moment;
+use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
+use super::screen::{Screen, visible};
+use super::subject::no_job;
+use super::table::wrap;
+use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
+use crate::files::Machine;
+use crate::report::{WhyPart, WhyReport};
+use crate::when::{Meant, Toward};
+use crate::why::{Question, why};
+
+/// Who says a minute means all of it.
+const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+
+pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer {
+    let now = Clock::System.now();
+    let at = verb.at.as_deref().map(|text| moment("--at", text, Toward::Past, screen)).transpose()?.map(whole_minute);
+    let daemon = running_daemon(global);
+    let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
+    let jobs = jobs.filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
+    let question = Question {
+        job: verb.job.clone(),
+        at,
+        now,
+        zone: screen.zone().clone(),
+        jobs,
+        daemon: daemon.as_ref().map(|daemon| daemon.since),
+        trouble: daemon.and_then(|daemon| daemon.trouble).map(|trouble| trouble.message),
+    };
+    let report = ask(answer(global, &question))??;
+    if screen.json {
+        screen.value(&report);
+    } else {
+        show(&report, screen);
+    }
+    Ok(Done::Well)
+}
+
+async fn answer(global: &Global, question: &Question) -> Result<WhyReport, Refusal> {
+    let ledger = open_ledger_if_any(global).await?;
+    let mut known: Vec<String> = question.jobs.iter().flatten().map(|job| job.name.to_string()).collect();
+    if let Some(ledger) = &ledger {
+        known.extend(ledger.known_jobs().await.map_err(|error| unreadable(&error))?);
+    }
+    if !known.contains(&question.job) {
+        return Err(no_job(&question.job, known.iter().map(String::as_str)));
+    }
+    why(ledger.as_ref(), &Machine::default(), question).await.map_err(|error| unreadable(&error))
+}
+
+fn whole_minute(meant: Meant) -> (Timestamp, Timestamp) {
+    let is_a_minute = meant.first == meant.last && meant.first.as_microsecond() % 60_000_000 == 0;
+    let last = if is_a_minute { meant.last + MINUTE - SignedDuration::from_micros(1) } else { meant.last };
+    (meant.first, last)
+}
+
+fn show(report: &WhyReport, screen: &mut Screen) {
+    let mut about = "";
+    for WhyPart { about: heading, text, .. } in &report.parts {
+        let lead = if *heading == about { String::new() } else { (*heading).to_owned() };
+        about = heading;
+        let width = screen.width().map(|width| width.saturating_sub(9).max(20));
+        for (number, line) in wrap(&visible(text), width).into_iter().enumerate() {
+            let lead = if number == 0 { lead.as_str() } else { "" };
+            let lead = screen.dim(&format!("{lead:<9}"));
+            screen.line(format!("{lead}{line}"));
+        }
+    }
+}
