@@ -10,13 +10,14 @@ use super::walk::Entry;
 use crate::clock::instant;
 use crate::store::open::Store;
 
-/// How long a batch is to hold the writer's connection, its fsync included: half of what a start may wait for it, as the next
+/// How long a batch is to hold the writer's connection, its fsync included: a third of what a start may wait for it, as the next
 /// one may find its rows further apart.
-const HOLD: Duration = Duration::from_micros(2500);
+const HOLD: Duration = Duration::from_micros(1500);
 /// After each batch the writer has at least this long, and at least as long as the batch took, for itself.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// Pages in the write-ahead log, roughly, after which they are moved into the database: some 32 MiB.
-const PAGES_PER_CHECKPOINT: usize = 8000;
+/// Pages in the write-ahead log, roughly, after which they are moved into the database: some 8 MiB, as bringing many to the disk
+/// at once keeps the log's own from getting there.
+const PAGES_PER_CHECKPOINT: usize = 2000;
 /// Output and attempts of an entry that go with it; more than that goes before it, in batches of its own.
 const LIGHT_OUTPUT: u64 = 4096;
 const LIGHT_ATTEMPTS: i64 = 8;
