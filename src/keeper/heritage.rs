@@ -2,7 +2,7 @@
 
 use std::io;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::SigSet;
 
 /// Signals that are answered rather than left as they are, in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +32,14 @@ fn reset_dispositions(keep: Keep) {
     }
 }
 
-/// Holds these signals back, also over an exec.
-pub fn hold_signals_back(signals: &[Signal]) -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals.iter().copied().collect()), None).map_err(io::Error::from)
+/// Holds every signal back, also over an exec.
+pub fn hold_signals_back() -> io::Result<()> {
+    Ok(SigSet::all().thread_set_mask()?)
 }
 
 /// Holds no signal back any more.
 pub fn let_signals_through() -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(io::Error::from)
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Marks every open descriptor above 2, so that none outlives the next exec.
