@@ -13,7 +13,7 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::protocol::{Begun, Held, Lines, News, READY, Report, Request, Start, Welcome, write_line};
+use super::protocol::{Asked, Begun, Lines, News, READY, Report, Request, Start, write_line};
 use super::ward::WINDOW;
 use crate::run::{AttemptId, RunId};
 
@@ -21,6 +21,8 @@ use crate::run::{AttemptId, RunId};
 const WISHES: usize = 4096;
 /// What is told of one process and was not heard yet: its window of output, and each other thing once.
 const NEWS: usize = WINDOW + 8;
+/// What was asked and not looked at yet.
+const ASKED: usize = 8;
 /// Bytes of one read.
 const READ: usize = 16 << 10;
 
@@ -47,6 +49,7 @@ pub struct Switchboard {
     /// What came with the greeting, and is of what is held.
     reports: Vec<Report>,
     wishes: mpsc::Receiver<Wish>,
+    asked: Option<mpsc::Sender<Asked>>,
     news: BTreeMap<AttemptId, mpsc::Sender<News>>,
 }
 
@@ -56,25 +59,30 @@ pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Clie
     let socket = UnixStream::from_std(socket)?;
     let keeper = socket.peer_cred()?.pid().unwrap_or_default();
     let (mut lines, mut reports) = (Lines::default(), Vec::new());
-    while reports.is_empty() {
+    let (is_first, in_force) = loop {
         socket.readable().await?;
-        if !read(&socket, &mut lines, &mut reports)? {
+        let is_open = read(&socket, &mut lines, &mut reports)?;
+        if let Some(at) = reports.iter().position(|report| matches!(report, Report::Welcome { .. }))
+            && let Report::Welcome { is_first, in_force } = reports.remove(at)
+        {
+            break (is_first, in_force);
+        }
+        if !is_open {
             return Err(io::Error::other("the keeper does not greet"));
         }
-    }
-    let Report::Welcome(Welcome { is_first, in_force, held }) = reports.remove(0) else {
-        return Err(io::Error::other("the keeper is of another version"));
     };
     let (wishes, wishes_out) = mpsc::channel(WISHES);
     let client = Client { wishes, keeper, is_first, in_force: in_force.map(Arc::from) };
     let mut news = BTreeMap::new();
     let mut kept = Vec::new();
-    for Held { id, label, begun } in held {
-        let (sender, receiver) = mpsc::channel(NEWS);
-        news.insert(id, sender);
-        kept.push(Kept { id, label, begun, news: receiver, client: client.clone(), is_over: false });
+    for report in &reports {
+        if let Report::Of(id, News::Started(begun)) = report {
+            let (sender, receiver) = mpsc::channel(NEWS);
+            news.insert(*id, sender);
+            kept.push(Kept { id: *id, begun: begun.clone(), news: receiver, client: client.clone(), is_over: false });
+        }
     }
-    Ok((client, Switchboard { socket, lines, reports, wishes: wishes_out, news }, kept))
+    Ok((client, Switchboard { socket, lines, reports, wishes: wishes_out, asked: None, news }, kept))
 }
 
 /// Reads what is there; the answer is whether there may be more.
@@ -95,13 +103,11 @@ impl Client {
     pub async fn start(&self, start: Start, input: OwnedFd) -> io::Result<Kept> {
         let gone = || io::Error::other("the daemon is ending");
         let (news, mut news_out) = mpsc::channel(NEWS);
-        let (id, label) = (start.id, start.label.clone());
+        let id = start.id;
         let wish = Wish::Start { start: Box::new(start), input, news };
         self.wishes.send(wish).await.map_err(|_| gone())?;
         match news_out.recv().await {
-            Some(News::Started(begun)) => {
-                Ok(Kept { id, label, begun, news: news_out, client: self.clone(), is_over: false })
-            }
+            Some(News::Started(begun)) => Ok(Kept { id, begun, news: news_out, client: self.clone(), is_over: false }),
             Some(News::NotStarted { errno, message }) => {
                 Err(errno.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error))
             }
@@ -167,7 +173,6 @@ impl Client {
 #[derive(Debug)]
 pub struct Kept {
     pub id: AttemptId,
-    pub label: String,
     pub begun: Begun,
     news: mpsc::Receiver<News>,
     client: Client,
@@ -222,6 +227,13 @@ impl Drop for Kept {
 }
 
 impl Switchboard {
+    /// Where what reaches the service comes out.
+    pub fn asked(&mut self) -> mpsc::Receiver<Asked> {
+        let (asked, asked_out) = mpsc::channel(ASKED);
+        self.asked = Some(asked);
+        asked_out
+    }
+
     /// Sends and hands on until nobody has wishes any more, or the keeper is gone.
     pub async fn run(mut self) -> io::Result<()> {
         let mut batch = Vec::new();
@@ -254,13 +266,13 @@ impl Switchboard {
                     if let Request::Discard { id } = &request {
                         self.news.remove(id);
                     }
-                    write_line(&request, &mut *batch)?;
+                    write_line(&request, &mut *batch);
                 }
                 Wish::Start { start, input, news } => {
                     self.socket.write_all(batch).await?;
                     batch.clear();
                     self.news.insert(start.id, news);
-                    write_line(&Request::Start(start), &mut *batch)?;
+                    write_line(&Request::Start(start), &mut *batch);
                     let sent = self.send_with(batch, &input).await?;
                     batch.drain(..sent);
                 }
@@ -286,8 +298,14 @@ impl Switchboard {
 
     fn hand_on(&mut self) {
         for report in self.reports.drain(..) {
-            let Report::Of(id, news) = report else {
-                continue;
+            let (id, news) = match report {
+                Report::Of(id, news) => (id, news),
+                Report::Asked(what) => {
+                    // A full channel means that the same was asked several times already.
+                    let _ = self.asked.as_ref().map(|asked| asked.try_send(what));
+                    continue;
+                }
+                Report::Welcome { .. } => continue,
             };
             let is_last = matches!(news, News::Closed(_) | News::NotStarted { .. });
             if let Some(listener) = self.news.get(&id) {

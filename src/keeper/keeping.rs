@@ -12,7 +12,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::link::Link;
-use super::protocol::{News, Report, Request, Welcome};
+use super::protocol::{News, Report, Request};
 use super::starters::Starters;
 use super::upgrade::Inheritance;
 use super::ward::{Source, Ward};
@@ -23,14 +23,13 @@ use crate::run::AttemptId;
 const READ: usize = 64 << 10;
 /// Descriptors that are looked at in one turn.
 const EVENTS: usize = 256;
-/// What is waited for besides the wards' descriptors.
+/// What is waited for besides the wards' descriptors, whose numbers begin behind these.
 const LINK: u64 = 0;
 const BELL: u64 = 1;
-/// All of the wards' together.
-const WARDS: u64 = 2;
-const SOURCES: u64 = Source::ALL.len() as u64;
 /// The first number for whoever drives the loop.
-pub const FOREIGN: u64 = 3;
+pub const FOREIGN: u64 = 2;
+const FIRST_OF_WARDS: u64 = 16;
+const SOURCES: u64 = Source::ALL.len() as u64;
 /// What processes wrote is offered to the ledger after at most this long.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// While so many starts wait, what happens to those that have begun can wait, too, for so long: it would only take the
@@ -55,9 +54,9 @@ pub enum Turn {
 pub struct Keeping {
     clock: Clock,
     epoll: OwnedFd,
-    wards_epoll: OwnedFd,
-    /// What has happened to wards is looked at by then; none where nothing has.
-    look_at: Option<Duration>,
+    /// What can be read of wards, and by when it is; none where there is nothing.
+    stirred: Vec<u64>,
+    stir_at: Option<Duration>,
     flush_at: Option<Duration>,
     link: Option<Link>,
     starters: Starters,
@@ -72,23 +71,22 @@ pub struct Keeping {
 impl Keeping {
     /// `own` is this very program, for starts that want it.
     pub fn new(clock: Clock, own: &Path) -> io::Result<Self> {
-        let starters = Starters::new(&clock, own)?;
+        let starters = Starters::new(clock.clone(), own.to_owned())?;
         let keeping = Self {
             clock,
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            wards_epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            look_at: None,
+            stirred: Vec::new(),
+            stir_at: None,
             flush_at: None,
             link: None,
             starters,
             wards: BTreeMap::new(),
             by_number: BTreeMap::new(),
-            next_number: 0,
+            next_number: FIRST_OF_WARDS,
             buffer: vec![0; READ],
             in_force: None,
         };
         keeping.watch(keeping.starters.bell(), BELL)?;
-        epoll::add(&keeping.epoll, &keeping.wards_epoll, EventData::new_u64(WARDS), ONCE)?;
         Ok(keeping)
     }
 
@@ -100,15 +98,14 @@ impl Keeping {
     /// Another scheduler has come: it is told all that is held.
     pub fn welcome(&mut self, socket: UnixStream, is_first: bool) -> io::Result<()> {
         let mut link = Link::new(socket)?;
-        let held = self.wards.values().map(|ward| ward.held.clone()).collect();
-        link.say(&Report::Welcome(Welcome { is_first, in_force: self.in_force.clone(), held }))?;
         for ward in self.wards.values_mut() {
-            ward.begin_anew();
-            ward.tell(&mut link)?;
+            ward.told = 0;
+            ward.tell(&mut link);
         }
+        link.say(&Report::Welcome { is_first, in_force: self.in_force.clone() });
         // All that has come is read, and as much is sent as is taken, so that it is enough to hear of changes.
         let changes = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
-        epoll::add(&self.epoll, &link, EventData::new_u64(LINK), changes)?;
+        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), changes)?;
         self.link = Some(link);
         Ok(())
     }
@@ -121,12 +118,12 @@ impl Keeping {
     }
 
     pub fn adopt(&mut self, mut ward: Ward) -> io::Result<()> {
-        let id = ward.held.id;
+        let id = ward.id;
         // A ledger that began anew gives the same numbers again; what still has this one ends as it is dropped.
         self.let_go(id);
         ward.number = self.next_number;
         for (source, descriptor) in ward.sources() {
-            epoll::add(&self.wards_epoll, descriptor, data_of(&ward, source), ONCE)?;
+            epoll::add(&self.epoll, descriptor, data_of(&ward, source), ONCE)?;
         }
         self.next_number += 1;
         self.by_number.insert(ward.number, id);
@@ -157,28 +154,34 @@ impl Keeping {
             link.flush();
         }
         let mut turns = Vec::new();
-        for number in wait(&self.epoll, [until, self.look_at, self.flush_at].into_iter().flatten().min())? {
+        for number in wait(&self.epoll, [until, self.stir_at, self.flush_at].into_iter().flatten().min())? {
             match number {
                 LINK => self.hear(&mut turns)?,
                 BELL => self.started()?,
-                WARDS => self.look_at = Some(uptime() + PUT_OFF),
-                number => turns.push(Turn::Readable(number)),
+                FOREIGN..FIRST_OF_WARDS => turns.push(Turn::Readable(number)),
+                _ => self.stirred.push(number),
             }
         }
         let (now, is_busy) = (uptime(), self.starters.under_way > MANY_STARTS);
-        if self.look_at.take_if(|at| *at <= now || !is_busy).is_some() {
-            for number in wait(&self.wards_epoll, Some(Duration::ZERO))? {
+        let stir_at = *self.stir_at.get_or_insert(now + PUT_OFF);
+        if !is_busy || self.stirred.is_empty() || stir_at <= now {
+            self.stir_at = None;
+            for number in std::mem::take(&mut self.stirred) {
                 self.stirred(number)?;
             }
-            epoll::modify(&self.epoll, &self.wards_epoll, EventData::new_u64(WARDS), ONCE)?;
         }
         if self.flush_at.take_if(|at| *at <= now).is_some() {
             for ward in self.wards.values_mut() {
                 ward.flush();
-                self.link.as_mut().map_or(Ok(()), |link| ward.tell(link))?;
+                self.link.iter_mut().for_each(|link| ward.tell(link));
             }
         }
         Ok(turns)
+    }
+
+    /// Says something to the scheduler, if there is one.
+    pub fn say(&mut self, report: &Report) {
+        self.link.iter_mut().for_each(|link| link.say(report));
     }
 
     fn hear(&mut self, turns: &mut Vec<Turn>) -> io::Result<()> {
@@ -225,7 +228,7 @@ impl Keeping {
         for (id, started) in self.starters.take() {
             if let Err(error) = started.and_then(|ward| self.adopt(ward)) {
                 let news = News::NotStarted { errno: error.raw_os_error(), message: error.to_string() };
-                self.link.as_mut().map_or(Ok(()), |link| link.say(&Report::Of(id, news)))?;
+                self.say(&Report::Of(id, news));
             }
             self.attend(id)?;
         }
@@ -252,9 +255,9 @@ impl Keeping {
         let Some(ward) = self.wards.get_mut(&id) else {
             return Ok(());
         };
-        self.link.as_mut().map_or(Ok(()), |link| ward.tell(link))?;
+        self.link.iter_mut().for_each(|link| ward.tell(link));
         for (source, descriptor) in ward.sources().filter(|_| ward.has_room()) {
-            epoll::modify(&self.wards_epoll, descriptor, data_of(ward, source), ONCE)?;
+            epoll::modify(&self.epoll, descriptor, data_of(ward, source), ONCE)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ const DESCRIPTORS: usize = 8;
 
 #[derive(Debug)]
 pub struct Link {
-    socket: UnixStream,
+    pub socket: UnixStream,
     lines: Lines,
     /// Standard inputs whose starts have not been read yet; none for one that could not be taken.
     inputs: VecDeque<Option<OwnedFd>>,
@@ -67,8 +67,8 @@ impl Link {
         self.inputs.pop_front().flatten()
     }
 
-    pub fn say(&mut self, report: &Report) -> io::Result<()> {
-        write_line(report, &mut self.outbox)
+    pub fn say(&mut self, report: &Report) {
+        write_line(report, &mut self.outbox);
     }
 
     /// Sends as much as is taken. Of one who is gone one hears by reading.
@@ -79,11 +79,5 @@ impl Link {
         {
             self.outbox.drain(..length);
         }
-    }
-}
-
-impl AsFd for Link {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }

@@ -62,18 +62,21 @@ pub enum Program {
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
-    Welcome(Welcome),
+    /// What is held was told before. A scheduler hears whether none was at work before it, and the job file that was in force.
+    Welcome {
+        is_first: bool,
+        in_force: Option<String>,
+    },
     Of(AttemptId, News),
+    Asked(Asked),
 }
 
-/// The first thing that a scheduler hears.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Welcome {
-    /// Whether none was at work before it.
-    pub is_first: bool,
-    /// The job file that was in force.
-    pub in_force: Option<String>,
-    pub held: Vec<Held>,
+/// What reaches the service and is the scheduler's to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asked {
+    /// Asked for again it means that nobody waits any longer.
+    Stop,
+    Reload,
 }
 
 /// What is told of a process.
@@ -99,18 +102,12 @@ pub enum News {
 /// A process that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
+    /// As the start had it.
+    pub label: String,
     pub process: ProcessId,
     pub at: Timestamp,
     /// The same on the clock that nobody sets, since the machine booted.
     pub uptime: Duration,
-}
-
-/// A process that is held, whether it still runs or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    pub id: AttemptId,
-    pub label: String,
-    pub begun: Begun,
 }
 
 /// All that is known of a process in the end.
@@ -124,9 +121,9 @@ pub struct End {
 }
 
 /// Appends a message. In JSON a line never ends within one.
-pub fn write_line(message: &impl Serialize, mut to: impl io::Write) -> io::Result<()> {
-    serde_json::to_writer(&mut to, message)?;
-    to.write_all(b"\n")
+pub fn write_line(message: &impl Serialize, mut to: impl io::Write) {
+    // Whatever can be said can be written down, and memory takes it.
+    let _ = serde_json::to_writer(&mut to, message).map(|()| to.write_all(b"\n"));
 }
 
 /// Bytes that have come, until they make whole messages.
@@ -160,7 +157,7 @@ mod tests {
         let mut bytes = Vec::new();
         let text = |number: usize| "a line\n\r\u{2028}\0".repeat(number);
         for number in 0..50 {
-            write_line(&Request::InForce { text: text(number) }, &mut bytes).unwrap();
+            write_line(&Request::InForce { text: text(number) }, &mut bytes);
         }
         for size in [1, 3, 100, 100_000] {
             let mut lines = Lines::default();
@@ -175,7 +172,7 @@ mod tests {
         }
         let id = AttemptId::whole(RunId(7), 1);
         let mut bytes = Vec::new();
-        write_line(&Report::Of(id, News::Silent), &mut bytes).unwrap();
+        write_line(&Report::Of(id, News::Silent), &mut bytes);
         assert!(Lines::default().take::<Request>(&bytes).is_err(), "what nobody asks for is nonsense");
     }
 }

@@ -15,19 +15,16 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use super::heritage::{hold_signals_back, let_signals_through};
 use super::keeping::{FOREIGN, Keeping, Turn};
 use super::leaf::move_into_leaf;
-use super::probe::{ANSWER_WITHIN, Probe};
 use super::process::Process;
-use super::protocol::READY;
-use super::upgrade::{INHERITANCE, OWN, hand_over, inherit, itself, own_program, was_replaced};
+use super::protocol::{Asked, READY, Report};
+use super::upgrade::{ANSWER_WITHIN, INHERITANCE, OWN, Probe, hand_over, inherit, itself, own_program, was_replaced};
 use crate::clock::{Clock, uptime};
 use crate::family::{reap_orphans, take_in_orphans};
-use crate::run::{Status, signal_name};
 
-/// Before a scheduler that has ended by itself is started again; the pause doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A scheduler that was at work for so long begins with the first pause again.
-const STABLE: Duration = Duration::from_secs(10);
+/// Before a scheduler is started again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// From the start of a scheduler to the next one's: one that ends at once is not to take the processor from the jobs.
+const SPACING: Duration = Duration::from_secs(2);
 /// Ends of children come in swarms; orphans can wait for so long.
 const ORPHANS_AFTER: Duration = Duration::from_millis(100);
 /// A scheduler that closes its end of the line is about to end, and may have much to move from the ledger's log before.
@@ -50,29 +47,21 @@ struct Service {
     program: PathBuf,
     arguments: Vec<OsString>,
     scheduler_flag: OsString,
-    scheduler: Option<Scheduler>,
+    /// With what can be read when it has ended.
+    scheduler: Option<(Process, OwnedFd)>,
     /// What is to be done when, since the machine booted.
     errands: BTreeMap<Errand, Duration>,
-    pause: Duration,
+    /// When the last scheduler was started.
+    begun_at: Duration,
     /// Whether a scheduler was at work: from then on one that ends unasked is followed by another.
     is_proven: bool,
     is_stopping: bool,
-    /// What the scheduler is to be told once it is at work: before that a signal would end it.
-    pending: Option<Signal>,
     /// A question to the program that is to take this one's place.
     probe: Option<Probe>,
     /// The scheduler was ended so that another program can take over.
     is_being_replaced: bool,
     /// With what it ends.
     code: Option<u8>,
-}
-
-struct Scheduler {
-    process: Process,
-    /// Readable when it has ended.
-    _pidfd: OwnedFd,
-    since: Duration,
-    is_ready: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,20 +100,17 @@ pub fn keep(arguments: Vec<OsString>, scheduler_flag: &str) -> io::Result<u8> {
         scheduler_flag: scheduler_flag.into(),
         scheduler: None,
         errands: BTreeMap::from([(Errand::Begin, Duration::ZERO)]),
-        pause: FIRST_PAUSE,
+        begun_at: Duration::ZERO,
         is_proven,
         is_stopping: false,
-        pending: None,
         probe: None,
         is_being_replaced: false,
         code: None,
     };
-    loop {
+    while service.code.is_none() {
         service.turn()?;
-        if let Some(code) = service.code {
-            return Ok(code);
-        }
     }
+    Ok(service.code.unwrap_or_default())
 }
 
 /// A pipe that has a byte for each of these signals.
@@ -151,10 +137,10 @@ impl Service {
         for (errand, _) in self.errands.extract_if(.., |_, at| *at <= now).collect::<Vec<_>>() {
             match errand {
                 // What the last scheduler asked for has to have begun, or this one would not be told.
-                Errand::Begin if self.keeping.is_starting() => self.after(FIRST_PAUSE, Errand::Begin),
+                Errand::Begin if self.keeping.is_starting() => self.after(PAUSE, Errand::Begin),
                 Errand::Begin => self.begin()?,
                 Errand::ReapOrphans => reap_orphans(),
-                Errand::End => self.signal(Signal::KILL),
+                Errand::End => self.kill(),
                 Errand::Conclude => self.conclude(),
             }
         }
@@ -186,61 +172,52 @@ impl Service {
     }
 
     fn spawn(&mut self) -> io::Result<()> {
+        self.begun_at = uptime();
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = itself(Path::new(OWN), &self.arguments);
         command.arg(&self.scheduler_flag).stdin(OwnedFd::from(theirs));
         command.env_remove(INHERITANCE).env_remove("WATCHDOG_PID");
         // What a terminal sends to the whole group is passed on, and does not come twice: it has one of its own.
         let (process, _) = Process::start(&mut command)?;
-        let pidfd = process.watch()?;
-        self.keeping.watch(pidfd.as_fd(), ENDED)?;
-        self.scheduler = Some(Scheduler { process, _pidfd: pidfd, since: uptime(), is_ready: false });
-        self.keeping.welcome(ours, !self.is_proven)
+        let end = process.watch()?;
+        self.keeping.watch(end.as_fd(), ENDED)?;
+        self.scheduler = Some((process, end));
+        self.errands.remove(&Errand::End);
+        self.keeping.welcome(ours, !self.is_proven)?;
+        // What the last one has not closed, this one does.
+        if self.is_stopping {
+            self.keeping.say(&Report::Asked(Asked::Stop));
+        }
+        Ok(())
     }
 
     fn begin_again(&mut self, why: &str) {
-        say(&format!("the scheduler {why}; it is started again in {:?}", self.pause));
-        self.after(self.pause, Errand::Begin);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        say(&format!("the scheduler {why}; it is started again"));
+        self.errands.insert(Errand::Begin, (self.begun_at + SPACING).max(uptime() + PAUSE));
     }
 
     /// The scheduler has ended: so does the service, or another one is started.
     fn ended(&mut self) -> io::Result<()> {
         self.keeping.part_with_scheduler()?;
-        self.errands.remove(&Errand::End);
-        let Some(Scheduler { process, since, .. }) = self.scheduler.take() else {
+        let Some((process, _)) = self.scheduler.take() else {
             return Ok(());
         };
-        // As shells tell it.
-        let (how, code) = match process.reap()?.status {
-            Status::Code(code) => (format!("exit code {code}"), code),
-            Status::Signal(signal) => (format!("SIG{}", signal_name(signal)), 128 + signal),
-            Status::Unknown | Status::Cancelled => ("nobody knows how".to_owned(), 1),
-        };
+        let status = process.reap()?.status;
         if self.is_being_replaced {
             self.after(Duration::ZERO, Errand::Begin);
-        } else if self.is_stopping && code == 128 + SIGTERM {
-            self.code = Some(0);
-        } else if !self.is_proven || self.is_stopping && code < 128 {
-            self.code = Some(u8::try_from(code).unwrap_or(u8::MAX));
+        } else if !self.is_proven || self.is_stopping && status.code().is_some() {
+            // As shells tell it.
+            let code = status.code().or(status.signal().map(|signal| 128 + signal));
+            self.code = code.and_then(|code| u8::try_from(code).ok()).or(Some(u8::MAX));
         } else {
-            // What it has not closed, the next one does.
-            self.pending = self.is_stopping.then_some(Signal::TERM);
-            if uptime().saturating_sub(since) > STABLE {
-                self.pause = FIRST_PAUSE;
-            }
-            self.begin_again(&format!("has ended unasked ({how})"));
+            self.begin_again(&format!("has ended unasked, by {status:?}"));
         }
         Ok(())
     }
 
     /// Passes on to systemd what the scheduler says, and listens.
     fn notify(&mut self, state: &str) {
-        if state == READY {
-            self.is_proven = true;
-            self.scheduler.iter_mut().for_each(|scheduler| scheduler.is_ready = true);
-            self.pending.take().into_iter().for_each(|signal| self.signal(signal));
-        }
+        self.is_proven |= state == READY;
         if let Err(error) = sd_notify::notify(&[NotifyState::Custom(state)]) {
             say(&format!("systemd cannot be told: {error}"));
         }
@@ -259,59 +236,37 @@ impl Service {
                 SIGCHLD => {
                     self.errands.entry(Errand::ReapOrphans).or_insert(uptime() + ORPHANS_AFTER);
                 }
-                SIGHUP if self.is_stopping => {}
+                SIGHUP if self.is_stopping || self.probe.is_some() => {}
                 SIGHUP if was_replaced(&self.program) => self.ask_the_new_one(),
-                SIGHUP => self.tell(Signal::HUP),
+                SIGHUP => self.keeping.say(&Report::Asked(Asked::Reload)),
                 _ => self.stop(),
             }
         }
     }
 
-    /// The end is demanded. Where no scheduler is there to record it, the next one is told as soon as it is at work; who does
-    /// not want to wait for that demands it once more.
+    /// The end is demanded. Where no scheduler is there to record it, the next one is told; who does not want to wait for that
+    /// demands it once more.
     fn stop(&mut self) {
         let again = std::mem::replace(&mut self.is_stopping, true);
-        if again {
-            // To the scheduler both say the same, and two of one kind may come to it as one.
-            self.signal(Signal::INT);
-        } else if self.is_proven {
-            self.tell(Signal::TERM);
-        } else {
-            // Nothing has begun yet that would have to be recorded.
-            self.signal(Signal::TERM);
-        }
+        self.keeping.say(&Report::Asked(Asked::Stop));
         if self.scheduler.is_none() {
             self.after(Duration::ZERO, Errand::Begin);
             self.code = again.then_some(NOBODY_TO_STOP);
         }
     }
 
-    /// Tells the scheduler, as soon as it is at work.
-    fn tell(&mut self, signal: Signal) {
-        if self.scheduler.as_ref().is_some_and(|scheduler| scheduler.is_ready) {
-            self.signal(signal);
-        } else if self.pending != Some(Signal::TERM) {
-            self.pending = Some(signal);
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(scheduler) = &self.scheduler {
+    fn kill(&self) {
+        if let Some((process, _)) = &self.scheduler {
             // The one error that can come is that it has ended.
-            let _ = kill_process(scheduler.process.pid, signal);
+            let _ = kill_process(process.pid, Signal::KILL);
         }
     }
 
     /// Another file is where this program's was: it takes over if it speaks as this one does.
     fn ask_the_new_one(&mut self) {
-        if self.probe.is_some() {
-            return;
-        }
-        let asked = Probe::ask(&self.program).and_then(|probe| {
-            self.keeping.watch(probe.answer.as_fd(), ANSWERED)?;
-            Ok(probe)
-        });
-        match asked {
+        let asked = Probe::ask(&self.program);
+        let watched = |probe: Probe| self.keeping.watch(probe.answer.as_fd(), ANSWERED).map(|()| probe);
+        match asked.and_then(watched) {
             Ok(probe) => {
                 self.probe = Some(probe);
                 self.after(ANSWER_WITHIN, Errand::Conclude);
@@ -329,7 +284,7 @@ impl Service {
                 say("the program was replaced; the new one takes over, and running commands go on");
                 self.is_being_replaced = true;
                 // What it has not recorded, it has not done: whoever comes next goes on from the ledger.
-                self.signal(Signal::KILL);
+                self.kill();
                 if self.scheduler.is_none() {
                     self.after(Duration::ZERO, Errand::Begin);
                 }
@@ -341,7 +296,7 @@ impl Service {
 
     fn stay(&mut self, why: &str) {
         say(&format!("the program was replaced, but {why}: this one stays; the file is read again"));
-        self.tell(Signal::HUP);
+        self.keeping.say(&Report::Asked(Asked::Reload));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::capture::Capture;
 use super::process::{Process, command};
-use super::protocol::{Begun, Held, Program, Start};
+use super::protocol::{Begun, Program, Start};
 use super::ward::Ward;
 use crate::clock::{Clock, uptime};
 use crate::job::OutputPattern;
@@ -31,35 +31,37 @@ type Order = (Box<Start>, Option<OwnedFd>);
 /// What came of it.
 type Started = (AttemptId, io::Result<Ward>);
 
-/// What the threads have done, and a descriptor that can be read when there is something. It never makes them wait.
-#[derive(Debug)]
-struct Done {
-    started: Mutex<Vec<Started>>,
-    bell: OwnedFd,
-}
-
 #[derive(Debug)]
 pub struct Starters {
     orders: Option<SyncSender<Order>>,
     threads: Vec<JoinHandle<()>>,
-    done: Arc<Done>,
+    desk: Arc<Desk>,
     /// Starts of which nothing has come yet.
     pub under_way: usize,
 }
 
+/// Where the threads find what is to be done, and put what they have done. It never makes them wait.
+#[derive(Debug)]
+struct Desk {
+    orders: Mutex<Receiver<Order>>,
+    started: Mutex<Vec<Started>>,
+    /// Readable when something has started.
+    bell: OwnedFd,
+    clock: Clock,
+    own: PathBuf,
+}
+
 impl Starters {
     /// `own` is the program that a start by [`Program::Own`] means.
-    pub fn new(clock: &Clock, own: &Path) -> io::Result<Self> {
+    pub fn new(clock: Clock, own: PathBuf) -> io::Result<Self> {
         let (orders, orders_out) = sync_channel(STARTS);
-        let orders_out = Arc::new(Mutex::new(orders_out));
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let done = Arc::new(Done { started: Mutex::default(), bell });
+        let desk = Arc::new(Desk { orders: orders_out.into(), started: Mutex::default(), bell, clock, own });
         let threads = (0..THREADS).map(|number| {
-            let (orders, done, clock, own) = (orders_out.clone(), done.clone(), clock.clone(), own.to_owned());
-            let thread = std::thread::Builder::new().name(format!("start-{number}"));
-            thread.spawn(move || serve(&orders, &done, &clock, &own))
+            let desk = desk.clone();
+            std::thread::Builder::new().name(format!("start-{number}")).spawn(move || desk.serve())
         });
-        Ok(Self { orders: Some(orders), threads: threads.collect::<io::Result<_>>()?, done, under_way: 0 })
+        Ok(Self { orders: Some(orders), threads: threads.collect::<io::Result<_>>()?, desk, under_way: 0 })
     }
 
     pub fn start(&mut self, start: Box<Start>, input: Option<OwnedFd>) {
@@ -70,12 +72,12 @@ impl Starters {
 
     /// Readable when there is something to take.
     pub fn bell(&self) -> BorrowedFd<'_> {
-        self.done.bell.as_fd()
+        self.desk.bell.as_fd()
     }
 
     pub fn take(&mut self) -> Vec<Started> {
-        let _ = rustix::io::read(&self.done.bell, &mut [0; 8]);
-        let started = std::mem::take(&mut *self.done.started.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = rustix::io::read(&self.desk.bell, &mut [0; 8]);
+        let started = std::mem::take(&mut *self.desk.started.lock().unwrap_or_else(PoisonError::into_inner));
         self.under_way -= started.len();
         started
     }
@@ -90,15 +92,17 @@ impl Drop for Starters {
     }
 }
 
-fn serve(orders: &Mutex<Receiver<Order>>, done: &Done, clock: &Clock, own: &Path) {
-    loop {
-        let next = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((start, input)) = next else {
-            return;
-        };
-        let started = (start.id, begin(*start, input, clock, own));
-        done.started.lock().unwrap_or_else(PoisonError::into_inner).push(started);
-        let _ = rustix::io::write(&done.bell, &1u64.to_ne_bytes());
+impl Desk {
+    fn serve(&self) {
+        loop {
+            let next = self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((start, input)) = next else {
+                return;
+            };
+            let started = (start.id, begin(*start, input, &self.clock, &self.own));
+            self.started.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        }
     }
 }
 
@@ -122,6 +126,6 @@ fn begin(start: Start, input: Option<OwnedFd>, clock: &Clock, own: &Path) -> io:
     let sources = [process.watch()?, stdout.into(), stderr.into()];
     // The scheduler has compiled it before.
     let pattern = pattern.and_then(|text| OutputPattern::new(&text).ok());
-    let held = Held { id, label, begun: Begun { process: process.id(), at, uptime } };
-    Ok(Ward::new(held, Capture::new(id, output_limit, pattern), process, sources))
+    let begun = Begun { label, process: process.id(), at, uptime };
+    Ok(Ward::new(id, begun, Capture::new(id, output_limit, pattern), process, sources))
 }

@@ -1,28 +1,36 @@
-//! How does another version of the program take the keeper's place without losing what it keeps? By exec, which leaves the
-//! process, its children and its open descriptors as they are; the rest waits in a file in memory.
+//! How does another version of the program take the keeper's place without losing what it keeps? It is asked whether it keeps
+//! in the same way. Then it takes over by exec, which leaves the process, its children and its open descriptors as they are;
+//! the rest waits in a file in memory.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::descriptor;
-use super::process::command;
+use super::process::{Process, command};
+use super::protocol::PROTOCOL;
 use super::ward::Ward;
 
 /// This program, whatever has become of its file.
 pub const OWN: &str = "/proc/self/exe";
 /// The variable in which the next program finds the number of the file.
 pub const INHERITANCE: &str = "PUNCTUAL_KEEPER_INHERITANCE";
+
+/// The hidden word by which a program is asked for its protocol before it takes another one's place.
+pub const PROTOCOL_QUESTION: &str = "keeper-protocol";
+/// For how long the answer is waited for.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is handed on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +53,38 @@ pub fn own_program() -> io::Result<PathBuf> {
 pub fn was_replaced(program: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
     matches!((identity(program), identity(Path::new(OWN))), (Ok(now), Ok(own)) if now != own)
+}
+
+/// A question that was asked; whoever is asked is ended with it.
+#[derive(Debug)]
+pub struct Probe {
+    _process: Process,
+    /// Readable when there is an answer.
+    pub answer: OwnedFd,
+}
+
+impl Probe {
+    pub fn ask(program: &Path) -> io::Result<Self> {
+        let mut command = command(program);
+        command.arg(PROTOCOL_QUESTION).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let (process, child) = Process::start(&mut command)?;
+        let answer = OwnedFd::from(child.stdout.ok_or(io::ErrorKind::BrokenPipe)?);
+        rustix::io::ioctl_fionbio(&answer, true)?;
+        Ok(Self { _process: process, answer })
+    }
+
+    /// What was answered by now; why the program cannot take over, if it cannot.
+    pub fn conclude(self) -> Result<(), String> {
+        let mut bytes = [0; 64];
+        let length = rustix::io::read(&self.answer, &mut bytes).unwrap_or(0);
+        match String::from_utf8_lossy(&bytes[..length]).trim().parse() {
+            Ok(PROTOCOL) => Ok(()),
+            Ok(other) => {
+                Err(format!("the new one keeps in another way ({other}, not {PROTOCOL}); restart the service"))
+            }
+            Err(_) => Err(format!("the new one does not answer within {ANSWER_WITHIN:?}")),
+        }
+    }
 }
 
 /// A program that is started with this one's arguments.

@@ -2,7 +2,6 @@
 //! ended.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -14,8 +13,8 @@ use super::capture::Capture;
 use super::descriptor;
 use super::link::Link;
 use super::process::Process;
-use super::protocol::{End, Held, News, Report};
-use crate::run::Stream;
+use super::protocol::{Begun, End, News, Report};
+use crate::run::{AttemptId, Stream};
 
 /// Pieces of at most 64 KiB that are on their way to the ledger; while there are as many, the process waits in its pipe.
 pub const WINDOW: usize = 4;
@@ -25,7 +24,8 @@ const LAST_READS: usize = 16;
 /// One process. What of it is written down outlives the program that keeps it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ward {
-    pub held: Held,
+    pub id: AttemptId,
+    begun: Begun,
     /// By [`Source`], as long as there is something to come.
     #[serde(with = "descriptor")]
     sources: [Option<OwnedFd>; 3],
@@ -35,7 +35,7 @@ pub struct Ward {
     news: VecDeque<News>,
     /// How much of that the present scheduler has been told.
     #[serde(skip)]
-    told: usize,
+    pub told: usize,
     /// Until it is reaped.
     #[serde(skip)]
     process: Option<Process>,
@@ -59,18 +59,18 @@ impl Source {
 
 impl Ward {
     /// The sources are in their order.
-    pub fn new(held: Held, capture: Capture, process: Process, sources: [OwnedFd; 3]) -> Self {
+    pub fn new(id: AttemptId, begun: Begun, capture: Capture, process: Process, sources: [OwnedFd; 3]) -> Self {
         for source in &sources {
             // A pipe that cannot be read without waiting is not there.
             let _ = rustix::io::ioctl_fionbio(source, true);
         }
-        let (sources, news) = (sources.map(Some), VecDeque::from([News::Started(held.begun.clone())]));
-        Self { held, sources, capture: Some(capture), news, told: 0, process: Some(process), number: 0 }
+        let (sources, news) = (sources.map(Some), VecDeque::from([News::Started(begun.clone())]));
+        Self { id, begun, sources, capture: Some(capture), news, told: 0, process: Some(process), number: 0 }
     }
 
     /// One that was written down, in the hands of the next program.
     pub fn inherited(self) -> Self {
-        let process = if self.is_over() { None } else { Process::inherited(&self.held.begun.process) };
+        let process = if self.is_over() { None } else { Process::inherited(&self.begun.process) };
         Self { process, ..self }
     }
 
@@ -97,26 +97,25 @@ impl Ward {
     /// One of its sources can be read.
     pub fn stirred(&mut self, source: Source, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
         match source {
+            // It was closed since.
+            _ if self.sources[source as usize].is_none() => {}
             Source::Exit => {
-                self.sources[Source::Exit as usize] = None;
-                self.tell_next(News::Exited { at: now, duration: uptime.saturating_sub(self.held.begun.uptime) });
+                self.sources[source as usize] = None;
+                self.tell_next(News::Exited { at: now, duration: uptime.saturating_sub(self.begun.uptime) });
             }
-            Source::Stdout => self.read_on(source, Stream::Stdout, now, buffer),
-            Source::Stderr => self.read_on(source, Stream::Stderr, now, buffer),
-        }
-    }
-
-    fn read_on(&mut self, source: Source, stream: Stream, now: Timestamp, buffer: &mut [u8]) {
-        if self.has_room() {
-            self.read(source, stream, now, buffer);
-            if self.sources().all(|(source, _)| source == Source::Exit) {
-                self.tell_next(News::Silent);
+            Source::Stdout | Source::Stderr if self.has_room() => {
+                self.read(source, now, buffer);
+                if self.sources().all(|(source, _)| source == Source::Exit) {
+                    self.tell_next(News::Silent);
+                }
             }
+            Source::Stdout | Source::Stderr => {}
         }
     }
 
     /// Reads once what is there; a pipe that is closed or broken is done with.
-    fn read(&mut self, source: Source, stream: Stream, now: Timestamp, buffer: &mut [u8]) {
+    fn read(&mut self, source: Source, now: Timestamp, buffer: &mut [u8]) {
+        let stream = if source == Source::Stdout { Stream::Stdout } else { Stream::Stderr };
         let pipe = &mut self.sources[source as usize];
         let (Some(descriptor), Some(capture)) = (&pipe, &mut self.capture) else {
             return;
@@ -159,8 +158,8 @@ impl Ward {
             return;
         }
         for _ in 0..LAST_READS {
-            self.read(Source::Stdout, Stream::Stdout, now, buffer);
-            self.read(Source::Stderr, Stream::Stderr, now, buffer);
+            self.read(Source::Stdout, now, buffer);
+            self.read(Source::Stderr, now, buffer);
         }
         self.sources = [None, None, None];
         let Some(mut capture) = self.capture.take() else {
@@ -172,20 +171,14 @@ impl Ward {
         self.news.push_back(News::Closed(End { remains, output_bytes, matched }));
     }
 
-    /// Another scheduler has come, which has heard that it is held and nothing else.
-    pub fn begin_anew(&mut self) {
-        self.told = 1;
-    }
-
     /// Tells the scheduler what it does not know yet, as far as it may.
-    pub fn tell(&mut self, link: &mut Link) -> io::Result<()> {
+    pub fn tell(&mut self, link: &mut Link) {
         while let Some(news) = self.news.get(self.told)
             && self.news.iter().take(self.told + 1).filter(|news| is_piece(news)).count() <= WINDOW
         {
-            link.say(&Report::Of(self.held.id, news.clone()))?;
+            link.say(&Report::Of(self.id, news.clone()));
             self.told += 1;
         }
-        Ok(())
     }
 }
 
