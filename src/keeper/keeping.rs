@@ -150,9 +150,7 @@ impl Keeping {
 
     /// Waits until something happens or it is so late, does what is to be done, and says what it leaves to the driver.
     pub fn turn(&mut self, until: Option<Duration>) -> io::Result<Vec<Turn>> {
-        if let Some(link) = &mut self.link {
-            link.flush();
-        }
+        self.link.iter_mut().for_each(Link::flush);
         let mut turns = Vec::new();
         for number in wait(&self.epoll, [until, self.stir_at, self.flush_at].into_iter().flatten().min())? {
             match number {
@@ -238,13 +236,11 @@ impl Keeping {
     /// A descriptor of a ward can be read.
     fn stirred(&mut self, number: u64) -> io::Result<()> {
         let (of, source) = (number / SOURCES, Source::ALL[usize::try_from(number % SOURCES).unwrap_or(0)]);
-        let Some(id) = self.by_number.get(&of).copied() else {
+        let Some(ward) = self.by_number.get(&of).and_then(|id| self.wards.get_mut(id)) else {
             return Ok(());
         };
-        let (now, uptime) = (self.clock.now(), uptime());
-        if let Some(ward) = self.wards.get_mut(&id) {
-            ward.stirred(source, now, uptime, &mut self.buffer);
-        }
+        let (id, uptime) = (ward.id, uptime());
+        ward.stirred(source, self.clock.now(), uptime, &mut self.buffer);
         self.flush_at.get_or_insert(uptime + FLUSH_AFTER);
         self.attend(id)
     }

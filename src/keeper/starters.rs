@@ -112,12 +112,9 @@ fn begin(start: Start, input: Option<OwnedFd>, clock: &Clock, own: &Path) -> io:
         Program::At(program) => command(program),
         Program::Own => command(own),
     };
-    command.env_clear().envs(environment).current_dir(cwd).stdin(input.ok_or(Errno::MFILE)?);
-    command
-        .arg0(argv.first().map_or("", String::as_str))
-        .args(argv.iter().skip(1))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.arg0(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1));
+    command.env_clear().envs(environment).current_dir(cwd);
+    command.stdin(input.ok_or(Errno::MFILE)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The process exists from the beginning of the call on; the rest of the call is the program taking over.
     let (at, uptime) = (clock.now(), uptime());
     let (process, child) = Process::start(&mut command)?;
