@@ -102,7 +102,7 @@ async fn one(client: &Client, run: RunId) {
         match kept.next().await {
             News::Exited { .. } => exited = true,
             News::Silent => silent = true,
-            News::Started(_) | News::NotStarted(_) | News::Output(_) | News::Closed(_) => {}
+            News::Started(_) | News::NotStarted { .. } | News::Output(_) | News::Closed(_) => {}
         }
     }
     kept.close().await;

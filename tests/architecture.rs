@@ -216,6 +216,20 @@ fn the_keeper_is_plain() {
     }
 }
 
+/// What sits there for years is to be read in an hour. The scheduler's end of the line is not the keeper's own, nor is what is
+/// kept of output.
+#[test]
+fn the_keeper_is_small() {
+    const NOT_ITS_OWN: [&str; 3] = ["client", "capture", "scan"];
+    const LINES_OF_CODE: usize = 1_150;
+    let is_its_own = |source: &Source| source.room == "keeper" && !NOT_ITS_OWN.contains(&source.file.as_str());
+    let lines = |source: Source| source.code.lines().filter(|line| !line.trim().is_empty()).count();
+    let keeper: Vec<usize> = sources().into_iter().filter(is_its_own).map(lines).collect();
+    assert!(keeper.len() > 8, "{} files", keeper.len());
+    let all: usize = keeper.iter().sum();
+    assert!(all <= LINES_OF_CODE, "the keeper has {all} lines of code");
+}
+
 /// The statements that write and read are the store's.
 #[test]
 fn sql_is_in_one_room() {

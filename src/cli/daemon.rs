@@ -112,7 +112,8 @@ fn refuse_what_is_no_text(state: &Path) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Passes signals on as demands; returns only if it cannot.
+/// Whoever signals the scheduler itself means the same as by a signal to the keeper, which says it on its line. Passes signals
+/// on as demands; returns only if it cannot.
 async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
     let listen = async {
         let mut terminate = signal(SignalKind::terminate())?;

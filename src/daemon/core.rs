@@ -14,6 +14,7 @@ use super::reread::{Reread, Rereading};
 use super::service::{Overseer, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
+use crate::keeper::Asked;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::{AttemptId, Reason, RunId};
 use crate::runner::{Door, Event, Order};
@@ -39,6 +40,15 @@ pub enum Demand {
     Refresh,
 }
 
+impl From<Asked> for Demand {
+    fn from(asked: Asked) -> Self {
+        match asked {
+            Asked::Stop => Self::Stop,
+            Asked::Reload => Self::Reload,
+        }
+    }
+}
+
 /// Everything that the loop talks to.
 pub struct Core {
     pub planner: Planner,
@@ -52,6 +62,8 @@ pub struct Core {
     pub door: Door,
     pub events: mpsc::Receiver<Event>,
     pub demands: mpsc::Receiver<Demand>,
+    /// What has reached the keeper, as the service's main process.
+    pub asked: mpsc::Receiver<Asked>,
     pub configuration: Configuration,
     pub rereading: Rereading,
     /// That zones and calendars are to be taken anew.
@@ -138,6 +150,7 @@ impl Core {
             let turn = tokio::select! {
                 biased;
                 Some(demand) = self.demands.recv() => Turn::Demanded(demand),
+                Some(asked) = self.asked.recv() => Turn::Demanded(asked.into()),
                 Some(answer) = self.answers.recv() => Turn::Committed(answer),
                 // What is due does not wait for however many ends there are to tell of.
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),

@@ -162,7 +162,7 @@ async fn serve(
     store: Arc<Store>,
     lock: &mut Lock,
     demands: mpsc::Receiver<Demand>,
-    (keeper, switchboard, kept): (Client, Switchboard, Vec<Kept>),
+    (keeper, mut switchboard, kept): (Client, Switchboard, Vec<Kept>),
 ) -> Result<(), StartError> {
     let cgroups = Cgroups::of_this_process();
     cgroups.sweep(&kept.iter().map(|kept| kept.id).collect::<Vec<_>>());
@@ -207,6 +207,7 @@ async fn serve(
         door,
         events,
         demands,
+        asked: switchboard.asked(),
         rereading: rereading(setup, &configuration),
         configuration,
         refresh,

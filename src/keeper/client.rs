@@ -6,40 +6,25 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::protocol::{Begun, End, Frames, Held, PROTOCOL, Report, Request, Start, write_frame};
+use super::protocol::{Asked, Begun, Lines, News, READY, Report, Request, Start, write_line};
 use super::ward::WINDOW;
-use crate::run::{AttemptId, OutputPiece, RunId};
+use crate::run::{AttemptId, RunId};
 
 /// Wishes that wait to be sent.
 const WISHES: usize = 4096;
 /// What is told of one process and was not heard yet: its window of output, and each other thing once.
 const NEWS: usize = WINDOW + 8;
+/// What was asked and not looked at yet.
+const ASKED: usize = 8;
 /// Bytes of one read.
 const READ: usize = 16 << 10;
-
-/// What is told of a process.
-#[derive(Debug)]
-pub enum News {
-    Started(Begun),
-    NotStarted(io::Error),
-    Output(OutputPiece),
-    Exited {
-        at: Timestamp,
-        duration: Duration,
-    },
-    /// Nobody can write into its pipes any more.
-    Silent,
-    Closed(End),
-}
 
 #[derive(Debug)]
 enum Wish {
@@ -60,8 +45,11 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Switchboard {
     socket: UnixStream,
-    frames: Frames,
+    lines: Lines,
+    /// What came with the greeting, and is of what is held.
+    reports: Vec<Report>,
     wishes: mpsc::Receiver<Wish>,
+    asked: Option<mpsc::Sender<Asked>>,
     news: BTreeMap<AttemptId, mpsc::Sender<News>>,
 }
 
@@ -69,39 +57,41 @@ pub struct Switchboard {
 pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Client, Switchboard, Vec<Kept>)> {
     socket.set_nonblocking(true)?;
     let socket = UnixStream::from_std(socket)?;
-    let mut frames = Frames::default();
-    let (keeper, is_first, in_force, held) = loop {
+    let keeper = socket.peer_cred()?.pid().unwrap_or_default();
+    let (mut lines, mut reports) = (Lines::default(), Vec::new());
+    let (is_first, in_force) = loop {
         socket.readable().await?;
-        if !read(&socket, &mut frames)? {
-            return Err(io::Error::other("the keeper does not greet"));
+        let is_open = read(&socket, &mut lines, &mut reports)?;
+        if let Some(at) = reports.iter().position(|report| matches!(report, Report::Welcome { .. }))
+            && let Report::Welcome { is_first, in_force } = reports.remove(at)
+        {
+            break (is_first, in_force);
         }
-        match frames.next::<Report>()? {
-            Some((Report::Welcome { protocol: PROTOCOL, pid, is_first, in_force, held }, _)) => {
-                break (pid, is_first, in_force, held);
-            }
-            Some(_) => return Err(io::Error::other("the keeper is of another version")),
-            None => {}
+        if !is_open {
+            return Err(io::Error::other("the keeper does not greet"));
         }
     };
     let (wishes, wishes_out) = mpsc::channel(WISHES);
     let client = Client { wishes, keeper, is_first, in_force: in_force.map(Arc::from) };
     let mut news = BTreeMap::new();
     let mut kept = Vec::new();
-    for Held { id, label, begun } in held {
-        let (sender, receiver) = mpsc::channel(NEWS);
-        news.insert(id, sender);
-        kept.push(Kept { id, label, begun, news: receiver, client: client.clone(), is_over: false });
+    for report in &reports {
+        if let Report::Of(id, News::Started(begun)) = report {
+            let (sender, receiver) = mpsc::channel(NEWS);
+            news.insert(*id, sender);
+            kept.push(Kept { id: *id, begun: begun.clone(), news: receiver, client: client.clone(), is_over: false });
+        }
     }
-    Ok((client, Switchboard { socket, frames, wishes: wishes_out, news }, kept))
+    Ok((client, Switchboard { socket, lines, reports, wishes: wishes_out, asked: None, news }, kept))
 }
 
 /// Reads what is there; the answer is whether there may be more.
-fn read(socket: &UnixStream, frames: &mut Frames) -> io::Result<bool> {
+fn read(socket: &UnixStream, lines: &mut Lines, reports: &mut Vec<Report>) -> io::Result<bool> {
     let mut bytes = [0; READ];
     loop {
         match socket.try_read(&mut bytes) {
             Ok(0) => return Ok(false),
-            Ok(length) => frames.push(&bytes[..length]),
+            Ok(length) => reports.extend(lines.take::<Report>(&bytes[..length])?),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) => return Err(error),
         }
@@ -113,14 +103,14 @@ impl Client {
     pub async fn start(&self, start: Start, input: OwnedFd) -> io::Result<Kept> {
         let gone = || io::Error::other("the daemon is ending");
         let (news, mut news_out) = mpsc::channel(NEWS);
-        let (id, label) = (start.id, start.label.clone());
+        let id = start.id;
         let wish = Wish::Start { start: Box::new(start), input, news };
         self.wishes.send(wish).await.map_err(|_| gone())?;
         match news_out.recv().await {
-            Some(News::Started(begun)) => {
-                Ok(Kept { id, label, begun, news: news_out, client: self.clone(), is_over: false })
+            Some(News::Started(begun)) => Ok(Kept { id, begun, news: news_out, client: self.clone(), is_over: false }),
+            Some(News::NotStarted { errno, message }) => {
+                Err(errno.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error))
             }
-            Some(News::NotStarted(error)) => Err(error),
             Some(_) => Err(gone()),
             None => nobody_left().await,
         }
@@ -133,17 +123,19 @@ impl Client {
 
     /// The end of an attempt is in the ledger.
     pub async fn forget(&self, id: AttemptId) {
-        self.ask(Request::Forget { id }).await;
+        self.ask(Request::Forget { first: id, last: id }).await;
     }
 
     /// The end of a run is in the ledger.
     pub async fn forget_run(&self, run: RunId) {
-        self.ask(Request::ForgetRun { run }).await;
+        let first = AttemptId { run, attempt: 0, step: 0, step_attempt: 0 };
+        let last = AttemptId { run, attempt: u32::MAX, step: u32::MAX, step_attempt: u32::MAX };
+        self.ask(Request::Forget { first, last }).await;
     }
 
-    /// The scheduler is at work.
+    /// The scheduler is at work, and what follows from the daemon's start is in the ledger.
     pub async fn ready(&self) {
-        self.ask(Request::Ready).await;
+        self.notify(READY.to_owned()).await;
     }
 
     /// What systemd wants to know, in the words of sd_notify(3).
@@ -181,7 +173,6 @@ impl Client {
 #[derive(Debug)]
 pub struct Kept {
     pub id: AttemptId,
-    pub label: String,
     pub begun: Begun,
     news: mpsc::Receiver<News>,
     client: Client,
@@ -236,11 +227,18 @@ impl Drop for Kept {
 }
 
 impl Switchboard {
+    /// Where what reaches the service comes out.
+    pub fn asked(&mut self) -> mpsc::Receiver<Asked> {
+        let (asked, asked_out) = mpsc::channel(ASKED);
+        self.asked = Some(asked);
+        asked_out
+    }
+
     /// Sends and hands on until nobody has wishes any more, or the keeper is gone.
     pub async fn run(mut self) -> io::Result<()> {
         let mut batch = Vec::new();
         // Of what is held more than its number may have come with the greeting.
-        self.hand_on_all()?;
+        self.hand_on();
         loop {
             tokio::select! {
                 wish = self.wishes.recv() => {
@@ -249,8 +247,8 @@ impl Switchboard {
                 }
                 ready = self.socket.readable() => {
                     ready?;
-                    let is_open = read(&self.socket, &mut self.frames)?;
-                    self.hand_on_all()?;
+                    let is_open = read(&self.socket, &mut self.lines, &mut self.reports)?;
+                    self.hand_on();
                     if !is_open {
                         return Err(io::Error::other("the keeper is gone"));
                     }
@@ -268,13 +266,13 @@ impl Switchboard {
                     if let Request::Discard { id } = &request {
                         self.news.remove(id);
                     }
-                    write_frame(&request, &[], batch)?;
+                    write_line(&request, &mut *batch);
                 }
                 Wish::Start { start, input, news } => {
                     self.socket.write_all(batch).await?;
                     batch.clear();
                     self.news.insert(start.id, news);
-                    write_frame(&Request::Start(start), &[], batch)?;
+                    write_line(&Request::Start(start), &mut *batch);
                     let sent = self.send_with(batch, &input).await?;
                     batch.drain(..sent);
                 }
@@ -298,35 +296,25 @@ impl Switchboard {
         self.socket.async_io(Interest::WRITABLE, send).await
     }
 
-    fn hand_on_all(&mut self) -> io::Result<()> {
-        while let Some((report, data)) = self.frames.next::<Report>()? {
-            self.hand_on(report, data);
-        }
-        Ok(())
-    }
-
-    fn hand_on(&mut self, report: Report, data: Vec<u8>) {
-        let (id, news) = match report {
-            Report::Welcome { .. } => return,
-            Report::Started { id, begun } => (id, News::Started(begun)),
-            Report::NotStarted { id, errno, message } => {
-                let error = errno.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
-                (id, News::NotStarted(error))
+    fn hand_on(&mut self) {
+        for report in self.reports.drain(..) {
+            let (id, news) = match report {
+                Report::Of(id, news) => (id, news),
+                Report::Asked(what) => {
+                    // A full channel means that the same was asked several times already.
+                    let _ = self.asked.as_ref().map(|asked| asked.try_send(what));
+                    continue;
+                }
+                Report::Welcome { .. } => continue,
+            };
+            let is_last = matches!(news, News::Closed(_) | News::NotStarted { .. });
+            if let Some(listener) = self.news.get(&id) {
+                // There is room for all that can be told at a time.
+                let _ = listener.try_send(news);
             }
-            Report::Output { id, offset, stream, at, expired } => {
-                (id, News::Output(OutputPiece { id, offset, stream, at, data, expired }))
+            if is_last {
+                self.news.remove(&id);
             }
-            Report::Exited { id, at, duration } => (id, News::Exited { at, duration }),
-            Report::Silent { id } => (id, News::Silent),
-            Report::Closed { id, end } => (id, News::Closed(end)),
-        };
-        let is_last = matches!(news, News::Closed(_) | News::NotStarted(_));
-        if let Some(listener) = self.news.get(&id) {
-            // There is room for all that can be told at a time.
-            let _ = listener.try_send(news);
-        }
-        if is_last {
-            self.news.remove(&id);
         }
     }
 }

@@ -2,27 +2,16 @@
 
 use std::io;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-
-/// Signals that are answered rather than left as they are, in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    Nothing,
-    /// What the language itself ignores: a closed pipe is an error of the write, no end of the process.
-    Pipe,
-}
+use nix::sys::signal::SigSet;
 
 /// Has every signal do what it does by default, and none held back.
-pub fn reset_signals(keep: Keep) -> io::Result<()> {
-    reset_dispositions(keep);
+pub fn reset_signals() -> io::Result<()> {
+    reset_dispositions(None);
     let_signals_through()
 }
 
-fn reset_dispositions(keep: Keep) {
-    for signal in 1..=libc::SIGRTMAX() {
-        if keep == Keep::Pipe && signal == libc::SIGPIPE {
-            continue;
-        }
+fn reset_dispositions(except: Option<i32>) {
+    for signal in (1..=libc::SIGRTMAX()).filter(|signal| except != Some(*signal)) {
         // KILL, STOP and what the C library keeps for itself refuse, and have no other disposition anyway.
         // SAFETY: SIG_DFL runs no code of ours, so nothing can be called at a wrong moment.
         #[expect(unsafe_code, reason = "no kept crate resets all signals, those of real time too")]
@@ -32,14 +21,14 @@ fn reset_dispositions(keep: Keep) {
     }
 }
 
-/// Holds these signals back, also over an exec.
-pub fn hold_signals_back(signals: &[Signal]) -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals.iter().copied().collect()), None).map_err(io::Error::from)
+/// Holds every signal back, also over an exec.
+pub fn hold_signals_back() -> io::Result<()> {
+    Ok(SigSet::all().thread_set_mask()?)
 }
 
 /// Holds no signal back any more.
 pub fn let_signals_through() -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(io::Error::from)
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Marks every open descriptor above 2, so that none outlives the next exec.
@@ -62,6 +51,7 @@ pub fn close_descriptors_on_exec() -> io::Result<()> {
 /// What the daemon does once at its start, before any thread: a job that is started without the shim gets from the daemon
 /// what the daemon had from its own starter. Signals that are held back stay so until somebody listens to them.
 pub fn drop_heritage() -> io::Result<()> {
-    reset_dispositions(Keep::Pipe);
+    // What the language itself ignores: a closed pipe is an error of the write, no end of the process.
+    reset_dispositions(Some(libc::SIGPIPE));
     close_descriptors_on_exec()
 }

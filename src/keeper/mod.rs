@@ -9,11 +9,11 @@
 
 mod capture;
 mod client;
+mod descriptor;
 mod heritage;
 mod keeping;
 mod leaf;
 mod link;
-mod probe;
 mod process;
 mod protocol;
 mod scan;
@@ -23,12 +23,11 @@ mod upgrade;
 mod ward;
 
 pub use capture::Capture;
-pub use client::{Client, Kept, News, Switchboard, connect};
-pub use heritage::{Keep, close_descriptors_on_exec, drop_heritage, reset_signals};
+pub use client::{Client, Kept, Switchboard, connect};
+pub use heritage::{close_descriptors_on_exec, drop_heritage, reset_signals};
 pub use keeping::keep_in_this_process;
 pub use leaf::LEAF;
-pub use probe::PROTOCOL_QUESTION;
 pub use process::{Remains, start_ticks};
-pub use protocol::{Begun, End, PROTOCOL, Program, Start};
+pub use protocol::{Asked, Begun, End, News, PROTOCOL, Program, Start};
 pub use service::keep;
-pub use upgrade::own_program;
+pub use upgrade::{PROTOCOL_QUESTION, own_program};

@@ -1,4 +1,4 @@
-//! What do scheduler and keeper say to each other? Frames on a stream: a message in JSON, and bytes behind it.
+//! What do scheduler and keeper say to each other? Messages in JSON, one a line.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,13 +10,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::process::Remains;
-use crate::run::{AttemptId, ProcessId, RunId, Stream};
+use crate::run::{AttemptId, OutputPiece, ProcessId};
 
 /// The version of what is said here, and of what a keeper hands on to the program that takes its place.
-pub const PROTOCOL: u32 = 1;
-/// No message is larger: a command's arguments and variables have room in it many times.
-const LARGEST: usize = 256 << 20;
-const HEADER: usize = 8;
+pub const PROTOCOL: u32 = 2;
+/// How sd_notify(3) says that the scheduler is at work, and that what follows from the daemon's start is in the ledger.
+pub const READY: &str = "READY=1";
 
 /// What the scheduler asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,12 +28,8 @@ pub enum Request {
     Close { id: AttemptId },
     /// Nobody wants to know any more how it ends. It is killed.
     Discard { id: AttemptId },
-    /// The end of an attempt is in the ledger.
-    Forget { id: AttemptId },
-    /// The end of a whole run is.
-    ForgetRun { run: RunId },
-    /// The scheduler is at work, and what follows from the daemon's start is in the ledger.
-    Ready,
+    /// The ends of all attempts between these two, both included, are in the ledger.
+    Forget { first: AttemptId, last: AttemptId },
     /// This is the job file that is in force now, whatever becomes of the file.
     InForce { text: String },
     /// Something that systemd wants to know, in the words of sd_notify(3).
@@ -67,63 +62,52 @@ pub enum Program {
 /// What the keeper says.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// The first thing that a scheduler hears: whether none was at work before it, and the job file that was in force.
+    /// What is held was told before. A scheduler hears whether none was at work before it, and the job file that was in force.
     Welcome {
-        protocol: u32,
-        pid: i32,
         is_first: bool,
         in_force: Option<String>,
-        held: Vec<Held>,
     },
-    Started {
-        id: AttemptId,
-        begun: Begun,
-    },
+    Of(AttemptId, News),
+    Asked(Asked),
+}
+
+/// What reaches the service and is the scheduler's to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asked {
+    /// Asked for again it means that nobody waits any longer.
+    Stop,
+    Reload,
+}
+
+/// What is told of a process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum News {
+    Started(Begun),
     /// It could not be started; the number is the system's.
     NotStarted {
-        id: AttemptId,
         errno: Option<i32>,
         message: String,
     },
-    /// A piece of output; its bytes are behind the message.
-    Output {
-        id: AttemptId,
-        offset: u64,
-        stream: Stream,
-        at: Timestamp,
-        expired: Option<(u64, u64)>,
-    },
+    Output(OutputPiece),
     Exited {
-        id: AttemptId,
         at: Timestamp,
         duration: Duration,
     },
     /// Nobody can write into its pipes any more.
-    Silent {
-        id: AttemptId,
-    },
+    Silent,
     /// It was reaped, and all of its output was said before.
-    Closed {
-        id: AttemptId,
-        end: End,
-    },
+    Closed(End),
 }
 
 /// A process that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
+    /// As the start had it.
+    pub label: String,
     pub process: ProcessId,
     pub at: Timestamp,
     /// The same on the clock that nobody sets, since the machine booted.
     pub uptime: Duration,
-}
-
-/// A process that is held, whether it still runs or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    pub id: AttemptId,
-    pub label: String,
-    pub begun: Begun,
 }
 
 /// All that is known of a process in the end.
@@ -136,92 +120,59 @@ pub struct End {
     pub matched: Option<String>,
 }
 
-/// Appends a message and its bytes.
-pub fn write_frame(message: &impl Serialize, data: &[u8], to: &mut Vec<u8>) -> io::Result<()> {
-    let length = |bytes: usize| u32::try_from(bytes).map(u32::to_le_bytes).map_err(io::Error::other);
-    let begin = to.len();
-    to.extend_from_slice(&[0; HEADER]);
-    serde_json::to_writer(&mut *to, message)?;
-    let text = length(to.len() - begin - HEADER)?;
-    to[begin..begin + 4].copy_from_slice(&text);
-    to[begin + 4..begin + HEADER].copy_from_slice(&length(data.len())?);
-    to.extend_from_slice(data);
-    Ok(())
+/// Appends a message. In JSON a line never ends within one.
+pub fn write_line(message: &impl Serialize, mut to: impl io::Write) {
+    // Whatever can be said can be written down, and memory takes it.
+    let _ = serde_json::to_writer(&mut to, message).map(|()| to.write_all(b"\n"));
 }
 
-/// Bytes that have come, until they make whole frames.
+/// Bytes that have come, until they make whole messages.
 #[derive(Debug, Default)]
-pub struct Frames {
-    bytes: Vec<u8>,
-    read: usize,
+pub struct Lines {
+    begun: Vec<u8>,
 }
 
-impl Frames {
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.read > 0 && self.read == self.bytes.len() {
-            self.bytes.clear();
-            self.read = 0;
+impl Lines {
+    /// The messages that end within these bytes.
+    pub fn take<T: DeserializeOwned>(&mut self, bytes: &[u8]) -> io::Result<Vec<T>> {
+        let mut messages = Vec::new();
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                messages.push(serde_json::from_slice(&self.begun)?);
+                self.begun.clear();
+            }
         }
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// The next message, if all of it is there, with its bytes.
-    pub fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
-        let rest = &self.bytes[self.read..];
-        let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else {
-            return Ok(None);
-        };
-        let length =
-            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
-        let (text, data) = (length(0), length(4));
-        if text > LARGEST || data > LARGEST {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let Some(frame) = rest.get(..text + data) else {
-            return Ok(None);
-        };
-        let message = serde_json::from_slice(&frame[..text])?;
-        let data = frame[text..].to_vec();
-        self.read += HEADER + frame.len();
-        self.shrink();
-        Ok(Some((message, data)))
-    }
-
-    /// What was read goes, once it is more than what is left.
-    fn shrink(&mut self) {
-        if self.read > self.bytes.len() / 2 {
-            self.bytes.drain(..self.read);
-            self.read = 0;
-        }
+        Ok(messages)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::RunId;
 
     #[test]
-    fn frames_arrive_whole_however_they_come() {
-        let id = AttemptId::whole(RunId(7), 1);
+    fn messages_arrive_whole_however_they_come() {
         let mut bytes = Vec::new();
-        for number in 0..50u32 {
-            let message = Request::Recorded { id, pieces: number };
-            write_frame(&message, &vec![7; number as usize], &mut bytes).unwrap();
+        let text = |number: usize| "a line\n\r\u{2028}\0".repeat(number);
+        for number in 0..50 {
+            write_line(&Request::InForce { text: text(number) }, &mut bytes);
         }
         for size in [1, 3, 100, 100_000] {
-            let mut frames = Frames::default();
+            let mut lines = Lines::default();
             let mut came = Vec::new();
             for chunk in bytes.chunks(size) {
-                frames.push(chunk);
-                while let Some((message, data)) = frames.next::<Request>().unwrap() {
-                    let Request::Recorded { pieces, .. } = message else { panic!("{message:?}") };
-                    came.push((pieces, data.len()));
+                for message in lines.take::<Request>(chunk).unwrap() {
+                    let Request::InForce { text } = message else { panic!("{message:?}") };
+                    came.push(text);
                 }
             }
-            assert_eq!(came, (0..50).map(|number| (number, number as usize)).collect::<Vec<_>>());
+            assert_eq!(came, (0..50).map(text).collect::<Vec<_>>());
         }
-        let mut frames = Frames::default();
-        frames.push(&[0xff; 16]);
-        assert!(frames.next::<Request>().is_err(), "what is too large is nonsense");
+        let id = AttemptId::whole(RunId(7), 1);
+        let mut bytes = Vec::new();
+        write_line(&Report::Of(id, News::Silent), &mut bytes);
+        assert!(Lines::default().take::<Request>(&bytes).is_err(), "what nobody asks for is nonsense");
     }
 }

@@ -3,115 +3,126 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 
-use super::process::{Ends, Image, Process, spawn};
+use super::capture::Capture;
+use super::process::{Process, command};
 use super::protocol::{Begun, Program, Start};
+use super::ward::Ward;
 use crate::clock::{Clock, uptime};
+use crate::job::OutputPattern;
+use crate::run::AttemptId;
 
 /// One thread tops out at 1,500 starts a second, two at about 2,000; more do not help, because the kernel serialises.
 const THREADS: usize = 2;
 /// Starts that wait for a thread; the keeper itself waits when there are more.
 const STARTS: usize = 1 << 16;
 
-/// What came of a start.
-pub type Started = (Box<Start>, io::Result<(Begun, Process, Ends)>);
-
-/// What the threads have done, and a descriptor that can be read when there is something. It never makes them wait.
-#[derive(Debug)]
-struct Done {
-    started: Mutex<Vec<Started>>,
-    bell: OwnedFd,
-}
+/// What is to be started, with its standard input, if there was a descriptor free for that.
+type Order = (Box<Start>, Option<OwnedFd>);
+/// What came of it.
+type Started = (AttemptId, io::Result<Ward>);
 
 #[derive(Debug)]
 pub struct Starters {
-    starts: Option<SyncSender<(Box<Start>, OwnedFd)>>,
+    orders: Option<SyncSender<Order>>,
     threads: Vec<JoinHandle<()>>,
-    done: Arc<Done>,
+    desk: Arc<Desk>,
     /// Starts of which nothing has come yet.
-    under_way: usize,
+    pub under_way: usize,
+}
+
+/// Where the threads find what is to be done, and put what they have done. It never makes them wait.
+#[derive(Debug)]
+struct Desk {
+    orders: Mutex<Receiver<Order>>,
+    started: Mutex<Vec<Started>>,
+    /// Readable when something has started.
+    bell: OwnedFd,
+    clock: Clock,
+    own: PathBuf,
 }
 
 impl Starters {
     /// `own` is the program that a start by [`Program::Own`] means.
-    pub fn new(clock: &Clock, own: &Path) -> io::Result<Self> {
-        let (starts, starts_out) = sync_channel::<(Box<Start>, OwnedFd)>(STARTS);
-        let starts_out = Arc::new(Mutex::new(starts_out));
+    pub fn new(clock: Clock, own: PathBuf) -> io::Result<Self> {
+        let (orders, orders_out) = sync_channel(STARTS);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let done = Arc::new(Done { started: Mutex::default(), bell });
-        let threads = (0..THREADS)
-            .map(|number| {
-                let (starts, done, clock, own) = (starts_out.clone(), done.clone(), clock.clone(), own.to_owned());
-                std::thread::Builder::new()
-                    .name(format!("start-{number}"))
-                    .spawn(move || serve(&starts, &done, &clock, &own))
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self { starts: Some(starts), threads, done, under_way: 0 })
+        let desk = Arc::new(Desk { orders: orders_out.into(), started: Mutex::default(), bell, clock, own });
+        let threads = (0..THREADS).map(|number| {
+            let desk = desk.clone();
+            std::thread::Builder::new().name(format!("start-{number}")).spawn(move || desk.serve())
+        });
+        Ok(Self { orders: Some(orders), threads: threads.collect::<io::Result<_>>()?, desk, under_way: 0 })
     }
 
-    pub fn start(&mut self, start: Box<Start>, input: OwnedFd) {
-        if let Some(starts) = &self.starts
-            && starts.send((start, input)).is_ok()
-        {
+    pub fn start(&mut self, start: Box<Start>, input: Option<OwnedFd>) {
+        if self.orders.as_ref().is_some_and(|orders| orders.send((start, input)).is_ok()) {
             self.under_way += 1;
         }
     }
 
     /// Readable when there is something to take.
     pub fn bell(&self) -> BorrowedFd<'_> {
-        self.done.bell.as_fd()
+        self.desk.bell.as_fd()
     }
 
     pub fn take(&mut self) -> Vec<Started> {
-        let mut rings = [0; 8];
-        let _ = rustix::io::read(&self.done.bell, &mut rings);
-        let started = std::mem::take(&mut *self.done.started.lock().unwrap_or_else(PoisonError::into_inner));
-        self.under_way -= started.len().min(self.under_way);
+        let _ = rustix::io::read(&self.desk.bell, &mut [0; 8]);
+        let started = std::mem::take(&mut *self.desk.started.lock().unwrap_or_else(PoisonError::into_inner));
+        self.under_way -= started.len();
         started
-    }
-
-    /// Starts of which nothing has come yet.
-    pub fn waiting(&self) -> usize {
-        self.under_way
     }
 }
 
 impl Drop for Starters {
     fn drop(&mut self) {
-        drop(self.starts.take());
+        drop(self.orders.take());
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(starts: &Mutex<Receiver<(Box<Start>, OwnedFd)>>, done: &Done, clock: &Clock, own: &Path) {
-    loop {
-        let next = starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((start, input)) = next else {
-            return;
-        };
-        let begun = begin(&start, input, clock, own);
-        done.started.lock().unwrap_or_else(PoisonError::into_inner).push((start, begun));
-        let _ = rustix::io::write(&done.bell, &1u64.to_ne_bytes());
+impl Desk {
+    fn serve(&self) {
+        loop {
+            let next = self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((start, input)) = next else {
+                return;
+            };
+            let started = (start.id, begin(*start, input, &self.clock, &self.own));
+            self.started.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        }
     }
 }
 
-fn begin(start: &Start, input: OwnedFd, clock: &Clock, own: &Path) -> io::Result<(Begun, Process, Ends)> {
-    let program: PathBuf = match &start.program {
-        Program::At(program) => program.clone(),
-        Program::Own => own.to_owned(),
+fn begin(start: Start, input: Option<OwnedFd>, clock: &Clock, own: &Path) -> io::Result<Ward> {
+    let Start { id, label, program, argv, environment, cwd, output_limit, pattern } = start;
+    let mut command = match &program {
+        Program::At(program) => command(program),
+        Program::Own => command(own),
     };
-    let image = Image { program: &program, argv: &start.argv, environment: &start.environment, cwd: &start.cwd };
+    command.arg0(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1));
+    command.env_clear().envs(environment).current_dir(cwd);
+    command.stdin(input.ok_or(Errno::MFILE)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The process exists from the beginning of the call on; the rest of the call is the program taking over.
     let (at, uptime) = (clock.now(), uptime());
-    let (process, ends) = spawn(&image, input)?;
-    Ok((Begun { process: process.id.clone(), at, uptime }, process, ends))
+    let (process, child) = Process::start(&mut command)?;
+    let pipes = child.stdout.zip(child.stderr);
+    let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
+    let sources = [process.watch()?, stdout.into(), stderr.into()];
+    // The scheduler has compiled it before.
+    let pattern = pattern.and_then(|text| OutputPattern::new(&text).ok());
+    let begun = Begun { label, process: process.id(), at, uptime };
+    Ok(Ward::new(id, begun, Capture::new(id, output_limit, pattern), process, sources))
 }

@@ -2,64 +2,52 @@
 //! ended.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::capture::Capture;
+use super::descriptor;
 use super::link::Link;
-use super::process::{Ends, Process};
-use super::protocol::{End, Held, Report};
-use crate::job::OutputPattern;
-use crate::run::{OutputPiece, Stream};
+use super::process::Process;
+use super::protocol::{Begun, End, News, Report};
+use crate::run::{AttemptId, Stream};
 
-/// What a process wrote is offered to the ledger after at most this long.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// Pieces of at most 64 KiB that are on their way to the ledger; while there are as many, the process waits in its pipe.
 pub const WINDOW: usize = 4;
 /// Reads of what is left in a pipe at the very end: more than a pipe holds, unless somebody made it larger.
 const LAST_READS: usize = 16;
 
-/// What outlives the program that keeps it.
+/// One process. What of it is written down outlives the program that keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Record {
-    pub held: Held,
+pub struct Ward {
+    pub id: AttemptId,
+    begun: Begun,
+    /// By [`Source`], as long as there is something to come.
+    #[serde(with = "descriptor")]
+    sources: [Option<OwnedFd>; 3],
     /// Until its output is complete.
     capture: Option<Capture>,
-    /// Pieces that are not in the ledger, in their order.
-    pieces: VecDeque<OutputPiece>,
-    exited: Option<(Timestamp, Duration)>,
-    end: Option<End>,
-    discarded: bool,
-}
-
-/// How much of it the present scheduler has been told.
-#[derive(Debug, Default)]
-struct Told {
-    pieces: usize,
-    exited: bool,
-    silent: bool,
-    closed: bool,
-}
-
-#[derive(Debug)]
-pub struct Ward {
-    pub record: Record,
+    /// What is told of it, in this order; pieces of its output are gone once they are in the ledger.
+    news: VecDeque<News>,
+    /// How much of that the present scheduler has been told.
+    #[serde(skip)]
+    pub told: usize,
     /// Until it is reaped.
+    #[serde(skip)]
     process: Option<Process>,
-    pidfd: Option<OwnedFd>,
-    pipes: [Option<OwnedFd>; 2],
-    told: Told,
-    /// When what it wrote last is to be offered to the ledger.
-    pub flush_at: Option<Duration>,
+    /// By which its keeper knows its descriptors.
+    #[serde(skip)]
+    pub number: u64,
 }
 
-/// Which of its descriptors can be read.
+/// What can be read of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
+    /// That it has ended, from a pidfd.
     Exit,
     Stdout,
     Stderr,
@@ -70,183 +58,130 @@ impl Source {
 }
 
 impl Ward {
-    pub fn new(held: Held, output_limit: u64, pattern: Option<&str>, process: Process, ends: Ends) -> Self {
-        // The scheduler has compiled it before.
-        let pattern = pattern.and_then(|text| OutputPattern::new(text).ok());
-        let capture = Some(Capture::new(held.id, output_limit, pattern));
-        let record = Record { held, capture, pieces: VecDeque::new(), exited: None, end: None, discarded: false };
-        let Ends { pidfd, stdout, stderr } = ends;
-        let pipes = [Some(stdout), Some(stderr)];
-        for pipe in pipes.iter().flatten() {
+    /// The sources are in their order.
+    pub fn new(id: AttemptId, begun: Begun, capture: Capture, process: Process, sources: [OwnedFd; 3]) -> Self {
+        for source in &sources {
             // A pipe that cannot be read without waiting is not there.
-            let _ = rustix::io::ioctl_fionbio(pipe, true);
+            let _ = rustix::io::ioctl_fionbio(source, true);
         }
-        Self { record, process: Some(process), pidfd: Some(pidfd), pipes, told: Told::default(), flush_at: None }
+        let (sources, news) = (sources.map(Some), VecDeque::from([News::Started(begun.clone())]));
+        Self { id, begun, sources, capture: Some(capture), news, told: 0, process: Some(process), number: 0 }
     }
 
-    /// One that another program in this process's place has kept.
-    pub fn inherited(record: Record, pipes: [Option<OwnedFd>; 2]) -> Self {
-        let was_reaped = record.end.is_some();
-        let process = Process::inherited(record.held.begun.process.clone()).filter(|_| !was_reaped);
-        let pidfd = process.as_ref().and_then(|process| process.watch().ok()).filter(|_| record.exited.is_none());
-        let flush_at = record.capture.as_ref().filter(|capture| capture.is_dirty()).map(|_| Duration::ZERO);
-        Self { record, process, pidfd, pipes, told: Told::default(), flush_at }
+    /// One that was written down, in the hands of the next program.
+    pub fn inherited(self) -> Self {
+        let process = if self.is_over() { None } else { Process::inherited(&self.begun.process) };
+        Self { process, ..self }
     }
 
-    /// What goes to the program that takes this one's place.
-    pub fn hand_on(self) -> (Record, [Option<OwnedFd>; 2]) {
-        if let Some(process) = self.process {
-            process.leave();
-        }
-        (self.record, self.pipes)
+    /// Leaves what can be read of it to the next program.
+    pub fn leave_open(&self) {
+        self.sources.iter().flatten().for_each(descriptor::leave_open);
     }
 
-    /// The descriptor to be waited for, if there is something to wait for now.
-    pub fn attended(&self, source: Source) -> Option<BorrowedFd<'_>> {
-        self.descriptor(source).filter(|_| source == Source::Exit || self.has_room())
-    }
-
-    pub fn descriptor(&self, source: Source) -> Option<BorrowedFd<'_>> {
-        match source {
-            Source::Exit => self.pidfd.as_ref(),
-            Source::Stdout => self.pipes[0].as_ref(),
-            Source::Stderr => self.pipes[1].as_ref(),
-        }
-        .map(AsFd::as_fd)
+    /// The descriptors that can be waited for.
+    pub fn sources(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
+        Source::ALL.into_iter().zip(&self.sources).filter_map(|(source, one)| Some((source, one.as_ref()?.as_fd())))
     }
 
     /// Where nobody records what it writes, it waits in its pipe.
-    fn has_room(&self) -> bool {
-        self.record.pieces.len() < WINDOW
+    pub fn has_room(&self) -> bool {
+        self.news.iter().filter(|news| is_piece(news)).count() < WINDOW
     }
 
+    /// Whether it was reaped.
     pub fn is_over(&self) -> bool {
-        self.record.end.is_some()
+        self.capture.is_none()
+    }
+
+    /// One of its sources can be read.
+    pub fn stirred(&mut self, source: Source, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
+        match source {
+            // It was closed since.
+            _ if self.sources[source as usize].is_none() => {}
+            Source::Exit => {
+                self.sources[source as usize] = None;
+                self.tell_next(News::Exited { at: now, duration: uptime.saturating_sub(self.begun.uptime) });
+            }
+            Source::Stdout | Source::Stderr if self.has_room() => {
+                self.read(source, now, buffer);
+                if self.sources().all(|(source, _)| source == Source::Exit) {
+                    self.tell_next(News::Silent);
+                }
+            }
+            Source::Stdout | Source::Stderr => {}
+        }
     }
 
     /// Reads once what is there; a pipe that is closed or broken is done with.
-    pub fn read(&mut self, stream: Stream, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
-        let at = match stream {
-            Stream::Stdout => 0,
-            Stream::Stderr => 1,
-        };
-        let (Some(pipe), Some(capture)) = (&self.pipes[at], &mut self.record.capture) else {
+    fn read(&mut self, source: Source, now: Timestamp, buffer: &mut [u8]) {
+        let stream = if source == Source::Stdout { Stream::Stdout } else { Stream::Stderr };
+        let pipe = &mut self.sources[source as usize];
+        let (Some(descriptor), Some(capture)) = (&pipe, &mut self.capture) else {
             return;
         };
-        match rustix::io::read(pipe, &mut *buffer) {
-            Ok(0) => self.pipes[at] = None,
+        match rustix::io::read(descriptor, &mut *buffer) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(0) | Err(_) => *pipe = None,
             Ok(length) => {
                 capture.push(stream, now, &buffer[..length]);
-                self.record.pieces.extend(capture.take_ready());
-                if capture.is_dirty() && self.flush_at.is_none() {
-                    self.flush_at = Some(uptime + FLUSH_AFTER);
-                }
+                self.news.extend(capture.take_ready().into_iter().map(News::Output));
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            Err(_) => self.pipes[at] = None,
         }
     }
 
     /// Offers what waits to the ledger.
     pub fn flush(&mut self) {
-        self.flush_at = None;
-        if let Some(capture) = &mut self.record.capture {
-            self.record.pieces.extend(capture.flush());
-        }
+        let pieces = self.capture.as_mut().map(Capture::flush).unwrap_or_default();
+        self.news.extend(pieces.into_iter().map(News::Output));
     }
 
-    pub fn exited(&mut self, now: Timestamp, uptime: Duration) {
-        self.pidfd = None;
-        let duration = uptime.saturating_sub(self.record.held.begun.uptime);
-        self.record.exited.get_or_insert((now, duration));
-        if self.record.discarded {
-            self.reap();
-        }
+    /// What does not wait for the ledger goes before what does.
+    fn tell_next(&mut self, news: News) {
+        self.news.insert(self.told, news);
     }
 
     /// So many pieces more are in the ledger.
-    pub fn recorded(&mut self, pieces: usize) {
-        let pieces = pieces.min(self.told.pieces);
-        self.record.pieces.drain(..pieces);
-        self.told.pieces -= pieces;
+    pub fn recorded(&mut self, pieces: u32) {
+        for _ in 0..pieces {
+            if let Some(at) = self.news.iter().take(self.told).position(is_piece) {
+                self.news.remove(at);
+                self.told -= 1;
+            }
+        }
     }
 
     /// What is left in its pipes is read, whoever else still holds them open, and it is reaped.
-    pub fn close(&mut self, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
-        if self.record.exited.is_none() {
-            // Reaping it would wait.
+    pub fn close(&mut self, now: Timestamp, buffer: &mut [u8]) {
+        if self.sources[Source::Exit as usize].is_some() {
+            // It has not exited.
             return;
         }
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            for _ in 0..LAST_READS {
-                self.read(stream, now, uptime, buffer);
-            }
+        for _ in 0..LAST_READS {
+            self.read(Source::Stdout, now, buffer);
+            self.read(Source::Stderr, now, buffer);
         }
-        self.reap();
-    }
-
-    fn reap(&mut self) {
-        self.pipes = [None, None];
-        self.pidfd = None;
-        self.flush_at = None;
-        let Some(mut capture) = self.record.capture.take() else {
+        self.sources = [None, None, None];
+        let Some(mut capture) = self.capture.take() else {
             return;
         };
         let (output_bytes, matched) = (capture.total(), capture.matched());
-        self.record.pieces.extend(capture.finish());
-        // It has ended, so this does not wait.
+        self.news.extend(capture.finish().into_iter().map(News::Output));
         let remains = self.process.take().and_then(|process| process.reap().ok());
-        self.record.end = Some(End { remains, output_bytes, matched });
-    }
-
-    /// It is ended, and gone as soon as it is reaped.
-    pub fn discard(&mut self) {
-        self.record.discarded = true;
-        if let Some(process) = &self.process {
-            process.kill();
-        }
-        if self.record.exited.is_some() {
-            self.reap();
-        }
-    }
-
-    /// Whether nobody will ask for it any more.
-    pub fn is_gone(&self) -> bool {
-        self.record.discarded && self.is_over()
-    }
-
-    /// Another scheduler has come, which knows nothing yet.
-    pub fn begin_anew(&mut self) {
-        self.told = Told::default();
+        self.news.push_back(News::Closed(End { remains, output_bytes, matched }));
     }
 
     /// Tells the scheduler what it does not know yet, as far as it may.
-    pub fn tell(&mut self, link: &mut Link) -> io::Result<()> {
-        let id = self.record.held.id;
-        if self.record.discarded {
-            return Ok(());
-        }
-        while self.told.pieces < WINDOW
-            && let Some(piece) = self.record.pieces.get(self.told.pieces)
+    pub fn tell(&mut self, link: &mut Link) {
+        while let Some(news) = self.news.get(self.told)
+            && self.news.iter().take(self.told + 1).filter(|news| is_piece(news)).count() <= WINDOW
         {
-            let OutputPiece { id, offset, stream, at, ref data, expired } = *piece;
-            link.say(&Report::Output { id, offset, stream, at, expired }, data)?;
-            self.told.pieces += 1;
+            link.say(&Report::Of(self.id, news.clone()));
+            self.told += 1;
         }
-        if let Some((at, duration)) = self.record.exited
-            && !std::mem::replace(&mut self.told.exited, true)
-        {
-            link.say(&Report::Exited { id, at, duration }, &[])?;
-        }
-        let is_silent = self.pipes.iter().all(Option::is_none);
-        if is_silent && !std::mem::replace(&mut self.told.silent, true) {
-            link.say(&Report::Silent { id }, &[])?;
-        }
-        if let Some(end) = self.record.end.as_ref().filter(|_| self.told.pieces == self.record.pieces.len())
-            && !std::mem::replace(&mut self.told.closed, true)
-        {
-            link.say(&Report::Closed { id, end: end.clone() }, &[])?;
-        }
-        Ok(())
     }
+}
+
+fn is_piece(news: &News) -> bool {
+    matches!(news, News::Output(_))
 }

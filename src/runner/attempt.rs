@@ -104,7 +104,7 @@ impl Attempt<'_> {
                 // The loop's own condition looks at the time; of the rest nothing comes now.
                 Moment::LingeredEnough
                 | Moment::Stop(None)
-                | Moment::News(News::Started(_) | News::NotStarted(_) | News::Closed(_)) => {}
+                | Moment::News(News::Started(_) | News::NotStarted { .. } | News::Closed(_)) => {}
             }
         }
         let now = self.tools.clock.now();
@@ -121,7 +121,7 @@ impl Attempt<'_> {
             match kept.next().await {
                 News::Output(piece) => self.tools.hand_on([piece]).await,
                 News::Closed(end) => break end,
-                News::Started(_) | News::NotStarted(_) | News::Exited { .. } | News::Silent => {}
+                News::Started(_) | News::NotStarted { .. } | News::Exited { .. } | News::Silent => {}
             }
         };
         kept.is_over();

@@ -161,7 +161,7 @@ impl Walk {
         let place = |name: &str| self.steps.list.iter().position(|step| step.name.as_str() == name);
         let mut kept: BTreeMap<usize, Kept> = BTreeMap::new();
         for part in parts {
-            if let Some(at) = place(&part.label) {
+            if let Some(at) = place(&part.begun.label) {
                 // Of an attempt that was followed by another the end is in the ledger.
                 let is_newer = kept.get(&at).is_none_or(|other| other.id < part.id);
                 if is_newer {

@@ -20,7 +20,7 @@ use super::errand::{Errand, Report};
 use super::program::{SHIM, locate};
 use super::trouble::{Trouble, exec_trouble};
 use super::user::Account;
-use crate::keeper::{Keep, close_descriptors_on_exec, reset_signals};
+use crate::keeper::{close_descriptors_on_exec, reset_signals};
 use crate::run::Reason;
 
 /// As shells say that a command cannot be executed; the daemon goes by the report.
@@ -75,7 +75,7 @@ impl Shim {
         }
         let refused = |what: &'static str| move |error: io::Error| Trouble::refused(what, error);
         // From here on a write to a daemon that is gone ends the shim: nothing begins that nobody watches.
-        reset_signals(Keep::Nothing).map_err(refused("its signals cannot be reset"))?;
+        reset_signals().map_err(refused("its signals cannot be reset"))?;
         self.join_cgroup()?;
         let account = self.account()?;
         // After the look-up, which opens files, and before the limit of open files, which this needs one of.
