@@ -13,6 +13,7 @@
 //! | 4 | [`when`] | which time do people mean? |
 //! | 5 | [`readiness`] | when can this descriptor be read? |
 //! | 5 | [`family`] | which children are ours to wait for? |
+//! | 5 | [`heritage`] | what does a process have from whoever started it? |
 //! | 5 | [`files`] | what do the files say now? |
 //! | 5 | [`settings`] | what was this daemon told? |
 //! | 6 | [`secret`] | where does a password come from? |
@@ -46,6 +47,7 @@ pub mod daemon;
 pub mod demo;
 pub mod family;
 pub mod files;
+pub mod heritage;
 pub mod job;
 pub mod jobfile;
 pub mod keeper;

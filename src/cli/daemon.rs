@@ -19,7 +19,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
-use crate::keeper::drop_heritage;
+use crate::heritage::drop_heritage;
 use crate::settings::Flags;
 
 /// Threads of the runtime. Nothing on them blocks; more would only take turns at the planner's door.

@@ -10,7 +10,6 @@
 mod capture;
 mod client;
 mod descriptor;
-mod heritage;
 mod keeping;
 mod leaf;
 mod link;
@@ -24,7 +23,6 @@ mod ward;
 
 pub use capture::Capture;
 pub use client::{Client, Kept, Switchboard, connect};
-pub use heritage::{close_descriptors_on_exec, drop_heritage, reset_signals};
 pub use keeping::keep_in_this_process;
 pub use leaf::LEAF;
 pub use process::{Remains, start_ticks};

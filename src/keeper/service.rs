@@ -12,7 +12,6 @@ use rustix::process::{Signal, kill_process};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
-use super::heritage::{hold_signals_back, let_signals_through};
 use super::keeping::{FOREIGN, Keeping, Turn};
 use super::leaf::move_into_leaf;
 use super::process::Process;
@@ -20,6 +19,7 @@ use super::protocol::{Asked, READY, Report};
 use super::upgrade::{ANSWER_WITHIN, INHERITANCE, OWN, Probe, hand_over, inherit, itself, own_program, was_replaced};
 use crate::clock::{Clock, uptime};
 use crate::family::{reap_orphans, take_in_orphans};
+use crate::heritage::{hold_signals_back, let_signals_through};
 
 /// Before a scheduler is started again.
 const PAUSE: Duration = Duration::from_millis(100);

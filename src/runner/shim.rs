@@ -20,7 +20,7 @@ use super::errand::{Errand, Report};
 use super::program::{SHIM, locate};
 use super::trouble::{Trouble, exec_trouble};
 use super::user::Account;
-use crate::keeper::{close_descriptors_on_exec, reset_signals};
+use crate::heritage::{close_descriptors_on_exec, reset_signals};
 use crate::run::Reason;
 
 /// As shells say that a command cannot be executed; the daemon goes by the report.
