@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine, and short enough to be waited for when something is wrong.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A folder with a job file and a state folder.
 pub struct Place {
