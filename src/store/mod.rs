@@ -26,6 +26,7 @@ mod steps;
 mod trace;
 mod trouble;
 mod upkeep;
+mod wishes;
 mod writer;
 
 pub use ask::{HistoryFilter, Order, Tally};
