@@ -168,6 +168,8 @@ pub struct PauseReport {
     pub since: Time,
     pub until: Option<Time>,
     pub reason: Option<String>,
+    /// Who said so.
+    pub by: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
