@@ -10,18 +10,21 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use punctual::audit::{Question, audit};
 use punctual::clock::{Clock, ManualClock};
+use punctual::control::{Ask, Caller, Denied, Granted, Which, Wish};
 use punctual::daemon::{Demand, Setup, run};
 use punctual::files::Machine;
+use punctual::job::JobName;
 use punctual::settings::Flags;
 use punctual::store::Reader;
 use support::{Place, own_keeper, wait};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A daemon in this process, on a clock of its own.
 struct Simulated<'p> {
     place: &'p Place,
     clock: Clock,
     demands: mpsc::Sender<Demand>,
+    wishes: mpsc::Sender<Ask>,
     daemon: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -33,6 +36,7 @@ impl<'p> Simulated<'p> {
     fn start(place: &'p Place, clock: &Arc<ManualClock>) -> Self {
         let starts = place.entries_of("start").len();
         let (demands, demands_out) = mpsc::channel(4);
+        let (told, wishes) = oneshot::channel();
         let setup = Setup {
             config: place.path("jobs.toml"),
             state: place.path("state"),
@@ -41,12 +45,15 @@ impl<'p> Simulated<'p> {
             clock: Clock::Manual(clock.clone()),
             complain: |_| {},
             keeper: own_keeper(&Clock::Manual(clock.clone())),
+            wishes: Some(told),
         };
         let daemon = std::thread::Builder::new().spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(run(setup, demands_out)).unwrap();
         });
-        let simulated = Self { place, clock: Clock::Manual(clock.clone()), demands, daemon: Some(daemon.unwrap()) };
+        let wishes = wishes.blocking_recv().unwrap();
+        let clock = Clock::Manual(clock.clone());
+        let simulated = Self { place, clock, demands, wishes, daemon: Some(daemon.unwrap()) };
         wait("the daemon", || (place.entries_of("start").len() > starts).then_some(()));
         simulated
     }
@@ -75,6 +82,18 @@ impl<'p> Simulated<'p> {
 
     fn demand(&self, demand: Demand) {
         self.demands.try_send(demand).unwrap();
+    }
+
+    fn wish(&self, wish: Wish) -> Result<Granted, Denied> {
+        let (answer, answered) = oneshot::channel();
+        let by = Caller { uid: 1000, name: "anna".to_owned() };
+        self.wishes.blocking_send(Ask { wish, by, answer }).unwrap();
+        answered.blocking_recv().unwrap()
+    }
+
+    /// What is granted, as the socket tells it.
+    fn granted(&self, wish: Wish) -> serde_json::Value {
+        serde_json::to_value(self.wish(wish).unwrap()).unwrap()
     }
 
     fn expect(&self, minutes: &[&str]) {
@@ -197,5 +216,79 @@ fn a_pause_after_the_end_is_kept_over_a_restart() {
     daemon.expect(&["11:59 succeeded", "12:01 succeeded"]);
     clock.advance(Duration::from_secs(2));
     daemon.expect(&["11:59 succeeded", "12:01 succeeded", "12:03 succeeded"]);
+    daemon.stop();
+}
+
+fn name(text: &str) -> JobName {
+    JobName::new(text).unwrap()
+}
+
+fn these(jobs: &[&str]) -> Which {
+    Which::These(jobs.iter().map(|job| name(job)).collect())
+}
+
+fn pause(jobs: Which, minutes: Option<i64>, reason: &str) -> Wish {
+    let until = minutes.map(|minutes| begin() + SignedDuration::from_mins(minutes));
+    Wish::Pause { jobs, until, reason: Some(reason.to_owned()) }
+}
+
+#[test]
+fn a_pause_survives_a_restart_and_ends_by_itself() {
+    let place = Place::new(JOBS);
+    let clock = ManualClock::at(begin());
+    let daemon = Simulated::start(&place, &clock);
+    clock.advance(Duration::from_secs(30));
+    daemon.expect(&["12:00 succeeded"]);
+    // Until 12:05:00, at which it is over.
+    let until = begin() + SignedDuration::from_secs(330);
+    let wish = Wish::Pause { jobs: these(&["minutely"]), until: Some(until), reason: Some("moving".to_owned()) };
+    let after = daemon.granted(wish);
+    assert_eq!(after[0]["paused"]["until"], "2026-11-23T12:05:00.000000Z");
+    assert_eq!((after[0]["paused"]["by"].as_str(), after[0]["paused"]["reason"].as_str()), (Some("anna"), Some("moving")));
+    assert_eq!(after[0]["next"], "2026-11-23T12:05:00.000000Z");
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00 succeeded", "12:01-12:01 skipped"]);
+    let skipped = place.entries_of("minutely").remove(1);
+    assert_eq!((&skipped["reason"], &skipped["detail"]), (&"paused".into(), &"paused by anna: moving".into()));
+    daemon.stop();
+    // It ends in the middle of a time in which nobody is there.
+    clock.advance(Duration::from_secs(120));
+    let daemon = Simulated::start(&place, &clock);
+    daemon.expect(&["12:00 succeeded", "12:01-12:03 skipped"]);
+    daemon.stop();
+    clock.advance(Duration::from_secs(240));
+    let daemon = Simulated::start(&place, &clock);
+    let all = ["12:00 succeeded", "12:01-12:04 skipped", "12:05-12:06 missed", "12:07 succeeded"];
+    daemon.expect(&all);
+    assert_eq!(place.json(&["status", "minutely"])["jobs"][0]["paused"], serde_json::Value::Null);
+    assert_eq!(place.ask("SELECT group_concat(detail) FROM events WHERE kind = 13"), "minutely: no longer paused by anna: moving");
+    // One that ends while the daemon is there does so at its moment.
+    daemon.granted(pause(Which::All, Some(9), ""));
+    clock.advance(Duration::from_secs(30));
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&[&all[..], &["12:08-12:08 skipped", "12:09 succeeded"]].concat());
+    daemon.stop();
+}
+
+#[test]
+fn instants_are_left_out_over_a_restart_and_runs_by_hand_go_on() {
+    let place = Place::new(JOBS);
+    let clock = ManualClock::at(begin());
+    let daemon = Simulated::start(&place, &clock);
+    let after = daemon.granted(Wish::Skip { job: name("minutely"), count: 2 });
+    assert_eq!(after[0]["skips"][1], "2026-11-23T12:01:00.000000Z");
+    assert_eq!(after[0]["next"], "2026-11-23T12:02:00.000000Z");
+    clock.advance(Duration::from_secs(30));
+    daemon.expect(&["12:00-12:00 skipped"]);
+    daemon.stop();
+    let daemon = Simulated::start(&place, &clock);
+    clock.advance(Duration::from_secs(120));
+    daemon.expect(&["12:00-12:01 skipped", "12:02 succeeded"]);
+    let reason = place.entries_of("minutely").remove(0);
+    assert_eq!((&reason["reason"], &reason["detail"]), (&"by-hand".into(), &"left out by anna".into()));
+    daemon.granted(Wish::Skip { job: name("minutely"), count: 1 });
+    assert_eq!(daemon.granted(Wish::Unskip { job: name("minutely") })[0]["skips"].as_array().unwrap().len(), 0);
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&["12:00-12:01 skipped", "12:02 succeeded", "12:03 succeeded"]);
     daemon.stop();
 }

@@ -18,11 +18,11 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Lapse, Memory,
-    OpenEntry, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope, StepBack,
-    Tried,
+    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Held, Lapse, Memory,
+    OpenEntry, Pause, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope,
+    StepBack, Tried, Triggered, Whose,
 };
-use punctual::run::{Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
+use punctual::run::{Asked, Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
@@ -186,6 +186,8 @@ struct Row {
     ended: Option<Timestamp>,
     attempts: u32,
     tried: Option<Tried>,
+    asked: Option<Arc<Asked>>,
+    is_stopping: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +211,8 @@ struct Ledger {
     set_back: Option<(Timestamp, RunId)>,
     /// Each such time, and whether it was recorded as one or only that the clock was set.
     steps_back: Vec<StepBack>,
+    /// What people have said is not to run.
+    held: Held,
 }
 
 impl Ledger {
@@ -307,6 +311,19 @@ impl Ledger {
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
             Record::Step(_) => {}
+            Record::Stopping { run, .. } => self.row(*run).is_stopping = true,
+            Record::Pause { whose, pause: Some(pause) } => {
+                assert!(whose.as_ref().is_none_or(|job| self.known.contains(job)));
+                self.held.pauses.set(whose.clone(), pause.clone());
+            }
+            Record::Pause { whose, pause: None } => {
+                self.held.pauses.end(whose);
+            }
+            Record::PauseException(job) => self.held.pauses.except(job.clone()),
+            Record::LeftOut { job, left_out } => {
+                self.held.retain(job, |_| false);
+                left_out.iter().for_each(|(due, word)| self.held.leave_out(job, *due, word.clone()));
+            }
         }
     }
 
@@ -397,6 +414,8 @@ impl Ledger {
             attempts: row.attempts,
             started: None,
             goes_on: false,
+            asked: row.asked.clone(),
+            is_stopping: row.is_stopping,
         });
         Memory {
             highest: self.rows.keys().last().map_or(0, |run| run.0),
@@ -411,6 +430,7 @@ impl Ledger {
                 .map(|(_, row)| (row.job.clone(), row.due))
                 .collect(),
             ahead: self.ahead(now),
+            held: self.held.clone(),
         }
     }
 }
@@ -438,6 +458,8 @@ impl Row {
             ended: None,
             attempts: 0,
             tried: None,
+            asked: entry.asked.clone(),
+            is_stopping: false,
         }
     }
 
@@ -456,6 +478,8 @@ impl Row {
             ended: None,
             attempts: 0,
             tried: None,
+            asked: None,
+            is_stopping: false,
         }
     }
 
@@ -528,6 +552,21 @@ enum Op {
     /// Another daemon takes the next instant of a job, a moment before this one.
     Rival(usize),
     Drain,
+    /// Somebody wants a job to run.
+    Trigger(usize),
+    /// Somebody wants what runs or waits of a job to end.
+    Stop {
+        job: usize,
+        kill: bool,
+    },
+    /// Somebody pauses a job, or all, for good or for so long.
+    Pause {
+        job: Option<usize>,
+        span: Option<Duration>,
+    },
+    Resume(Option<usize>),
+    /// Somebody wants the next instants of a job to be left out, or none.
+    Skip(usize, usize),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -545,6 +584,12 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (0usize..4).prop_map(Op::Reload),
         1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
+        2 => (0usize..14).prop_map(Op::Trigger),
+        1 => (0usize..14, any::<bool>()).prop_map(|(job, kill)| Op::Stop { job, kill }),
+        2 => (prop::option::of(0usize..14), prop::option::of((1u64..20_000).prop_map(Duration::from_secs)))
+            .prop_map(|(job, span)| Op::Pause { job, span }),
+        2 => prop::option::of(0usize..14).prop_map(Op::Resume),
+        2 => (0usize..14, 0usize..4).prop_map(|(job, count)| Op::Skip(job, count)),
     ];
     prop::collection::vec(op, 1..60)
 }
@@ -778,6 +823,12 @@ impl Driver {
                 let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
                 self.take(decision);
             }
+            Op::Trigger(job) if !self.drained => self.trigger(job),
+            Op::Stop { job, kill } => self.stop(job, kill),
+            Op::Pause { job, span } if !self.drained => self.pause(job, span),
+            Op::Resume(job) if !self.drained => self.resume(job),
+            Op::Skip(job, count) if !self.drained => self.skip(job, count),
+            Op::Trigger(_) | Op::Pause { .. } | Op::Resume(_) | Op::Skip(..) => {}
             Op::End(_) | Op::Reload(_) => {}
             Op::Rival(at) => self.rival(at),
             Op::Drain => {
@@ -785,6 +836,86 @@ impl Driver {
                 let decision = self.planner.handle_drain(Drain::Finish);
                 self.take(decision);
             }
+        }
+    }
+
+    /// A job of the file, one of all that there ever were.
+    fn name(&self, at: usize) -> JobName {
+        let names: Vec<&JobName> = self.ledger.known.iter().collect();
+        names[at % names.len()].clone()
+    }
+
+    fn trigger(&mut self, at: usize) {
+        let name = self.name(at);
+        self.wake(Lapse::Suspended);
+        let env = [("A".to_owned(), self.now.to_string())].into();
+        let asked = Asked { by: "anna".to_owned(), repeats: Some(start()), env };
+        let (decision, triggered) = self.planner.handle_trigger(&name, asked, self.now);
+        match triggered {
+            Some(Triggered::Opened(run)) => {
+                let opened = |record: &Record| matches!(record, Record::Opened(entry) if entry.run == run);
+                assert!(decision.records.iter().any(opened), "{decision:?}");
+            }
+            Some(Triggered::InTheWay(run)) => assert_eq!(self.planner.job_of(run), Some(&name)),
+            None => assert_eq!(self.planner.is_enabled(&name), None),
+        }
+        self.take(decision);
+    }
+
+    fn stop(&mut self, at: usize, kill: bool) {
+        let runs = self.planner.runs_of(&self.name(at));
+        let decision = self.planner.handle_stop(&runs, kill, "anna", self.now);
+        self.take(decision);
+        // Nothing of them is left, or is about to end.
+        if !self.delays {
+            assert!(runs.iter().all(|run| self.planner.job_of(*run).is_none()), "{runs:?}");
+        }
+    }
+
+    fn whose(&self, job: Option<usize>) -> Whose {
+        job.map(|at| self.name(at))
+    }
+
+    fn pause(&mut self, job: Option<usize>, span: Option<Duration>) {
+        let whose = self.whose(job);
+        self.wake(Lapse::Suspended);
+        let pause = Pause { since: self.now, until: span.map(|span| self.now + span), reason: None, by: "anna".to_owned() };
+        let decision = self.planner.handle_pause(&whose, pause, self.now);
+        self.take(decision);
+        self.nothing_paused_is_next();
+    }
+
+    fn resume(&mut self, job: Option<usize>) {
+        let whose = self.whose(job);
+        self.wake(Lapse::Suspended);
+        let decision = self.planner.handle_resume(&whose, "anna", self.now);
+        self.take(decision);
+        assert_eq!(whose.as_ref().and_then(|job| self.planner.pause_of(job)), None);
+    }
+
+    fn skip(&mut self, at: usize, count: usize) {
+        let name = self.name(at);
+        self.wake(Lapse::Suspended);
+        if count == 0 {
+            let decision = self.planner.handle_unskip(&name, "anna", self.now);
+            self.take(decision);
+            assert!(self.planner.left_out(&name).is_empty());
+            return;
+        }
+        let next = self.planner.next_instants(&name, count);
+        let (decision, left_out) = self.planner.handle_skip(&name, count, "anna", self.now);
+        assert_eq!(next, left_out);
+        self.take(decision);
+        let after = self.planner.next_instants(&name, 1);
+        assert!(after.first().is_none_or(|after| left_out.iter().all(|due| due < after)), "{left_out:?}, {after:?}");
+    }
+
+    /// What is paused has no next instant while it is.
+    fn nothing_paused_is_next(&mut self) {
+        for name in jobs_of(self.file).iter().map(|job| job.name.clone()) {
+            let until = self.planner.pause_of(&name).map(|pause| pause.until.unwrap_or(Timestamp::MAX));
+            let next = self.planner.next_instants(&name, 1).pop();
+            assert!(next.is_none_or(|next| until.is_none_or(|until| next >= until)), "{name}: {next:?}, {until:?}");
         }
     }
 
@@ -845,6 +976,8 @@ impl Driver {
                 ended: Some(due),
                 attempts: 0,
                 tried: None,
+                asked: None,
+                is_stopping: false,
             };
             self.ledger.insert(RunId(-self.rivals), row);
             assert!(self.started.insert((name.clone(), due)));

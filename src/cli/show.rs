@@ -13,8 +13,8 @@ use super::subject::{find_run, no_job, parse_run};
 use super::timeline::show_attempts;
 use super::{Answer, Done, Refusal};
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{Entry, RunReport, Time, differences};
-use crate::run::{Outcome, RunId};
+use crate::report::{AskedReport, Entry, RunReport, Time, differences};
+use crate::run::{Asked, Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
@@ -34,9 +34,11 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
         let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
         let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
+        let asked = ledger.asked(run).await.map_err(|error| unreadable(&error))?;
+        let asked = asked.map(|Asked { by, repeats, env }| AskedReport { by, repeats: repeats.map(Time), env });
         let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
         let differences = differences(&entry, &past, is_all);
-        Ok((RunReport { entry, tried, steps, caused_by, differences }, output))
+        Ok((RunReport { entry, tried, steps, caused_by, asked, differences }, output))
     })??;
     if screen.json {
         screen.value(&report);
@@ -53,12 +55,23 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
             screen,
         );
     }
+    if let Some(asked) = &report.asked {
+        show_asked(asked, screen);
+    }
     show_attempts(&report, screen);
     if !output.is_empty() {
         screen.line("");
         print_output(&output, Some(LINES), false, screen);
     }
     Ok(Done::Well)
+}
+
+/// Who asked for the run, and with what.
+fn show_asked(AskedReport { by, repeats, env }: &AskedReport, screen: &mut Screen) {
+    let mut fields = vec![("asked by", visible(by))];
+    fields.extend(repeats.map(|due| ("repeats", screen.time(due))));
+    fields.extend(env.iter().map(|(name, value)| ("with", visible(&format!("{name}={value}")))));
+    print_fields(&fields, screen);
 }
 
 fn describe(entry: &Entry, screen: &mut Screen) {

@@ -23,6 +23,14 @@ pub struct Waiting {
     wished: Wished,
 }
 
+/// What is to be done for a wish.
+enum Reply {
+    Decided(Decision, Wished),
+    /// It is about a run that is not open, of which the ledger knows more.
+    NotOpen(RunId),
+    Read,
+}
+
 /// What came of a wish, before it is known whether the ledger takes it.
 enum Wished {
     Launched(Vec<Launched>),
@@ -40,17 +48,12 @@ impl Core {
             let _ = answer.send(Err(denied));
             return;
         }
-        match wish {
-            Wish::Reload => return self.reload_wished(answer),
-            Wish::StopRun { run, kill } => return self.stop_wished(run, kill, &by.name, answer).await,
-            Wish::StopJob { .. } => {}
-            Wish::Run { .. } | Wish::Pause { .. } | Wish::Resume { .. } | Wish::Skip { .. } | Wish::Unskip { .. } => {
-                // What is due is decided on by what held until now.
-                self.woken(Ok(Woken::Due)).await;
-            }
-        }
+        // What is due is decided on by what held until now.
+        self.woken(Ok(Woken::Due)).await;
         match self.decide(wish, &by.name) {
-            Ok((decision, wished)) => self.carry_out(decision, Waiting { answer, wished }).await,
+            Ok(Reply::Decided(decision, wished)) => self.carry_out(decision, Waiting { answer, wished }).await,
+            Ok(Reply::NotOpen(run)) => self.tell_how_it_ended(run, answer),
+            Ok(Reply::Read) => self.reload_wished(answer),
             Err(denied) => {
                 let _ = answer.send(Err(denied));
             }
@@ -71,23 +74,26 @@ impl Core {
         }
     }
 
-    fn decide(&mut self, wish: Wish, by: &str) -> Result<(Decision, Wished), Denied> {
+    fn decide(&mut self, wish: Wish, by: &str) -> Result<Reply, Denied> {
+        let now = self.clock.now();
         match wish {
             Wish::Run { jobs, due, env } => {
                 let env = checked_env(env)?;
                 self.decide_run(&jobs, &Asked { by: by.to_owned(), repeats: due, env })
             }
+            Wish::StopRun { run, kill } => match self.planner.job_of(run).cloned() {
+                Some(job) => Ok(self.decide_stop(vec![run], job, kill, by)),
+                None => Ok(Reply::NotOpen(run)),
+            },
             Wish::StopJob { job, kill } => {
                 let runs = self.planner.runs_of(&job);
                 if runs.is_empty() {
                     self.must_know(&job)?;
                     return Err(conflict(format!("nothing of {job} is running or waiting")));
                 }
-                let decision = self.planner.handle_stop(&runs, kill, by, self.clock.now());
-                Ok((decision, Wished::Stopped { runs, job }))
+                Ok(self.decide_stop(runs, job, kill, by))
             }
             Wish::Pause { jobs, until, reason } => {
-                let now = self.clock.now();
                 let reason = checked_pause(until, reason, now)?;
                 let pause = Pause { since: now, until, reason, by: by.to_owned() };
                 self.decide_pause(&jobs, &pause)
@@ -96,15 +102,19 @@ impl Core {
             Wish::Skip { job, count } => self.decide_skip(job, count, by),
             Wish::Unskip { job } => {
                 self.must_know(&job)?;
-                let decision = self.planner.handle_unskip(&job, by, self.clock.now());
-                Ok((decision, Wished::Jobs(vec![job])))
+                let decision = self.planner.handle_unskip(&job, by, now);
+                Ok(Reply::Decided(decision, Wished::Jobs(vec![job])))
             }
-            // They have their own ways.
-            Wish::StopRun { .. } | Wish::Reload => Err(unavailable("this cannot be wished here")),
+            Wish::Reload => Ok(Reply::Read),
         }
     }
 
-    fn decide_run(&mut self, jobs: &[JobName], asked: &Asked) -> Result<(Decision, Wished), Denied> {
+    fn decide_stop(&mut self, runs: Vec<RunId>, job: JobName, kill: bool, by: &str) -> Reply {
+        let decision = self.planner.handle_stop(&runs, kill, by, self.clock.now());
+        Reply::Decided(decision, Wished::Stopped { runs, job })
+    }
+
+    fn decide_run(&mut self, jobs: &[JobName], asked: &Asked) -> Result<Reply, Denied> {
         let now = self.clock.now();
         jobs.iter().try_for_each(|job| self.must_know(job))?;
         checked_repeat(asked.repeats, now)?;
@@ -122,10 +132,10 @@ impl Core {
             let note = unnamed.map(|due| format!("the schedule of {job} does not name {due}"));
             launched.push(Launched { job: job.to_string(), run, waiting_for: None, in_the_way, note });
         }
-        Ok((all, Wished::Launched(launched)))
+        Ok(Reply::Decided(all, Wished::Launched(launched)))
     }
 
-    fn decide_pause(&mut self, jobs: &Which, pause: &Pause) -> Result<(Decision, Wished), Denied> {
+    fn decide_pause(&mut self, jobs: &Which, pause: &Pause) -> Result<Reply, Denied> {
         let now = self.clock.now();
         let (whose, names): (Vec<Whose>, Vec<JobName>) = match jobs {
             Which::All => (vec![None], self.planner.names().cloned().collect()),
@@ -135,11 +145,11 @@ impl Core {
         let decision = whose.iter().fold(Decision::default(), |all, whose| {
             all.and(self.planner.handle_pause(whose, pause.clone(), now))
         });
-        Ok((decision, Wished::Jobs(names)))
+        Ok(Reply::Decided(decision, Wished::Jobs(names)))
     }
 
     /// All: what was paused at once; what is paused by its name stays so, unless nothing else is paused.
-    fn decide_resume(&mut self, jobs: &Which, by: &str) -> Result<(Decision, Wished), Denied> {
+    fn decide_resume(&mut self, jobs: &Which, by: &str) -> Result<Reply, Denied> {
         let now = self.clock.now();
         let by_name = self.planner.paused_by_name();
         let (whose, names): (Vec<Whose>, Vec<JobName>) = match jobs {
@@ -158,10 +168,10 @@ impl Core {
         let decision = whose
             .iter()
             .fold(Decision::default(), |all, whose| all.and(self.planner.handle_resume(whose, by, now)));
-        Ok((decision, Wished::Jobs(names)))
+        Ok(Reply::Decided(decision, Wished::Jobs(names)))
     }
 
-    fn decide_skip(&mut self, job: JobName, count: u32, by: &str) -> Result<(Decision, Wished), Denied> {
+    fn decide_skip(&mut self, job: JobName, count: u32, by: &str) -> Result<Reply, Denied> {
         self.must_know(&job)?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         if self.planner.left_out(&job).len().saturating_add(count) > MOST_LEFT_OUT {
@@ -172,7 +182,7 @@ impl Core {
             return Err(no_next(&job, defined, self.planner.pause_of(&job)));
         }
         let (decision, _) = self.planner.handle_skip(&job, count, by, self.clock.now());
-        Ok((decision, Wished::Jobs(vec![job])))
+        Ok(Reply::Decided(decision, Wished::Jobs(vec![job])))
     }
 
     fn must_know(&self, job: &JobName) -> Result<(), Denied> {
@@ -181,11 +191,7 @@ impl Core {
     }
 
     /// A run that is not open any more is looked up: how it ended is worth knowing.
-    async fn stop_wished(&mut self, run: RunId, kill: bool, by: &str, answer: Answer) {
-        if let Some(job) = self.planner.job_of(run).cloned() {
-            let decision = self.planner.handle_stop(&[run], kill, by, self.clock.now());
-            return self.carry_out(decision, Waiting { answer, wished: Wished::Stopped { runs: vec![run], job } }).await;
-        }
+    fn tell_how_it_ended(&mut self, run: RunId, answer: Answer) {
         let reader = self.reader.clone();
         self.answer_later(async move {
             let denied = match reader.entry(run).await {

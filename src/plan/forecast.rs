@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::{Action, Decision, Launch, Record};
+use super::held::Held;
 use super::memory::Memory;
 use super::owed::Lapse;
 use super::planner::Planner;
@@ -28,6 +29,8 @@ pub struct Outlook<'o> {
     pub from: Timestamp,
     pub until: Timestamp,
     pub capacities: Capacities,
+    /// What people have said is not to run.
+    pub held: Held,
     /// How long a run of a job takes; one that is not in here takes no time.
     pub usual: &'o BTreeMap<JobName, Duration>,
 }
@@ -52,6 +55,10 @@ pub struct JobForecast {
     pub overlapped: u64,
     /// Instants that are skipped because a calendar holds.
     pub closed: u64,
+    /// Instants that are skipped because the job is paused.
+    pub paused: u64,
+    /// Instants that somebody wants to be left out.
+    pub left_out: u64,
 }
 
 /// Jobs that start within one minute.
@@ -88,7 +95,8 @@ struct Simulation<'o> {
 /// Plays the time from one moment to another.
 pub fn forecast(jobs: &[Arc<Job>], outlook: Outlook) -> Forecast {
     let from = outlook.from;
-    let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), Memory::default(), outlook.from);
+    let memory = Memory { held: outlook.held.clone(), ..Memory::default() };
+    let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), memory, outlook.from);
     let mut simulation = Simulation {
         outlook,
         planner,
@@ -193,6 +201,8 @@ impl Simulation<'_> {
         match reason {
             Reason::Overlap => job.overlapped += count,
             Reason::Calendar => job.closed += count,
+            Reason::Paused => job.paused += count,
+            Reason::ByHand => job.left_out += count,
             _ => {}
         }
     }
