@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::journal;
 use super::reread::{Reread, Rereading};
 use super::service::{Overseer, is_service, watchdog_interval};
-use super::wishes::Waiting;
+use super::waiting::Waiting;
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
 use crate::control::Ask;

@@ -14,6 +14,7 @@ mod reread;
 mod service;
 mod takeover;
 mod unrecorded;
+mod waiting;
 mod wishes;
 
 use std::collections::BTreeMap;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::demurs::{checked_env, checked_pause, checked_repeat, conflict, ended, no_job, no_next, too_many, unavailable, unknown};
 use super::reread::Reread;
+use super::waiting::{Answer, Waiting, Wished};
 use crate::clock::Woken;
 use crate::control::{Ask, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};
 use crate::job::JobName;
@@ -15,27 +15,12 @@ use crate::plan::{Decision, MOST_LEFT_OUT, Pause, Triggered, Whose};
 use crate::report::{PauseReport, Time};
 use crate::run::{Asked, RunId};
 
-type Answer = oneshot::Sender<Result<Granted, Denied>>;
-
-/// Somebody who waits for a decision to be in the ledger.
-pub struct Waiting {
-    answer: Answer,
-    wished: Wished,
-}
-
 /// What is to be done for a wish.
 enum Reply {
     Decided(Decision, Wished),
     /// It is about a run that is not open, of which the ledger knows more.
     NotOpen(RunId),
     Read,
-}
-
-/// What came of a wish, before it is known whether the ledger takes it.
-enum Wished {
-    Launched(Vec<Launched>),
-    Stopped { runs: Vec<RunId>, job: JobName },
-    Jobs(Vec<JobName>),
 }
 
 impl Core {
