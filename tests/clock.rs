@@ -78,7 +78,7 @@ impl<'p> Simulated<'p> {
             audit(&reader, &Machine::default(), &Question { now, ..Question::default() }).await.unwrap()
         });
         assert!(report.balances, "{report:#?}");
-        assert!(report.instants > 0);
+        assert!(report.instants > 0 || self.minutes().is_empty());
     }
 
     fn demand(&self, demand: Demand) {
@@ -245,7 +245,10 @@ fn a_pause_survives_a_restart_and_ends_by_itself() {
     let wish = Wish::Pause { jobs: these(&["minutely"]), until: Some(until), reason: Some("moving".to_owned()) };
     let after = daemon.granted(wish);
     assert_eq!(after[0]["paused"]["until"], "2026-11-23T12:05:00.000000Z");
-    assert_eq!((after[0]["paused"]["by"].as_str(), after[0]["paused"]["reason"].as_str()), (Some("anna"), Some("moving")));
+    assert_eq!(
+        (after[0]["paused"]["by"].as_str(), after[0]["paused"]["reason"].as_str()),
+        (Some("anna"), Some("moving"))
+    );
     assert_eq!(after[0]["next"], "2026-11-23T12:05:00.000000Z");
     clock.advance(Duration::from_secs(60));
     daemon.expect(&["12:00 succeeded", "12:01-12:01 skipped"]);
@@ -262,7 +265,10 @@ fn a_pause_survives_a_restart_and_ends_by_itself() {
     let all = ["12:00 succeeded", "12:01-12:04 skipped", "12:05-12:06 missed", "12:07 succeeded"];
     daemon.expect(&all);
     assert_eq!(place.json(&["status", "minutely"])["jobs"][0]["paused"], serde_json::Value::Null);
-    assert_eq!(place.ask("SELECT group_concat(detail) FROM events WHERE kind = 13"), "minutely: no longer paused by anna: moving");
+    assert_eq!(
+        place.ask("SELECT group_concat(detail) FROM events WHERE kind = 13"),
+        "minutely: no longer paused by anna: moving"
+    );
     // One that ends while the daemon is there does so at its moment.
     daemon.granted(pause(Which::All, Some(9), ""));
     clock.advance(Duration::from_secs(60));
@@ -367,9 +373,12 @@ fn a_run_by_hand_is_told_what_was_said_whenever_it_begins() {
     let output = place.text(&["logs", &run]);
     assert_eq!(output.matches("a x y 2026-11-23T10:00:00.000000Z manual").count(), 2, "{output}");
     let shown = place.json(&["show", &run]);
-    assert_eq!(shown["asked"], serde_json::json!({
-        "by": "anna", "repeats": "2026-11-23T10:00:00.000000Z", "env": { "B": "x y", "C": "" }
-    }));
+    assert_eq!(
+        shown["asked"],
+        serde_json::json!({
+            "by": "anna", "repeats": "2026-11-23T10:00:00.000000Z", "env": { "B": "x y", "C": "" }
+        })
+    );
     assert!(place.text(&["show", &run]).contains("with  B=x y\n"));
     let events = place.ask("SELECT group_concat(detail, '; ') FROM events WHERE kind = 12");
     assert!(events.ends_with("run 3 of told by anna, for 2026-11-23T10:00:00Z"), "{events}");
@@ -383,7 +392,9 @@ fn what_is_to_end_ends_and_is_not_tried_again() {
     let daemon = Simulated::start(&place, &clock);
     daemon.expect_state("start", "succeeded");
     daemon.run("broken", None, &[]);
-    wait("its pause", || place.entries_of("broken")[0]["detail"].as_str()?.starts_with("waits for attempt").then_some(()));
+    wait("its pause", || {
+        place.entries_of("broken")[0]["detail"].as_str()?.starts_with("waits for attempt").then_some(())
+    });
     let slow = daemon.run("slow", None, &[]);
     daemon.expect_state("slow", "running");
     daemon.run("told", None, &[]);
@@ -464,13 +475,19 @@ fn all_are_paused_but_those_that_are_resumed() {
     // Nor does a start.
     assert_eq!(place.entries_of("start").last().unwrap()["reason"], "paused");
     let status = |job: &str| place.json(&["status", job])["jobs"][0].clone();
-    assert_eq!((&status("minutely")["paused"], &status("start")["paused"]["reason"]), (&serde_json::Value::Null, &"moving".into()));
-    assert_eq!((&status("other")["next"], &status("other")["paused"]["by"]), (&serde_json::Value::Null, &"anna".into()));
+    assert_eq!(
+        (&status("minutely")["paused"], &status("start")["paused"]["reason"]),
+        (&serde_json::Value::Null, &"moving".into())
+    );
+    assert_eq!(
+        (&status("other")["next"], &status("other")["paused"]["by"]),
+        (&serde_json::Value::Null, &"anna".into())
+    );
     assert!(place.text(&["status"]).contains("paused by anna: moving"));
     assert_eq!(place.json(&["next", "other"]), serde_json::json!([]));
     let planned = place.json(&["plan", "--days", "1"]);
-    assert_eq!((&planned["jobs"][2]["job"], &planned["jobs"][2]["runs"]), (&"other".into(), &0.into()), "{planned}");
-    assert_eq!(planned["jobs"][2]["silent"], "paused");
+    assert_eq!((&planned["jobs"][1]["job"], &planned["jobs"][1]["runs"]), (&"other".into(), &0.into()), "{planned}");
+    assert_eq!(planned["jobs"][1]["silent"], "paused");
     let resumed = daemon.granted(Wish::Resume { jobs: Which::All });
     assert_eq!(resumed.as_array().unwrap().iter().filter(|job| job["paused"].is_null()).count(), 1, "{resumed}");
     assert_eq!(daemon.granted(Wish::Resume { jobs: Which::All }).as_array().unwrap().len(), 2);

@@ -322,7 +322,9 @@ impl Ledger {
             Record::PauseException(job) => self.held.pauses.except(job.clone()),
             Record::LeftOut { job, left_out } => {
                 self.held.retain(job, |_| false);
-                left_out.iter().for_each(|(due, word)| self.held.leave_out(job, *due, word.clone()));
+                for (due, word) in left_out {
+                    self.held.leave_out(job, *due, word.clone());
+                }
             }
         }
     }
@@ -837,8 +839,7 @@ impl Driver {
             Op::Pause { job, span } if !self.drained => self.pause(job, span),
             Op::Resume(job) if !self.drained => self.resume(job),
             Op::Skip(job, count) if !self.drained => self.skip(job, count),
-            Op::Trigger(_) | Op::Pause { .. } | Op::Resume(_) | Op::Skip(..) => {}
-            Op::End(_) | Op::Reload(_) => {}
+            Op::Trigger(_) | Op::Pause { .. } | Op::Resume(_) | Op::Skip(..) | Op::End(_) | Op::Reload(_) => {}
             Op::Rival(at) => self.rival(at),
             Op::Drain => {
                 self.drained = true;
@@ -873,7 +874,7 @@ impl Driver {
 
     fn stop(&mut self, at: usize, kill: bool) {
         let runs = self.planner.runs_of(&self.name(at));
-        let was_wanted = |driver: &mut Self, run: &RunId| driver.ledger.row(*run).is_stopping;
+        let was_wanted = |driver: &Self, run: &RunId| driver.ledger.rows[run].is_stopping;
         self.commit();
         let patient: Vec<RunId> = runs.iter().copied().filter(|run| !kill && !was_wanted(self, run)).collect();
         let decision = self.planner.handle_stop(&runs, kill, "anna", self.now);
@@ -891,7 +892,8 @@ impl Driver {
     fn pause(&mut self, job: Option<usize>, span: Option<Duration>) {
         let whose = self.whose(job);
         self.wake(Lapse::Suspended);
-        let pause = Pause { since: self.now, until: span.map(|span| self.now + span), reason: None, by: "anna".to_owned() };
+        let pause =
+            Pause { since: self.now, until: span.map(|span| self.now + span), reason: None, by: "anna".to_owned() };
         let decision = self.planner.handle_pause(&whose, pause, self.now);
         self.take(decision);
         self.nothing_paused_is_next();
@@ -1031,6 +1033,7 @@ impl Driver {
                 assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
             }
         }
+        self.held_is_restated();
         if self.rivals == NO_RIVALS && !self.forgot_step {
             self.audit_balances();
         }
@@ -1038,6 +1041,21 @@ impl Driver {
             self.counts_are_right();
             self.pauses_are_kept();
         }
+    }
+
+    /// A ledger that has lost what people have said is told all of it.
+    fn held_is_restated(&self) {
+        let mut anew = Ledger::default();
+        let about_wishes = |record: &&Record| {
+            matches!(record, Record::Job(_) | Record::Pause { .. } | Record::PauseException(_) | Record::LeftOut { .. })
+        };
+        self.planner
+            .restate()
+            .records
+            .iter()
+            .filter(about_wishes)
+            .for_each(|record| anew.apply(record, &mut Vec::new()));
+        assert_eq!(anew.held, self.ledger.held);
     }
 
     fn audit_balances(&self) {

@@ -1,9 +1,9 @@
 //! What have people said is not to run, and how is that told?
 
+use super::Refusal;
 use super::args::Global;
 use super::places::{ask, open_ledger_if_any, unreadable};
 use super::screen::{Screen, visible};
-use super::Refusal;
 use crate::clock::Clock;
 use crate::plan::{Held, Pause};
 use crate::report::{PauseReport, Time};

@@ -102,18 +102,16 @@ fn due<'t>(
         Some(job) => held.next_open(job, timetable, after),
         None => timetable.next_open(after),
     };
-    std::iter::successors(next(from), move |(last, _)| next(*last)).map(
-        move |(due, schedule)| {
-            let report = NextReport {
-                job: job.map(JobName::to_string),
-                due: Time(due),
-                distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
-                schedule: schedule.text().to_owned(),
-                timezone: zone.to_owned(),
-            };
-            Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
-        },
-    )
+    std::iter::successors(next(from), move |(last, _)| next(*last)).map(move |(due, schedule)| {
+        let report = NextReport {
+            job: job.map(JobName::to_string),
+            due: Time(due),
+            distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
+            schedule: schedule.text().to_owned(),
+            timezone: zone.to_owned(),
+        };
+        Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
+    })
 }
 
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {

@@ -85,7 +85,8 @@ fn planned_job(
     until: Timestamp,
 ) -> PlannedJob {
     let counted = forecast.jobs.get(&job.name).copied().unwrap_or_default();
-    let next = job.active_timing().and_then(|timing| held.next_open(&job.name, &timing.timetable, from)).map(|(due, _)| due);
+    let next =
+        job.active_timing().and_then(|timing| held.next_open(&job.name, &timing.timetable, from)).map(|(due, _)| due);
     PlannedJob {
         job: job.name.to_string(),
         runs: counted.runs,
@@ -94,13 +95,13 @@ fn planned_job(
         paused: counted.paused,
         left_out: counted.left_out,
         usual_duration: usual.get(&job.name).copied().map(Seconds::from),
-        silent: silence(job, counted, next.filter(|next| *next > until)),
+        silent: silence(job, counted, held, next.filter(|next| *next > until)),
         next: next.map(Time),
     }
 }
 
 /// Why a job does not run in this time.
-fn silence(job: &Job, counted: JobForecast, later: Option<Timestamp>) -> Option<String> {
+fn silence(job: &Job, counted: JobForecast, held: &Held, later: Option<Timestamp>) -> Option<String> {
     if counted.runs > 0 {
         return None;
     }
@@ -108,12 +109,13 @@ fn silence(job: &Job, counted: JobForecast, later: Option<Timestamp>) -> Option<
         let after: Vec<&str> = job.rules.after.iter().map(JobName::as_str).collect();
         return Some(if after.is_empty() { "by hand only".to_owned() } else { format!("after {}", after.join(", ")) });
     };
+    let is_paused = held.pauses.of(&job.name).is_some_and(|pause| pause.until.is_none());
     let waits = timing.schedules().iter().any(|schedule| schedule.moment().is_some());
     Some(match later {
         _ if !job.enabled => "disabled".to_owned(),
+        _ if is_paused => "paused".to_owned(),
         Some(_) => "later".to_owned(),
         None if waits => "at a start of the daemon or the machine".to_owned(),
-        None if counted.paused > 0 => "paused".to_owned(),
         None if counted.closed > 0 => "its calendars skip all its instants".to_owned(),
         None => "never again".to_owned(),
     })
@@ -243,7 +245,8 @@ fn show_limits(report: &PlanReport, screen: &mut Screen) {
 }
 
 fn show_skipped(report: &PlanReport, screen: &mut Screen) {
-    let skipped: Vec<&PlannedJob> = report.jobs.iter().filter(|job| job.overlaps + job.closed + job.paused + job.left_out > 0).collect();
+    let skipped: Vec<&PlannedJob> =
+        report.jobs.iter().filter(|job| job.overlaps + job.closed + job.paused + job.left_out > 0).collect();
     if skipped.is_empty() {
         return;
     }

@@ -181,9 +181,8 @@ async fn report_all(ledger: &Reader, jobs: &[Listed], names: &[String]) -> Resul
     }
     let (held, now) = (held_in(ledger).await?, Clock::System.now());
     let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
-    let report = |job: &Listed| {
-        report_one(job.held(&held, now), job.pause, past.remove(&job.report.job).unwrap_or_default())
-    };
+    let report =
+        |job: &Listed| report_one(job.held(&held, now), job.pause, past.remove(&job.report.job).unwrap_or_default());
     Ok(chosen.map(report).collect())
 }
 
@@ -203,9 +202,10 @@ fn report_one(known: JobReport, pause: Option<Duration>, past: Past) -> JobRepor
     let last = standing.map(|standing| standing.last);
     let follows =
         pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    let is_paused = |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
+    let is_paused =
+        |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
     let next = known.next.or(follows.filter(|next| !is_paused(next) && known.skips.is_empty()));
-    JobReport { next, last, failures, waiting_for, current, ..known }
+    JobReport { next, last, current, failures, waiting_for, ..known }
 }
 
 /// When a job is due whose instants follow from its last entry.

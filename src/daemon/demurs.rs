@@ -85,7 +85,9 @@ pub fn checked_env(env: BTreeMap<String, String>) -> Result<BTreeMap<String, Str
     }
     let size: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > LARGEST_ENV {
-        return Err(conflict(format!("variables of {size} bytes are more than a run is given; a file has room for them")));
+        return Err(conflict(format!(
+            "variables of {size} bytes are more than a run is given; a file has room for them"
+        )));
     }
     Ok(env)
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::core::Core;
-use super::demurs::{checked_env, checked_pause, checked_repeat, conflict, ended, no_job, no_next, too_many, unavailable, unknown};
+use super::demurs::{
+    checked_env, checked_pause, checked_repeat, conflict, ended, no_job, no_next, too_many, unavailable, unknown,
+};
 use super::reread::Reread;
 use super::waiting::{Answer, Waiting, Wished};
 use crate::clock::Woken;
@@ -114,7 +116,11 @@ impl Core {
                 Some(Triggered::InTheWay(run)) => (None, Some(run)),
                 None => (None, None),
             };
-            let note = unnamed.map(|due| format!("the schedule of {job} does not name {due}"));
+            let unnamed = unnamed.map(|due| format!("the schedule of {job} does not name {due}"));
+            let in_vain = !asked.env.is_empty() && !self.planner.takes_variables(job);
+            let in_vain = in_vain.then(|| format!("{job} has no command, to which variables are given"));
+            let notes: Vec<String> = unnamed.into_iter().chain(in_vain).collect();
+            let note = (!notes.is_empty()).then(|| notes.join("; "));
             launched.push(Launched { job: job.to_string(), run, waiting_for: None, in_the_way, note });
         }
         Ok(Reply::Decided(all, Wished::Launched(launched)))
@@ -127,9 +133,9 @@ impl Core {
             Which::These(names) => (names.iter().cloned().map(Some).collect(), names.clone()),
         };
         names.iter().try_for_each(|job| self.must_know(job))?;
-        let decision = whose.iter().fold(Decision::default(), |all, whose| {
-            all.and(self.planner.handle_pause(whose, pause.clone(), now))
-        });
+        let decision = whose
+            .iter()
+            .fold(Decision::default(), |all, whose| all.and(self.planner.handle_pause(whose, pause.clone(), now)));
         Ok(Reply::Decided(decision, Wished::Jobs(names)))
     }
 
@@ -150,9 +156,8 @@ impl Core {
                 (paused.cloned().map(Some).collect(), names.clone())
             }
         };
-        let decision = whose
-            .iter()
-            .fold(Decision::default(), |all, whose| all.and(self.planner.handle_resume(whose, by, now)));
+        let decision =
+            whose.iter().fold(Decision::default(), |all, whose| all.and(self.planner.handle_resume(whose, by, now)));
         Ok(Reply::Decided(decision, Wished::Jobs(names)))
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::Record;
-use super::memory::AheadGap;
 use super::held::LeftOut;
+use super::memory::AheadGap;
 use super::owed::{Aside, Owed, Policy, all_missed, counted, owed};
 use crate::job::{JobName, Timing};
 use crate::run::{GapEntry, Outcome, Reason, RunId};
@@ -147,7 +147,9 @@ impl Account {
         if self.taken.contains(&first) {
             return Vec::new();
         }
-        vec![left_out.get(&first).map_or_else(|| alone(timetable, first, now, policy), |word| one_left_out(first, word))]
+        vec![
+            left_out.get(&first).map_or_else(|| alone(timetable, first, now, policy), |word| one_left_out(first, word)),
+        ]
     }
 
     /// The one instant that there is; the next follows from its run, or from now if there is none. Where it is to be left

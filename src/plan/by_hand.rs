@@ -22,12 +22,7 @@ pub enum Triggered {
 impl Planner {
     /// Somebody wants a job to run now, also one that is paused or disabled; `None` if there is no such job. If nothing comes
     /// of it, nothing is recorded of it.
-    pub fn handle_trigger(
-        &mut self,
-        name: &JobName,
-        asked: Asked,
-        now: Timestamp,
-    ) -> (Decision, Option<Triggered>) {
+    pub fn handle_trigger(&mut self, name: &JobName, asked: Asked, now: Timestamp) -> (Decision, Option<Triggered>) {
         self.latest = self.latest.max(now);
         let mut draft = Draft::default();
         self.settle_due(Lapse::Suspended, &mut draft);
@@ -103,6 +98,11 @@ impl Planner {
     /// Whether a job is in the file, and whether it is enabled.
     pub fn is_enabled(&self, job: &JobName) -> Option<bool> {
         self.slots.get(job).map(|slot| slot.job.enabled)
+    }
+
+    /// Whether variables mean anything to a job: they are for commands.
+    pub fn takes_variables(&self, job: &JobName) -> bool {
+        self.slots.get(job).is_some_and(|slot| slot.job.task.has_command())
     }
 
     /// All jobs of the file.

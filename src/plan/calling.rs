@@ -29,7 +29,11 @@ pub(super) struct Call {
 pub(super) enum Called {
     Opened(RunId),
     /// The job's rule of overlap does not let it.
-    NotNow { in_the_way: RunId, reason: Reason, detail: String },
+    NotNow {
+        in_the_way: RunId,
+        reason: Reason,
+        detail: String,
+    },
 }
 
 impl Planner {

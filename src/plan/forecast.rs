@@ -16,7 +16,7 @@ use super::owed::Lapse;
 use super::planner::Planner;
 use super::queue::Capacities;
 use crate::job::{Job, JobName};
-use crate::run::{Cause, Ended, Exit, Reason, RunId};
+use crate::run::{Ended, Exit, Reason, RunId};
 
 /// Minutes in which the same jobs start are told once; so many different ones are kept while it is not known which are
 /// the busiest, and so many are told.
@@ -95,7 +95,8 @@ struct Simulation<'o> {
 /// Plays the time from one moment to another.
 pub fn forecast(jobs: &[Arc<Job>], outlook: Outlook) -> Forecast {
     let from = outlook.from;
-    let memory = Memory { held: outlook.held.clone(), ..Memory::default() };
+    // It goes on as it is: its beginning is no start of a daemon.
+    let memory = Memory { held: outlook.held.clone(), goes_on: true, ..Memory::default() };
     let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), memory, outlook.from);
     let mut simulation = Simulation {
         outlook,
@@ -152,12 +153,9 @@ impl Simulation<'_> {
 
     fn start(&mut self, launch: &Launch, now: Timestamp) {
         let usual = self.outlook.usual.get(&launch.job.name).copied().unwrap_or_default();
-        let is_start = matches!(launch.cause, Cause::Start | Cause::Boot);
-        // The simulation begins like a daemon, but that is no start of one.
-        let lasts = if is_start { Duration::ZERO } else { usual };
-        let end = SignedDuration::try_from(lasts).ok().and_then(|lasts| now.checked_add(lasts).ok());
+        let end = SignedDuration::try_from(usual).ok().and_then(|usual| now.checked_add(usual).ok());
         self.ends.push(Reverse((end.unwrap_or(Timestamp::MAX), launch.run)));
-        let Some(number) = self.numbers.get(&launch.job.name).copied().filter(|_| !is_start) else {
+        let Some(number) = self.numbers.get(&launch.job.name).copied() else {
             return;
         };
         self.counts[index(number)].runs += 1;

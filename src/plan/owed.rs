@@ -101,13 +101,7 @@ pub struct Aside<'a> {
 }
 
 /// The instants of `(settled, now]` and what becomes of each, in their order.
-pub fn owed(
-    timetable: &Timetable,
-    settled: Timestamp,
-    now: Timestamp,
-    policy: Policy,
-    aside: Aside,
-) -> Vec<Owed> {
+pub fn owed(timetable: &Timetable, settled: Timestamp, now: Timestamp, policy: Policy, aside: Aside) -> Vec<Owed> {
     let keep = match policy.catch_up {
         CatchUp::All => MOST_CAUGHT_UP,
         CatchUp::Latest | CatchUp::None => 1,
@@ -135,9 +129,9 @@ fn with_left_out(
     }
     let all = taken.iter().copied().chain(to_go.iter().map(|(due, _)| **due)).collect();
     let mut owed = decide(&all);
-    owed.extend(to_go.into_iter().map(|(due, word)| {
-        Owed::LeftOut(Tally { count: 1, first: *due, last: *due }, word.clone())
-    }));
+    owed.extend(
+        to_go.into_iter().map(|(due, word)| Owed::LeftOut(Tally { count: 1, first: *due, last: *due }, word.clone())),
+    );
     owed.sort_by_key(Owed::first);
     owed
 }

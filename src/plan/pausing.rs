@@ -23,7 +23,7 @@ impl Planner {
         let mut draft = self.settled_draft(now);
         let since = self.held.pauses.get(whose).map_or(self.latest, |before| before.since);
         let pause = Pause { since, ..pause };
-        let until = pause.until.map_or_else(String::new, |until| format!(" until {until}"));
+        let until = pause.until.map_or_else(String::new, |until| format!(", until {until}"));
         let detail = format!("{} {}{until}", words(whose), pause.detail());
         self.held.pauses.set(whose.clone(), pause.clone());
         draft.record(Record::Pause { whose: whose.clone(), pause: Some(pause) });
@@ -56,13 +56,7 @@ impl Planner {
     }
 
     /// Has the next instants of a job left out, up to so many; the answer beside the decision is which.
-    pub fn handle_skip(
-        &mut self,
-        job: &JobName,
-        count: usize,
-        by: &str,
-        now: Timestamp,
-    ) -> (Decision, Vec<Timestamp>) {
+    pub fn handle_skip(&mut self, job: &JobName, count: usize, by: &str, now: Timestamp) -> (Decision, Vec<Timestamp>) {
         let mut draft = self.settled_draft(now);
         let instants = self.next_instants(job, count);
         let word: Arc<str> = format!("left out by {by}").into();
@@ -142,7 +136,8 @@ impl Planner {
     /// Pauses that end by themselves do so, each at its time.
     pub(super) fn end_pauses(&mut self, draft: &mut Draft) {
         while let Some(whose) = self.held.pauses.ended(self.latest) {
-            let detail = self.held.pauses.get(&whose).map(|pause| format!("{} no longer {}", words(&whose), pause.detail()));
+            let detail =
+                self.held.pauses.get(&whose).map(|pause| format!("{} no longer {}", words(&whose), pause.detail()));
             self.note(EventKind::PauseEnded, whose.clone(), detail.unwrap_or_default(), draft);
             self.end_pause(&whose, draft);
         }

@@ -43,7 +43,10 @@ impl Planner {
             }
         }
         let (pauses, exceptions) = self.held.pauses_and_exceptions();
-        records.extend(pauses.map(|(whose, pause)| Record::Pause { whose, pause: Some(pause.clone()) }));
+        for (whose, pause) in pauses {
+            records.extend(whose.clone().map(Record::Job));
+            records.push(Record::Pause { whose, pause: Some(pause.clone()) });
+        }
         records.extend(exceptions.cloned().map(Record::PauseException));
         let skips = self.held.skips();
         records.extend(skips.map(|(job, left)| Record::LeftOut { job: job.clone(), left_out: left.clone() }));

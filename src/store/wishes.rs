@@ -168,3 +168,109 @@ impl Reader {
 fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
     Timestamp::from_microsecond(row.get::<Option<i64>, _>(column)?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::store::Store;
+
+    fn name(text: &str) -> JobName {
+        JobName::new(text).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pause(until: Option<i64>, reason: Option<&str>) -> Pause {
+        Pause { since: at(1), until: until.map(at), reason: reason.map(str::to_owned), by: "anna".to_owned() }
+    }
+
+    async fn write(store: &Store, holding: Holding) {
+        holding.write(&mut store.writer.acquire().await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_not_to_run_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("punctual.db");
+        let store = Store::prepare(&path).unwrap().open("host", "boot").await.unwrap();
+        sqlx::query("INSERT INTO jobs (name) VALUES ('a'), ('b'), ('c')").execute(&store.writer).await.unwrap();
+        let mut expect = Held::default();
+        let set = async |expect: &mut Held, whose: Whose, pause: Pause| {
+            expect.pauses.set(whose.clone(), pause.clone());
+            write(&store, Holding::Pause { whose, pause: Some(pause) }).await;
+        };
+        set(&mut expect, None, pause(None, Some("moving\nthe disk"))).await;
+        set(&mut expect, Some(name("a")), pause(Some(9), None)).await;
+        set(&mut expect, Some(name("a")), pause(Some(7), Some("again"))).await;
+        for job in ["b", "c"] {
+            expect.pauses.except(name(job));
+            write(&store, Holding::Exception(name(job))).await;
+        }
+        // One that is paused by its name is no exception.
+        set(&mut expect, Some(name("c")), pause(None, None)).await;
+        let left_out: LeftOut = [(at(5), "by anna".into()), (at(6), "by bo".into())].into();
+        for (due, word) in &left_out {
+            expect.leave_out(&name("b"), *due, word.clone());
+        }
+        write(&store, Holding::LeftOut { job: name("b"), left_out: left_out.clone() }).await;
+        write(&store, Holding::LeftOut { job: name("b"), left_out }).await;
+        assert_eq!(store.reader.held().await.unwrap(), expect);
+        let shown: Vec<(Option<String>, Option<String>, Option<String>)> =
+            sqlx::query_as("SELECT job, until, except_for FROM pauses_shown ORDER BY job")
+                .fetch_all(&store.writer)
+                .await
+                .unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            shown,
+            [(None, None, text("b")), (text("a"), text("1970-01-01T00:00:07.000000Z"), None), (text("c"), None, None)]
+        );
+        // What is said of all again has no exceptions, and all of it can be taken back.
+        set(&mut expect, None, pause(None, None)).await;
+        assert_eq!(store.reader.held().await.unwrap(), expect);
+        for whose in [None, Some(name("a")), Some(name("c"))] {
+            write(&store, Holding::Pause { whose, pause: None }).await;
+        }
+        write(&store, Holding::LeftOut { job: name("b"), left_out: LeftOut::new() }).await;
+        assert_eq!(store.reader.held().await.unwrap(), Held::default());
+        store.close().await;
+    }
+
+    /// A ledger that no daemon of this version has written to can be asked, and learns what it lacks.
+    #[tokio::test]
+    async fn an_older_ledger_holds_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("punctual.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let migrations = sqlx::migrate!();
+        let older = migrations.iter().map(|migration| migration.version).filter(|version| *version < 12).max();
+        migrations.run_to(older.unwrap(), &pool).await.unwrap();
+        sqlx::raw_sql(
+            "PRAGMA application_id = 0x70756e63;
+             INSERT INTO jobs VALUES (1, 'a');
+             INSERT INTO runs (run, job, cause, due, state) VALUES (7, 1, 5, 3600000000, 1)",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+        let reader = Reader::open(&path).await.unwrap();
+        assert_eq!((reader.held().await.unwrap(), reader.asked(RunId(7)).await.unwrap()), (Held::default(), None));
+        let store = Store::prepare(&path).unwrap().open("host", "boot").await.unwrap();
+        let asked =
+            Asked { by: "anna".to_owned(), repeats: Some(at(5)), env: [("A".to_owned(), "é".to_owned())].into() };
+        let row = Value::Array(vec![asked_row(RunId(7), &asked), asked_row(RunId(8), &asked)]).to_string();
+        sqlx::query(INSERT_ASKED).bind(row).execute(&store.writer).await.unwrap();
+        assert_eq!(store.reader.asked(RunId(7)).await.unwrap(), Some(asked));
+        // What was said of a run goes with it, and nothing is kept of one that is not there.
+        assert_eq!(store.reader.asked(RunId(8)).await.unwrap(), None);
+        sqlx::query("DELETE FROM runs").execute(&store.writer).await.unwrap();
+        assert_eq!(store.reader.asked(RunId(7)).await.unwrap(), None);
+        store.close().await;
+    }
+}
