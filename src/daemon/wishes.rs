@@ -13,7 +13,7 @@ use super::waiting::{Answer, Waiting, Wished};
 use crate::clock::Woken;
 use crate::control::{Ask, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};
 use crate::job::JobName;
-use crate::plan::{Decision, MOST_LEFT_OUT, Pause, Triggered, Whose};
+use crate::plan::{Action, Decision, MOST_LEFT_OUT, Pause, Triggered, Whose};
 use crate::report::{PauseReport, Time};
 use crate::run::{Asked, RunId};
 
@@ -202,10 +202,12 @@ impl Core {
     /// A decision that somebody waits for. An end is not put off because it cannot be recorded.
     async fn carry_out(&mut self, decision: Decision, waiting: Waiting) {
         if self.writer.trouble().borrow().is_some() {
-            for action in decision.actions.clone() {
-                self.act(action).await;
+            let is_end = |action: &&Action| matches!(action, Action::Stop { .. } | Action::Kill { .. });
+            for action in decision.actions.iter().filter(is_end) {
+                self.act(action.clone()).await;
             }
-            self.hand_in(Decision { actions: Vec::new(), ..decision }, None).await;
+            // What has not begun for the same reason is told again when it has.
+            self.hand_in(decision, None).await;
             self.grant(waiting, &BTreeSet::new());
         } else if decision.is_empty() {
             self.grant(waiting, &BTreeSet::new());
