@@ -17,6 +17,7 @@ use punctual::job::JobName;
 use punctual::run::RunId;
 use punctual::settings::Flags;
 use punctual::store::Reader;
+use sqlx::{ConnectOptions, Connection};
 use support::{Place, own_keeper, wait};
 use tokio::sync::{mpsc, oneshot};
 
@@ -296,7 +297,17 @@ fn instants_are_left_out_over_a_restart_and_runs_by_hand_go_on() {
     daemon.granted(Wish::Skip { job: name("minutely"), count: 1 });
     assert_eq!(daemon.granted(Wish::Unskip { job: name("minutely") })[0]["skips"].as_array().unwrap().len(), 0);
     clock.advance(Duration::from_secs(60));
-    daemon.expect(&["12:00-12:01 skipped", "12:02 succeeded", "12:03 succeeded"]);
+    let until_now = ["12:00-12:01 skipped", "12:02 succeeded", "12:03 succeeded"];
+    daemon.expect(&until_now);
+    // What comes again because the clock was wrong is left out again.
+    daemon.granted(Wish::Skip { job: name("minutely"), count: 1 });
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&[&until_now[..], &["12:04-12:04 skipped"]].concat());
+    clock.set(begin() + SignedDuration::from_mins(4));
+    daemon.expect(&until_now);
+    assert_eq!(place.json(&["status", "minutely"])["jobs"][0]["skips"][0], "2026-11-23T12:04:00.000000Z");
+    clock.advance(Duration::from_secs(60));
+    daemon.expect(&[&until_now[..], &["12:04-12:04 skipped"]].concat());
     daemon.stop();
 }
 
@@ -523,5 +534,40 @@ fn a_pause_outlasts_an_edited_file() {
     reload(JOBS, 3);
     clock.advance(Duration::from_secs(60));
     daemon.expect(&["12:00-12:00 skipped", "12:02-12:02 skipped", "12:03-12:03 skipped"]);
+    daemon.stop();
+}
+
+#[test]
+fn while_nothing_can_be_recorded_only_ends_are_granted() {
+    let trap = "trap 'touch ended; exit 0' TERM; touch begun; while :; do sleep 0.02; done";
+    let place = Place::new(&format!("{JOBS}[jobs.slow]\ncwd = '.'\ncommand = \"{trap}\"\n"));
+    let clock = ManualClock::at(begin());
+    let daemon = Simulated::start(&place, &clock);
+    daemon.run("slow", None, &[]);
+    wait("the slow one", || place.path("begun").exists().then_some(()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut somebody = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.database());
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        connection
+    });
+    // Whoever waits when the trouble begins is told that it is on its way, whoever comes later that it is not.
+    let (denial, message) = daemon.denied(pause(these(&["minutely"]), None, ""));
+    assert_eq!(denial, Denial::Unavailable);
+    assert!(message.starts_with("it comes true as soon as it can be recorded; now "), "{message}");
+    let (denial, message) = daemon.denied(Wish::Run { jobs: vec![name("start")], due: None, env: [].into() });
+    assert_eq!(denial, Denial::Unavailable);
+    assert!(message.starts_with("nothing can be recorded: "), "{message}");
+    let stopped = daemon.granted(Wish::StopJob { job: name("slow"), kill: false });
+    assert_eq!(stopped["runs"][0]["state"], "running");
+    wait("its end", || place.path("ended").exists().then_some(()));
+    runtime.block_on(async {
+        sqlx::query("ROLLBACK").execute(&mut somebody).await.unwrap();
+        somebody.close().await.unwrap();
+    });
+    daemon.expect_state("slow", "stopped");
+    assert_eq!(place.entries_of("slow")[0]["reason"], "by-hand");
+    assert_eq!(place.json(&["status", "minutely"])["jobs"][0]["paused"]["by"], "anna");
     daemon.stop();
 }
