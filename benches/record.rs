@@ -131,6 +131,7 @@ fn opened(run: i64) -> Record {
         state: State::Running,
         detail: None,
         caused_by: Vec::new(),
+        asked: None,
     })
 }
 

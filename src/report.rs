@@ -3,6 +3,7 @@
 mod stats;
 mod usual;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -127,8 +128,21 @@ pub struct RunReport {
     /// The runs whose success called for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub caused_by: Vec<RunId>,
+    /// What was said by whoever asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedReport>,
     /// What is not as usual about it.
     pub differences: Vec<Difference>,
+}
+
+/// What was said by whoever asked for a run by hand.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AskedReport {
+    pub by: String,
+    /// The past instant that it repeats.
+    pub repeats: Option<Time>,
+    /// Variables for all its attempts, over those of the job.
+    pub env: BTreeMap<String, String>,
 }
 
 /// The daemon that works on a ledger.
@@ -154,6 +168,8 @@ pub struct JobReport {
     pub job: String,
     pub enabled: bool,
     pub paused: Option<PauseReport>,
+    /// Instants to come that are left out.
+    pub skips: Vec<Time>,
     pub next: Option<Time>,
     pub last: Option<Entry>,
     pub current: Vec<Entry>,
@@ -168,6 +184,8 @@ pub struct PauseReport {
     pub since: Time,
     pub until: Option<Time>,
     pub reason: Option<String>,
+    /// Who said so.
+    pub by: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -212,6 +230,10 @@ pub struct PlannedJob {
     pub overlaps: u64,
     /// Instants that a calendar skips.
     pub closed: u64,
+    /// Instants that a pause skips.
+    pub paused: u64,
+    /// Instants that somebody wants to be left out.
+    pub left_out: u64,
     /// The median of its last successful runs.
     pub usual_duration: Option<Seconds>,
     /// Why it does not run at all.

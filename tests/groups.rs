@@ -33,6 +33,7 @@ fn opened() -> [Record; 2] {
         state: State::Running,
         detail: None,
         caused_by: Vec::new(),
+        asked: None,
     };
     [Record::Job(name()), Record::Opened(entry)]
 }

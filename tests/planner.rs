@@ -18,11 +18,11 @@ use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Lapse, Memory,
-    OpenEntry, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope, StepBack,
-    Tried,
+    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Held, Lapse, Memory,
+    OpenEntry, Pause, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope,
+    StepBack, Tried, Triggered, Whose,
 };
-use punctual::run::{Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
+use punctual::run::{Asked, Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
@@ -186,6 +186,8 @@ struct Row {
     ended: Option<Timestamp>,
     attempts: u32,
     tried: Option<Tried>,
+    asked: Option<Arc<Asked>>,
+    is_stopping: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +211,8 @@ struct Ledger {
     set_back: Option<(Timestamp, RunId)>,
     /// Each such time, and whether it was recorded as one or only that the clock was set.
     steps_back: Vec<StepBack>,
+    /// What people have said is not to run.
+    held: Held,
 }
 
 impl Ledger {
@@ -307,6 +311,21 @@ impl Ledger {
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
             Record::Step(_) => {}
+            Record::Stopping { run, .. } => self.row(*run).is_stopping = true,
+            Record::Pause { whose, pause: Some(pause) } => {
+                assert!(whose.as_ref().is_none_or(|job| self.known.contains(job)));
+                self.held.pauses.set(whose.clone(), pause.clone());
+            }
+            Record::Pause { whose, pause: None } => {
+                self.held.pauses.end(whose);
+            }
+            Record::PauseException(job) => self.held.pauses.except(job.clone()),
+            Record::LeftOut { job, left_out } => {
+                self.held.retain(job, |_| false);
+                for (due, word) in left_out {
+                    self.held.leave_out(job, *due, word.clone());
+                }
+            }
         }
     }
 
@@ -397,6 +416,8 @@ impl Ledger {
             attempts: row.attempts,
             started: None,
             goes_on: false,
+            asked: row.asked.clone(),
+            is_stopping: row.is_stopping,
         });
         Memory {
             highest: self.rows.keys().last().map_or(0, |run| run.0),
@@ -411,6 +432,7 @@ impl Ledger {
                 .map(|(_, row)| (row.job.clone(), row.due))
                 .collect(),
             ahead: self.ahead(now),
+            held: self.held.clone(),
         }
     }
 }
@@ -438,6 +460,8 @@ impl Row {
             ended: None,
             attempts: 0,
             tried: None,
+            asked: entry.asked.clone(),
+            is_stopping: false,
         }
     }
 
@@ -456,6 +480,8 @@ impl Row {
             ended: None,
             attempts: 0,
             tried: None,
+            asked: None,
+            is_stopping: false,
         }
     }
 
@@ -528,6 +554,21 @@ enum Op {
     /// Another daemon takes the next instant of a job, a moment before this one.
     Rival(usize),
     Drain,
+    /// Somebody wants a job to run.
+    Trigger(usize),
+    /// Somebody wants what runs or waits of a job to end.
+    Stop {
+        job: usize,
+        kill: bool,
+    },
+    /// Somebody pauses a job, or all, for good or for so long.
+    Pause {
+        job: Option<usize>,
+        span: Option<Duration>,
+    },
+    Resume(Option<usize>),
+    /// Somebody wants the next instants of a job to be left out, or none.
+    Skip(usize, usize),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -545,6 +586,12 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (0usize..4).prop_map(Op::Reload),
         1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
+        2 => (0usize..14).prop_map(Op::Trigger),
+        1 => (0usize..14, any::<bool>()).prop_map(|(job, kill)| Op::Stop { job, kill }),
+        2 => (prop::option::of(0usize..14), prop::option::of((1u64..20_000).prop_map(Duration::from_secs)))
+            .prop_map(|(job, span)| Op::Pause { job, span }),
+        2 => prop::option::of(0usize..14).prop_map(Op::Resume),
+        2 => (0usize..14, 0usize..4).prop_map(|(job, count)| Op::Skip(job, count)),
     ];
     prop::collection::vec(op, 1..60)
 }
@@ -659,7 +706,12 @@ impl Driver {
                 } else if launch.cause.names_instant() {
                     assert!(self.started.insert(instant), "{} starts {} twice", launch.job.name, launch.due);
                 }
-                assert_eq!(self.ledger.row(launch.run).state, State::Running, "not committed before it starts");
+                let row = self.ledger.row(launch.run);
+                assert_eq!(row.state, State::Running, "not committed before it starts");
+                // What was asked for is what is told, however many attempts and daemons later.
+                let repeats = row.asked.as_ref().and_then(|asked| asked.repeats);
+                assert_eq!((&launch.asked, launch.due), (&row.asked, repeats.unwrap_or(row.due)));
+                assert_eq!(row.asked.is_some(), launch.cause == Cause::Manual);
                 self.running.push(launch.run);
                 self.going.insert(launch.run, launch.job.clone());
                 self.no_crowd();
@@ -670,6 +722,8 @@ impl Driver {
                 assert!(self.running.contains(&launch.run), "{} went on without being there", launch.run);
                 self.going.insert(launch.run, launch.job);
             }
+            // Some take their time.
+            Action::Stop { run, .. } if run.0 % 3 == 0 => {}
             Action::Stop { run, .. } | Action::Kill { run, .. } => {
                 let at = self.running.iter().position(|r| *r == run);
                 if let Some(at) = at {
@@ -699,6 +753,8 @@ impl Driver {
         let code = i32::from(self.ledger.row(run).job.as_str() == "again" && run.0 % 4 != 0);
         let ended = Ended::unmeasured(Exit::Code(code), self.now);
         let decision = self.planner.handle_ended(run, ended, self.now);
+        let is_over = self.planner.job_of(run).is_none();
+        assert!(is_over || !self.ledger.row(run).is_stopping, "{run} was to end, and is tried again");
         self.take(decision);
     }
 
@@ -778,13 +834,109 @@ impl Driver {
                 let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
                 self.take(decision);
             }
-            Op::End(_) | Op::Reload(_) => {}
+            Op::Trigger(job) if !self.drained => self.trigger(job),
+            Op::Stop { job, kill } => self.stop(job, kill),
+            Op::Pause { job, span } if !self.drained => self.pause(job, span),
+            Op::Resume(job) if !self.drained => self.resume(job),
+            Op::Skip(job, count) if !self.drained => self.skip(job, count),
+            Op::Trigger(_) | Op::Pause { .. } | Op::Resume(_) | Op::Skip(..) | Op::End(_) | Op::Reload(_) => {}
             Op::Rival(at) => self.rival(at),
             Op::Drain => {
                 self.drained = true;
                 let decision = self.planner.handle_drain(Drain::Finish);
                 self.take(decision);
             }
+        }
+    }
+
+    /// A job of the file, one of all that there ever were.
+    fn name(&self, at: usize) -> JobName {
+        let names: Vec<&JobName> = self.ledger.known.iter().collect();
+        names[at % names.len()].clone()
+    }
+
+    fn trigger(&mut self, at: usize) {
+        let name = self.name(at);
+        self.wake(Lapse::Suspended);
+        let env = [("A".to_owned(), self.now.to_string())].into();
+        let asked = Asked { by: "anna".to_owned(), repeats: Some(self.now - SignedDuration::from_hours(1)), env };
+        let (decision, triggered) = self.planner.handle_trigger(&name, asked, self.now);
+        match triggered {
+            Some(Triggered::Opened(run)) => {
+                let opened = |record: &Record| matches!(record, Record::Opened(entry) if entry.run == run);
+                assert!(decision.records.iter().any(opened), "{decision:?}");
+            }
+            Some(Triggered::InTheWay(run)) => assert_eq!(self.planner.job_of(run), Some(&name)),
+            None => assert_eq!(self.planner.is_enabled(&name), None),
+        }
+        self.take(decision);
+    }
+
+    fn stop(&mut self, at: usize, kill: bool) {
+        let runs = self.planner.runs_of(&self.name(at));
+        let was_wanted = |driver: &Self, run: &RunId| driver.ledger.rows[run].is_stopping;
+        self.commit();
+        let patient: Vec<RunId> = runs.iter().copied().filter(|run| !kill && !was_wanted(self, run)).collect();
+        let decision = self.planner.handle_stop(&runs, kill, "anna", self.now);
+        self.take(decision);
+        self.commit();
+        for run in runs.iter().filter(|run| self.planner.job_of(**run).is_some()) {
+            assert!(patient.contains(run) && run.0 % 3 == 0 && was_wanted(self, run), "{run} was to end");
+        }
+    }
+
+    fn whose(&self, job: Option<usize>) -> Whose {
+        job.map(|at| self.name(at))
+    }
+
+    fn pause(&mut self, job: Option<usize>, span: Option<Duration>) {
+        let whose = self.whose(job);
+        self.wake(Lapse::Suspended);
+        let pause =
+            Pause { since: self.now, until: span.map(|span| self.now + span), reason: None, by: "anna".to_owned() };
+        let decision = self.planner.handle_pause(&whose, pause, self.now);
+        self.take(decision);
+        self.nothing_paused_is_next();
+    }
+
+    fn resume(&mut self, job: Option<usize>) {
+        let whose = self.whose(job);
+        self.wake(Lapse::Suspended);
+        let was_paused = |name: &JobName| self.planner.pause_of(name).is_some();
+        let paused: Vec<JobName> = self.planner.names().filter(|name| was_paused(name)).cloned().collect();
+        let decision = self.planner.handle_resume(&whose, "anna", self.now);
+        self.take(decision);
+        // What fell due in the pause is not made up for, however long its jitter would have delayed it.
+        for name in paused {
+            let next = self.planner.next_instants(&name, 1).pop();
+            assert!(next.is_none_or(|next| next > self.now), "{name}: {next:?}");
+        }
+        assert_eq!(whose.as_ref().and_then(|job| self.planner.pause_of(job)), None);
+    }
+
+    fn skip(&mut self, at: usize, count: usize) {
+        let name = self.name(at);
+        self.wake(Lapse::Suspended);
+        if count == 0 {
+            let decision = self.planner.handle_unskip(&name, "anna", self.now);
+            self.take(decision);
+            assert!(self.planner.left_out(&name).is_empty());
+            return;
+        }
+        let next = self.planner.next_instants(&name, count);
+        let (decision, left_out) = self.planner.handle_skip(&name, count, "anna", self.now);
+        assert_eq!(next, left_out);
+        self.take(decision);
+        let after = self.planner.next_instants(&name, 1);
+        assert!(after.first().is_none_or(|after| left_out.iter().all(|due| due < after)), "{left_out:?}, {after:?}");
+    }
+
+    /// What is paused has no next instant while it is.
+    fn nothing_paused_is_next(&mut self) {
+        for name in jobs_of(self.file).iter().map(|job| job.name.clone()) {
+            let until = self.planner.pause_of(&name).map(|pause| pause.until.unwrap_or(Timestamp::MAX));
+            let next = self.planner.next_instants(&name, 1).pop();
+            assert!(next.is_none_or(|next| until.is_none_or(|until| next >= until)), "{name}: {next:?}, {until:?}");
         }
     }
 
@@ -811,7 +963,13 @@ impl Driver {
         }
         // What ended without being recorded is recorded when it is asked for again.
         self.running.retain(|run| memory.open.iter().any(|open| open.run == *run));
+        let stopping: Vec<RunId> =
+            memory.open.iter().filter(|run| run.goes_on && run.is_stopping).map(|run| run.run).collect();
         let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
+        for run in stopping {
+            let is_told = |action: &Action| matches!(action, Action::Stop { run: told, .. } if *told == run);
+            assert!(decision.actions.iter().any(is_told), "{run} was to end, and is told nothing");
+        }
         self.ledger.boots += 1;
         self.planner = planner;
         self.take(decision);
@@ -845,6 +1003,8 @@ impl Driver {
                 ended: Some(due),
                 attempts: 0,
                 tried: None,
+                asked: None,
+                is_stopping: false,
             };
             self.ledger.insert(RunId(-self.rivals), row);
             assert!(self.started.insert((name.clone(), due)));
@@ -880,6 +1040,7 @@ impl Driver {
                 assert!(right, "{} at {due} is accounted for {covering} times", definition.job);
             }
         }
+        self.held_is_restated();
         if self.rivals == NO_RIVALS && !self.forgot_step {
             self.audit_balances();
         }
@@ -887,6 +1048,21 @@ impl Driver {
             self.counts_are_right();
             self.pauses_are_kept();
         }
+    }
+
+    /// A ledger that has lost what people have said is told all of it.
+    fn held_is_restated(&self) {
+        let mut anew = Ledger::default();
+        let about_wishes = |record: &&Record| {
+            matches!(record, Record::Job(_) | Record::Pause { .. } | Record::PauseException(_) | Record::LeftOut { .. })
+        };
+        self.planner
+            .restate()
+            .records
+            .iter()
+            .filter(about_wishes)
+            .for_each(|record| anew.apply(record, &mut Vec::new()));
+        assert_eq!(anew.held, self.ledger.held);
     }
 
     fn audit_balances(&self) {
@@ -899,7 +1075,8 @@ impl Driver {
     fn pauses_are_kept(&self) {
         let own = self.ledger.rows.range(RunId(0)..).map(|(_, row)| row);
         let runs: Vec<&Row> = own.filter(|row| row.job.as_str() == "poll" && row.cause.is_some()).collect();
-        for pair in runs.windows(2) {
+        // One that somebody asked for comes whenever it is asked for.
+        for pair in runs.windows(2).filter(|pair| pair[1].cause != Some(Cause::Manual)) {
             let pause = pair[0].ended.map(|ended| pair[1].due.duration_since(ended));
             let shortest = SignedDuration::from_secs(90);
             assert!(pause.is_none_or(|pause| pause >= shortest), "{pair:?}");

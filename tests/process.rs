@@ -359,7 +359,7 @@ async fn carry(place: &Place, cgroups: Cgroups) -> (punctual::run::Ended, String
     let (door, runner, mut events) = Runner::new(clock, surroundings, ledgered, takeover).unwrap();
     let speaking = tokio::spawn(switchboard.run());
     let job = configuration.checked.jobs[0].clone();
-    door.start(Order { run: RunId(5), attempt: 1, cause: Cause::Manual, due: now, job }).await;
+    door.start(Order { run: RunId(5), attempt: 1, cause: Cause::Manual, due: now, job, asked: None }).await;
     drop(door);
     runner.run().await;
     speaking.await.unwrap().unwrap();

@@ -181,7 +181,7 @@ pub struct HistoryArguments {
     /// How many entries, the newest; "all"; 0 only counts them, in the table
     #[arg(short, value_name = "N|all", default_value = "20")]
     pub n: Count,
-    /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
+    /// Ask in SQL instead, over the views history, attempts_shown, outputs, events_shown and pauses_shown; nothing can be changed
     #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
         "cause", "longer_than", "exit_code", "grep", "n"])]
     pub sql: Option<String>,

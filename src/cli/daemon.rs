@@ -54,6 +54,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         clock: Clock::System,
         complain: complain_in_the_log,
         keeper,
+        wishes: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)

@@ -15,6 +15,7 @@ mod entry;
 mod follow;
 mod gather;
 mod heat;
+mod held;
 mod history;
 mod logs;
 mod moment;

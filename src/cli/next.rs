@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{Global, NextArguments};
 use super::check::read_right;
+use super::held::{held, pause_report, paused_since};
 use super::moment::moment;
 use super::screen::{Screen, span, time_in, visible};
 use super::subject::chosen;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::files::Machine;
 use crate::job::{Job, JobName};
 use crate::jobfile::Zones;
+use crate::plan::Held;
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Schedule, Timetable};
 use crate::when::Toward;
@@ -55,7 +57,8 @@ fn next_of_expression(
         screen.note("`H` is hashed from the job's name; ask with --name NAME for what it comes to");
     }
     let zone = machine.zone(name).map_or_else(|| name.to_owned(), |zone| zone.name);
-    let reports = due(None, &timetable, &zone, from, now).take(count(verb, 1)).collect::<Vec<_>>();
+    let (of_nobody, nothing) = (None, Held::default());
+    let reports = due(of_nobody, &nothing, &timetable, &zone, from, now).take(count(verb, 1)).collect::<Vec<_>>();
     if reports.is_empty() && !screen.json {
         screen.note(without_instants(&timetable, from));
     }
@@ -81,9 +84,10 @@ struct Due {
     words: Rc<str>,
 }
 
-/// The instants of a timetable that are not skipped.
+/// The instants of a timetable that are not skipped, by what is known now.
 fn due<'t>(
-    job: Option<&'t str>,
+    job: Option<&'t JobName>,
+    held: &'t Held,
     timetable: &'t Timetable,
     zone: &'t str,
     from: Timestamp,
@@ -94,29 +98,32 @@ fn due<'t>(
         let at = timetable.schedules.iter().position(|other| std::ptr::eq(&raw const **other, schedule));
         at.map_or_else(|| "".into(), |at| words[at].clone())
     };
-    std::iter::successors(timetable.next_open(from), |(last, _)| timetable.next_open(*last)).map(
-        move |(due, schedule)| {
-            let report = NextReport {
-                job: job.map(str::to_owned),
-                due: Time(due),
-                distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
-                schedule: schedule.text().to_owned(),
-                timezone: zone.to_owned(),
-            };
-            Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
-        },
-    )
+    let next = move |after: Timestamp| match job {
+        Some(job) => held.next_open(job, timetable, after),
+        None => timetable.next_open(after),
+    };
+    std::iter::successors(next(from), move |(last, _)| next(*last)).map(move |(due, schedule)| {
+        let report = NextReport {
+            job: job.map(JobName::to_string),
+            due: Time(due),
+            distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
+            schedule: schedule.text().to_owned(),
+            timezone: zone.to_owned(),
+        };
+        Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
+    })
 }
 
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {
     let configuration = read_right(global, screen)?;
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
     let count = count(verb, jobs.len());
+    let held = held(global, screen);
     let mut reports = Vec::new();
     for job in &jobs {
         if let Some(timing) = job.active_timing() {
             let zone = &timing.written.zone;
-            reports.extend(due(Some(job.name.as_str()), &timing.timetable, zone, from, now).take(count));
+            reports.extend(due(Some(&job.name), &held, &timing.timetable, zone, from, now).take(count));
         }
     }
     reports.sort_by(|a, b| (a.report.due, &a.report.job).cmp(&(b.report.due, &b.report.job)));
@@ -125,9 +132,10 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
         _ if screen.json => answer(&reports, screen),
         [job] => {
             if reports.is_empty() {
-                screen.note(format!("{} is not due: {}", job.name, why_not(job, from)));
+                screen.note(format!("{} is not due: {}", job.name, why_not(job, &held, from, screen)));
             }
             if let Some(timing) = &job.timing {
+                say_what_holds(job, &held, screen);
                 say_in_words(&timing.timetable, screen);
                 show_one(&reports, &timing.timetable.place.zone, screen);
             }
@@ -137,8 +145,23 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
     Ok(Done::Well)
 }
 
+/// What people have said of its instants.
+fn say_what_holds(job: &Job, held: &Held, screen: &mut Screen) {
+    if let Some(pause) = held.pauses.of(&job.name) {
+        let line = paused_since(&pause_report(pause), screen);
+        screen.line(line);
+    }
+    for (due, word) in held.left_out(&job.name) {
+        let line = format!("{}  {}", screen.time(Time(*due)), screen.dim(&visible(word)));
+        screen.line(line);
+    }
+}
+
 /// Why a job has no instants to come.
-fn why_not(job: &Job, from: Timestamp) -> String {
+fn why_not(job: &Job, held: &Held, from: Timestamp, screen: &Screen) -> String {
+    if let Some(pause) = held.pauses.of(&job.name).filter(|pause| pause.until.is_none()) {
+        return format!("it is {}", paused_since(&pause_report(pause), screen));
+    }
     match (&job.timing, job.enabled) {
         (_, false) => "it is disabled".to_owned(),
         (None, true) if !job.rules.after.is_empty() => {

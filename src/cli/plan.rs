@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{Global, PlanArguments};
 use super::check::read_right;
 use super::heat::{self, Heat};
+use super::held::held;
 use super::moment::moment;
 use super::places::{ask, open_ledger_if_any, unreadable};
 use super::screen::{Screen, counted, span, time_in, visible};
@@ -17,7 +18,7 @@ use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::job::{Job, JobName};
-use crate::plan::{Crowd, Forecast, JobForecast, Outlook, forecast};
+use crate::plan::{Crowd, Forecast, Held, JobForecast, Outlook, forecast};
 use crate::report::{
     ClockChange, Collision, DisturbedJob, PlanReport, PlannedHour, PlannedJob, PlannedStarts, Seconds, Time,
 };
@@ -38,11 +39,13 @@ pub fn run(global: &Global, verb: &PlanArguments, screen: &mut Screen) -> Answer
         .checked_add(SignedDuration::from_hours(24 * i64::from(verb.days)))
         .map_err(|_| Refusal::new(Done::Misused, "that is later than time can be counted"))?;
     let usual = usual_durations(global)?;
-    let forecast = forecast(jobs, Outlook { from, until, capacities: configuration.capacities(), usual: &usual });
+    let held = held(global, screen);
+    let capacities = configuration.capacities();
+    let forecast = forecast(jobs, Outlook { from, until, capacities, held: held.clone(), usual: &usual });
     let report = PlanReport {
         from: Time(from),
         until: Time(until),
-        jobs: jobs.iter().map(|job| planned_job(job, &forecast, &usual, from, until)).collect(),
+        jobs: jobs.iter().map(|job| planned_job(job, (&forecast, &held), &usual, from, until)).collect(),
         hours: hours(&forecast, from),
         busiest: forecast.busiest.iter().map(collision).collect(),
         most_running: forecast.most_running,
@@ -76,26 +79,29 @@ fn usual_durations(global: &Global) -> Result<BTreeMap<JobName, Duration>, Refus
 
 fn planned_job(
     job: &Job,
-    forecast: &Forecast,
+    (forecast, held): (&Forecast, &Held),
     usual: &BTreeMap<JobName, Duration>,
     from: Timestamp,
     until: Timestamp,
 ) -> PlannedJob {
     let counted = forecast.jobs.get(&job.name).copied().unwrap_or_default();
-    let next = job.active_timing().and_then(|timing| timing.timetable.next_open(from)).map(|(due, _)| due);
+    let next =
+        job.active_timing().and_then(|timing| held.next_open(&job.name, &timing.timetable, from)).map(|(due, _)| due);
     PlannedJob {
         job: job.name.to_string(),
         runs: counted.runs,
         overlaps: counted.overlapped,
         closed: counted.closed,
+        paused: counted.paused,
+        left_out: counted.left_out,
         usual_duration: usual.get(&job.name).copied().map(Seconds::from),
-        silent: silence(job, counted, next.filter(|next| *next > until)),
+        silent: silence(job, counted, held, next.filter(|next| *next > until)),
         next: next.map(Time),
     }
 }
 
 /// Why a job does not run in this time.
-fn silence(job: &Job, counted: JobForecast, later: Option<Timestamp>) -> Option<String> {
+fn silence(job: &Job, counted: JobForecast, held: &Held, later: Option<Timestamp>) -> Option<String> {
     if counted.runs > 0 {
         return None;
     }
@@ -103,9 +109,11 @@ fn silence(job: &Job, counted: JobForecast, later: Option<Timestamp>) -> Option<
         let after: Vec<&str> = job.rules.after.iter().map(JobName::as_str).collect();
         return Some(if after.is_empty() { "by hand only".to_owned() } else { format!("after {}", after.join(", ")) });
     };
+    let is_paused = held.pauses.of(&job.name).is_some_and(|pause| pause.until.is_none());
     let waits = timing.schedules().iter().any(|schedule| schedule.moment().is_some());
     Some(match later {
         _ if !job.enabled => "disabled".to_owned(),
+        _ if is_paused => "paused".to_owned(),
         Some(_) => "later".to_owned(),
         None if waits => "at a start of the daemon or the machine".to_owned(),
         None if counted.closed > 0 => "its calendars skip all its instants".to_owned(),
@@ -237,7 +245,8 @@ fn show_limits(report: &PlanReport, screen: &mut Screen) {
 }
 
 fn show_skipped(report: &PlanReport, screen: &mut Screen) {
-    let skipped: Vec<&PlannedJob> = report.jobs.iter().filter(|job| job.overlaps + job.closed > 0).collect();
+    let skipped: Vec<&PlannedJob> =
+        report.jobs.iter().filter(|job| job.overlaps + job.closed + job.paused + job.left_out > 0).collect();
     if skipped.is_empty() {
         return;
     }
@@ -248,9 +257,10 @@ fn show_skipped(report: &PlanReport, screen: &mut Screen) {
             (count, Some(usual)) => format!("{count} while it still runs, usually for {}", span(usual)),
             (count, None) => format!("{count} while it still runs"),
         };
-        let closed = if job.closed > 0 { format!("{} by its calendars", job.closed) } else { String::new() };
-        let both = if overlaps.is_empty() || closed.is_empty() { "" } else { ", " };
-        vec![job.job.clone().into(), job.runs.to_string().into(), format!("{overlaps}{both}{closed}").into()]
+        let others = [(job.closed, "by its calendars"), (job.paused, "while it is paused"), (job.left_out, "by hand")];
+        let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}"));
+        let all: Vec<String> = Some(overlaps).into_iter().filter(|text| !text.is_empty()).chain(others).collect();
+        vec![job.job.clone().into(), job.runs.to_string().into(), all.join(", ").into()]
     };
     let rows = skipped.iter().map(row).collect();
     screen.table(&["JOB", "RUNS", "INSTANTS SKIPPED"], rows);

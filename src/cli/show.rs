@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Global, ShowArguments};
 use super::definition::{definition, fields};
 use super::differences::sentences;
+use super::held::{held_in, pause_report, paused_since};
 use super::history::outcome;
 use super::output::{output_of, print_output};
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
@@ -12,9 +13,11 @@ use super::screen::{Screen, bytes, span, visible};
 use super::subject::{find_run, no_job, parse_run};
 use super::timeline::show_attempts;
 use super::{Answer, Done, Refusal};
+use crate::job::JobName;
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{Entry, RunReport, Time, differences};
-use crate::run::{Outcome, RunId};
+use crate::plan::Held;
+use crate::report::{AskedReport, Entry, RunReport, Time, differences};
+use crate::run::{Asked, Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
@@ -34,9 +37,11 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
         let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
         let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
+        let asked = ledger.asked(run).await.map_err(|error| unreadable(&error))?;
+        let asked = asked.map(|Asked { by, repeats, env }| AskedReport { by, repeats: repeats.map(Time), env });
         let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
         let differences = differences(&entry, &past, is_all);
-        Ok((RunReport { entry, tried, steps, caused_by, differences }, output))
+        Ok((RunReport { entry, tried, steps, caused_by, asked, differences }, output))
     })??;
     if screen.json {
         screen.value(&report);
@@ -53,12 +58,23 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
             screen,
         );
     }
+    if let Some(asked) = &report.asked {
+        show_asked(asked, screen);
+    }
     show_attempts(&report, screen);
     if !output.is_empty() {
         screen.line("");
         print_output(&output, Some(LINES), false, screen);
     }
     Ok(Done::Well)
+}
+
+/// Who asked for the run, and with what.
+fn show_asked(AskedReport { by, repeats, env }: &AskedReport, screen: &mut Screen) {
+    let mut fields = vec![("asked by", visible(by))];
+    fields.extend(repeats.map(|due| ("repeats", screen.time(due))));
+    fields.extend(env.iter().map(|(name, value)| ("with", visible(&format!("{name}={value}")))));
+    print_fields(&fields, screen);
 }
 
 fn describe(entry: &Entry, screen: &mut Screen) {
@@ -125,11 +141,14 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     let checked = file.as_ref().ok().map(|(configuration, _)| &configuration.checked);
     let mut jobs = checked.into_iter().flat_map(|checked| checked.jobs_with_places().map(move |job| (job, checked)));
     let defined = jobs.find(|((job, _), _)| job.name.as_str() == name);
-    // A job that ran and is gone from the file still has its runs.
-    let last = ask(async {
-        let ledger = open_ledger(global).await.ok()?;
-        ledger.last_run(name, false).await.ok()?
+    // A job that ran and is gone from the file still has its runs, and may be paused.
+    let (last, held) = ask(async {
+        let Ok(ledger) = open_ledger(global).await else {
+            return (None, Held::default());
+        };
+        (ledger.last_run(name, false).await.ok().flatten(), held_in(&ledger).await.unwrap_or_default())
     })?;
+    let pause = JobName::new(name).ok().and_then(|name| held.pauses.of(&name).map(pause_report));
     let (configuration, path) = match file.as_ref() {
         Ok((configuration, path)) => (Some(configuration), path.display().to_string()),
         Err(refusal) if last.is_some() => {
@@ -145,7 +164,9 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         let definition = defined.map(|((job, _), _)| definition(job));
         let origins = definition.as_ref().zip(defined);
         let origins = origins.map(|(definition, ((_, places), of))| origins_of(definition, places, &of.source));
-        screen.value(&json!({ "job": name, "definition": definition, "origins": origins, "last": last }));
+        screen.value(
+            &json!({ "job": name, "definition": definition, "origins": origins, "paused": pause, "last": last }),
+        );
         return Ok(Done::Well);
     }
     match defined {
@@ -163,6 +184,10 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         }
         None if configuration.is_none() => screen.line(format!("job {name}")),
         None => screen.line(format!("job {name} is no longer in {path}")),
+    }
+    if let Some(pause) = pause {
+        let words = paused_since(&pause, screen);
+        print_fields(&[("now", words)], screen);
     }
     match last {
         Some(entry) => {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use owo_colors::Style;
 
 use super::args::{Global, StatusArguments};
+use super::held::{held_in, pause_report, paused};
 use super::history::outcome;
 use super::places::{
     ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
@@ -19,6 +21,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::Holder;
 use crate::job::Job;
+use crate::plan::Held;
 use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
 use crate::schedule::Timetable;
@@ -90,15 +93,16 @@ struct Listed {
     report: JobReport,
     /// Of a job whose instants follow from its ends: how long after them.
     pause: Option<Duration>,
+    defined: Option<Arc<Job>>,
 }
 
 impl Listed {
-    fn of(job: &Job, now: Timestamp) -> Self {
+    fn of(job: &Arc<Job>, now: Timestamp) -> Self {
         let timetable = job.active_timing().map(|timing| &timing.timetable);
         let next = timetable.and_then(|timetable| timetable.next_open(now)).map(|(due, _)| Time(due));
         let known = Self::only(job.name.to_string());
         let report = JobReport { enabled: job.enabled, next, ..known.report };
-        Self { report, pause: timetable.and_then(Timetable::after_end) }
+        Self { report, pause: timetable.and_then(Timetable::after_end), defined: Some(job.clone()) }
     }
 
     /// One of which nothing but the name is known.
@@ -107,13 +111,31 @@ impl Listed {
             job,
             enabled: true,
             paused: None,
+            skips: Vec::new(),
             next: None,
             last: None,
             current: Vec::new(),
             failures: 0,
             waiting_for: None,
         };
-        Self { report, pause: None }
+        Self { report, pause: None, defined: None }
+    }
+
+    /// The job's report with what people have said is not to run.
+    fn held(&self, held: &Held, now: Timestamp) -> JobReport {
+        let Some(job) = &self.defined else {
+            return self.report.clone();
+        };
+        let (pause, left_out) = (held.pauses.of(&job.name), held.left_out(&job.name));
+        let timetable = job.active_timing().map(|timing| &timing.timetable);
+        let next = match (self.report.next, timetable) {
+            (Some(_), Some(timetable)) if pause.is_some() || !left_out.is_empty() => {
+                held.next_open(&job.name, timetable, now).map(|(due, _)| Time(due))
+            }
+            (next, _) => next,
+        };
+        let skips = left_out.keys().copied().map(Time).collect();
+        JobReport { paused: pause.map(pause_report), skips, next, ..self.report.clone() }
     }
 }
 
@@ -157,8 +179,11 @@ async fn report_all(ledger: &Reader, jobs: &[Listed], names: &[String]) -> Resul
     for entry in open {
         past.entry(entry.job.clone()).or_default().current.push(entry);
     }
+    let (held, now) = (held_in(ledger).await?, Clock::System.now());
     let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
-    Ok(chosen.map(|job| report_one(job, past.remove(&job.report.job).unwrap_or_default())).collect())
+    let report =
+        |job: &Listed| report_one(job.held(&held, now), job.pause, past.remove(&job.report.job).unwrap_or_default());
+    Ok(chosen.map(report).collect())
 }
 
 /// What the ledger has of a job.
@@ -169,8 +194,7 @@ struct Past {
     current: Vec<Entry>,
 }
 
-fn report_one(job: &Listed, past: Past) -> JobReport {
-    let Listed { report: known, pause } = job;
+fn report_one(known: JobReport, pause: Option<Duration>, past: Past) -> JobReport {
     let Past { standing, current } = past;
     let waiting = current.iter().find(|entry| entry.state == State::Waiting);
     let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
@@ -178,7 +202,10 @@ fn report_one(job: &Listed, past: Past) -> JobReport {
     let last = standing.map(|standing| standing.last);
     let follows =
         pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    JobReport { next: known.next.or(follows), last, failures, waiting_for, current, ..known.clone() }
+    let is_paused =
+        |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
+    let next = known.next.or(follows.filter(|next| !is_paused(next) && known.skips.is_empty()));
+    JobReport { next, last, current, failures, waiting_for, ..known }
 }
 
 /// When a job is due whose instants follow from its last entry.
@@ -233,6 +260,7 @@ fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Ve
     let next = match job.next {
         Some(next) => screen.time(next),
         None if !job.enabled => "disabled".to_owned(),
+        None if job.paused.is_some() => "paused".to_owned(),
         None => "-".to_owned(),
     };
     let distance = job.next.map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
@@ -250,12 +278,12 @@ fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Ve
         Cell::firm(distance.unwrap_or_default()),
         Cell::firm(last),
         ended,
-        current(job, has_daemon, now).into(),
+        current(job, has_daemon, now, screen).into(),
     ]
 }
 
 /// What the job is doing at the moment.
-fn current(job: &JobReport, has_daemon: bool, now: Timestamp) -> String {
+fn current(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> String {
     let running = job.current.iter().filter(|entry| entry.state == State::Running);
     let mut words: Vec<String> = running
         .map(|entry| match entry.started {
@@ -271,6 +299,11 @@ fn current(job: &JobReport, has_daemon: bool, now: Timestamp) -> String {
     if waiting > 0 {
         let what = job.waiting_for.as_deref().unwrap_or("a place");
         words.push(if waiting == 1 { format!("waiting for {what}") } else { format!("{waiting} waiting for {what}") });
+    }
+    words.extend(job.paused.as_ref().map(|pause| paused(pause, screen)));
+    if let Some(first) = job.skips.first() {
+        let more = if job.skips.len() > 1 { format!(" and {} more", job.skips.len() - 1) } else { String::new() };
+        words.push(format!("leaves out {}{more}", screen.time(*first)));
     }
     words.join(", ")
 }

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
 use super::reread::{Reread, Rereading};
 use super::service::{Overseer, is_service, watchdog_interval};
+use super::waiting::Waiting;
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
+use crate::control::Ask;
 use crate::keeper::Asked;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
-use crate::run::{AttemptId, Reason, RunId};
+use crate::run::AttemptId;
 use crate::runner::{Door, Event, Order};
 use crate::store::{Answer, Reader, Restate, Writer};
 
@@ -64,6 +67,8 @@ pub struct Core {
     pub demands: mpsc::Receiver<Demand>,
     /// What has reached the keeper, as the service's main process.
     pub asked: mpsc::Receiver<Asked>,
+    /// What people wish, by way of the control socket.
+    pub asks: mpsc::Receiver<Ask>,
     pub configuration: Configuration,
     pub rereading: Rereading,
     /// That zones and calendars are to be taken anew.
@@ -81,7 +86,7 @@ pub struct LoopState {
     /// Decisions that are not in the ledger yet, in their order.
     pub(super) uncommitted: VecDeque<Uncommitted>,
     pub(super) drain: Option<Drain>,
-    grace_ends: Option<Instant>,
+    pub(super) grace_ends: Option<Instant>,
     /// When to look at the clock again, because what it showed could not be acted on.
     pub(super) look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
@@ -93,6 +98,8 @@ pub struct LoopState {
     pub(super) lapse: Lapse,
     /// Steps that wait until their beginning is in the ledger.
     noted: BTreeMap<AttemptId, oneshot::Sender<()>>,
+    /// Answers for which the ledger is being read.
+    pub(super) answering: JoinSet<()>,
     pub(super) is_in_trouble: bool,
 }
 
@@ -108,6 +115,7 @@ impl LoopState {
             seen: (clock.now(), clock.elapsed()),
             lapse: Lapse::Suspended,
             noted: BTreeMap::new(),
+            answering: JoinSet::new(),
             is_in_trouble: false,
         }
     }
@@ -118,6 +126,8 @@ pub(super) struct Uncommitted {
     pub decision: Arc<Decision>,
     /// Whether its runs were started before it got there.
     pub is_carried_out: bool,
+    /// Who waits for it to get there.
+    pub waiting: Option<Waiting>,
 }
 
 /// What a turn of the loop is about.
@@ -126,6 +136,7 @@ enum Turn {
     Committed(Answer),
     Happened(Event),
     Demanded(Demand),
+    Wished(Box<Ask>),
     Reread(Option<(Reread, Box<Configuration>)>),
     Trouble,
     Restated(Restate),
@@ -154,6 +165,7 @@ impl Core {
                 Some(answer) = self.answers.recv() => Turn::Committed(answer),
                 // What is due does not wait for however many ends there are to tell of.
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
+                Some(ask) = self.asks.recv(), if self.state.uncommitted.len() < MOST_UNCOMMITTED => Turn::Wished(Box::new(ask)),
                 Some(event) = self.events.recv(), if self.state.uncommitted.len() < MOST_UNCOMMITTED => Turn::Happened(event),
                 read = self.rereading.ended() => Turn::Reread(read),
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
@@ -180,6 +192,7 @@ impl Core {
                     let text = self.configuration.checked.source.text.clone();
                     self.reread(Reread::Surroundings { text });
                 }
+                Turn::Wished(ask) => self.wished(*ask).await,
                 Turn::Reread(read) => self.was_reread(read).await,
                 Turn::Trouble => {
                     let is_in_trouble = trouble.borrow_and_update().is_some();
@@ -237,22 +250,26 @@ impl Core {
             }
             return;
         }
-        self.hand_in(decision).await;
+        self.hand_in(decision, None).await;
         if self.runs_unrecorded() {
             self.carry_out_unrecorded().await;
         }
     }
 
-    pub(super) async fn hand_in(&mut self, decision: Decision) {
+    pub(super) async fn hand_in(&mut self, decision: Decision, waiting: Option<Waiting>) {
         let decision = Arc::new(decision);
-        self.state.uncommitted.push_back(Uncommitted { decision: decision.clone(), is_carried_out: false });
+        let is_carried_out = false;
+        self.state.uncommitted.push_back(Uncommitted { decision: decision.clone(), is_carried_out, waiting });
         self.writer.commit(decision).await;
     }
 
     /// A decision is in the ledger: now it is carried out.
     pub(super) async fn committed(&mut self, Answer { decision, refused }: Answer) {
         // They come back in the order in which they went.
-        let is_carried_out = self.state.uncommitted.pop_front().is_some_and(|waiting| waiting.is_carried_out);
+        let (is_carried_out, waiting) = match self.state.uncommitted.pop_front() {
+            Some(Uncommitted { is_carried_out, waiting, .. }) => (is_carried_out, waiting),
+            None => (false, None),
+        };
         for action in decision.actions.iter().filter(|_| !is_carried_out) {
             if !refused.contains(&action.run()) {
                 self.act(action.clone()).await;
@@ -261,6 +278,9 @@ impl Core {
         for record in &decision.records {
             journal::record(record);
             self.let_go(record).await;
+        }
+        if let Some(waiting) = waiting {
+            self.grant(waiting, &refused);
         }
         if !refused.is_empty() {
             let refused: Vec<_> = refused.into_iter().collect();
@@ -283,14 +303,6 @@ impl Core {
             }
             Action::Stop { run, reason } => self.door.stop(run, reason, false).await,
             Action::Kill { run, reason } => self.door.stop(run, reason, true).await,
-        }
-    }
-
-    /// A run may have been decided on before the end was demanded, which did not reach it.
-    async fn stop_if_ending(&self, run: RunId) {
-        match self.state.drain {
-            None | Some(Drain::Finish) => {}
-            Some(drain) => self.door.stop(run, Reason::Shutdown, drain == Drain::Kill).await,
         }
     }
 
@@ -329,44 +341,6 @@ impl Core {
                 decision
             }
         };
-        self.commit(decision).await;
-    }
-
-    async fn stop(&mut self) {
-        if self.state.drain.is_some() {
-            return self.drain(Drain::Kill).await;
-        }
-        let grace = self.configuration.settings.stop_grace;
-        self.overseer.stopping(grace + self.longest_kill() + GIVE_UP_AFTER).await;
-        self.state.grace_ends = Some(instant() + grace);
-        let running = self.planner.running();
-        if running > 0 {
-            let runs = if running == 1 { "run" } else { "runs" };
-            tracing::info!("stopping: {running} {runs} may finish for {grace:?}; a second signal ends what is left");
-        }
-        self.drain(Drain::Finish).await;
-    }
-
-    /// How long the most patient job lets a process end by itself.
-    fn longest_kill(&self) -> Duration {
-        let jobs = self.configuration.checked.jobs.iter();
-        jobs.map(|job| job.task.kill_after()).max().unwrap_or_default()
-    }
-
-    async fn drain(&mut self, drain: Drain) {
-        self.state.drain = Some(drain);
-        if drain != Drain::Finish {
-            self.state.grace_ends = None;
-            if self.writer.trouble().borrow().is_some() {
-                self.state.gives_up.get_or_insert(instant() + GIVE_UP_AFTER);
-            }
-            let running = self.planner.running();
-            if running > 0 {
-                let are = if running == 1 { "run is" } else { "runs are" };
-                tracing::warn!("{running} {are} being ended");
-            }
-        }
-        let decision = self.planner.handle_drain(drain);
         self.commit(decision).await;
     }
 

@@ -3,6 +3,8 @@
 mod change;
 mod clockwork;
 mod core;
+mod demurs;
+mod ending;
 mod facts;
 mod housekeeping;
 mod journal;
@@ -12,6 +14,8 @@ mod reread;
 mod service;
 mod takeover;
 mod unrecorded;
+mod waiting;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,11 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::control::Ask;
 use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
@@ -45,6 +50,8 @@ use service::Overseer;
 
 /// For how long a process that is being killed may take to end, and how often it is looked at.
 const LAST_BREATH: Duration = Duration::from_secs(5);
+/// Wishes that wait to be heard: each is of a person.
+const WISHES: usize = 64;
 const LOOK_AT_THE_LOCK: Duration = Duration::from_millis(20);
 
 /// What a daemon is started with.
@@ -58,6 +65,8 @@ pub struct Setup {
     pub complain: fn(&Configuration),
     /// The line to the keeper.
     pub keeper: UnixStream,
+    /// Whoever in this process wants to wish something of the daemon is told where.
+    pub wishes: Option<oneshot::Sender<mpsc::Sender<Ask>>>,
 }
 
 /// Why a daemon cannot start.
@@ -157,7 +166,7 @@ fn take_back(database: &Path) {
 }
 
 async fn serve(
-    setup: Setup,
+    mut setup: Setup,
     configuration: Configuration,
     store: Arc<Store>,
     lock: &mut Lock,
@@ -184,6 +193,11 @@ async fn serve(
     let (restate, restates) = mpsc::channel(1);
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
+    let (wishes, asks) = mpsc::channel(WISHES);
+    if let Some(told) = setup.wishes.take() {
+        // Whoever wanted to know may not wait for it any more.
+        let _ = told.send(wishes);
+    }
     let refresh = Arc::new(Notify::new());
     let housekeeping = Housekeeping::start(
         store.clone(),
@@ -208,6 +222,7 @@ async fn serve(
         events,
         demands,
         asked: switchboard.asked(),
+        asks,
         rereading: rereading(setup, &configuration),
         configuration,
         refresh,

@@ -17,6 +17,7 @@ impl Core {
         let is_news = is_in_trouble && !self.state.is_in_trouble;
         self.state.is_in_trouble = is_in_trouble;
         if is_in_trouble {
+            self.deny_who_waits();
             self.state.lapse = Lapse::Unrecordable;
             self.state.gives_up = is_ending.then(|| instant() + GIVE_UP_AFTER);
             match self.configuration.settings.when_unrecordable {
@@ -69,7 +70,7 @@ impl Core {
             self.act(action).await;
         }
         if !records.is_empty() {
-            self.hand_in(Decision { records, actions: Vec::new() }).await;
+            self.hand_in(Decision { records, actions: Vec::new() }, None).await;
         }
         if self.state.uncommitted.len() >= MOST_UNRECORDED {
             tracing::error!("too much waits for the ledger: nothing more is started until it can be written");

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::Record;
+use super::held::LeftOut;
 use super::memory::AheadGap;
-use super::owed::{Owed, Policy, all_missed, owed};
+use super::owed::{Aside, Owed, Policy, all_missed, counted, owed};
 use crate::job::{JobName, Timing};
 use crate::run::{GapEntry, Outcome, Reason, RunId};
 use crate::schedule::{Tally, Timetable};
@@ -46,6 +47,16 @@ pub struct GapKind {
 impl GapKind {
     pub fn missed(reason: Reason) -> Self {
         Self { outcome: Outcome::Missed, reason, detail: None }
+    }
+
+    /// A pause holds.
+    pub fn paused(detail: String) -> Self {
+        Self { outcome: Outcome::Skipped, reason: Reason::Paused, detail: Some(detail) }
+    }
+
+    /// Somebody wanted it to be left out.
+    pub fn left_out(word: &str) -> Self {
+        Self { outcome: Outcome::Skipped, reason: Reason::ByHand, detail: Some(word.to_owned()) }
     }
 
     /// A calendar of this name holds.
@@ -107,7 +118,7 @@ impl Account {
 
     /// Settles up to `now`, but for an instant whose start its jitter still delays; what becomes of the instants until
     /// then is the caller's to record.
-    pub fn settle(&mut self, now: Timestamp, policy: Policy) -> Vec<Owed> {
+    pub fn settle(&mut self, now: Timestamp, policy: Policy, left_out: &LeftOut) -> Vec<Owed> {
         // One that is behind may still part the newest entry from the next.
         let needed = self.gap.as_ref().map_or(self.settled, |gap| gap.due_last.min(self.settled));
         self.taken.retain(|due| *due > needed);
@@ -118,12 +129,12 @@ impl Account {
         };
         let timetable = &timing.timetable;
         if let Some(pause) = timetable.after_end() {
-            return self.settle_following(timetable, first, pause, now, policy);
+            return self.settle_following((timetable, pause), first, now, policy, left_out);
         }
         let second = timetable.next_after(first);
         if second.is_some_and(|second| second <= now) {
             let until = settles_until(timetable, first, now, policy);
-            let owed = owed(timetable, self.settled, until, policy, &self.taken);
+            let owed = owed(timetable, self.settled, until, policy, Aside { taken: &self.taken, left_out });
             self.settled = self.settled.max(until);
             return owed;
         }
@@ -133,34 +144,65 @@ impl Account {
         }
         self.settled = self.settled.max(now);
         self.upcoming = Upcoming::At(second);
-        if self.taken.contains(&first) { Vec::new() } else { vec![alone(timetable, first, now, policy)] }
+        if self.taken.contains(&first) {
+            return Vec::new();
+        }
+        vec![
+            left_out.get(&first).map_or_else(|| alone(timetable, first, now, policy), |word| one_left_out(first, word)),
+        ]
     }
 
-    /// The one instant that there is; the next follows from its run, or from now if there is none.
+    /// The one instant that there is; the next follows from its run, or from now if there is none. Where it is to be left
+    /// out, it is, whenever it comes: it was not known for sure when that was said.
     fn settle_following(
         &mut self,
-        timetable: &Timetable,
+        (timetable, pause): (&Timetable, Duration),
         due: Timestamp,
-        pause: Duration,
         now: Timestamp,
         policy: Policy,
+        left_out: &LeftOut,
     ) -> Vec<Owed> {
         if due + policy.jitter(timetable, due) > now {
             return Vec::new();
         }
         self.settled = self.settled.max(now);
-        let owed = alone(timetable, due, now, policy);
+        let word = left_out.values().next();
+        let owed = word.map_or_else(|| alone(timetable, due, now, policy), |word| one_left_out(due, word));
         match owed {
             Owed::Run { .. } => self.hold(),
-            Owed::Missed(_) | Owed::Closed(..) => self.follow(now, pause),
+            Owed::Missed(_) | Owed::Closed(..) | Owed::LeftOut(..) => self.follow(now, pause),
         }
         vec![owed]
     }
 
+    /// Settles up to `until`, however long its jitter delays the last instant, because a pause holds; the answer are the
+    /// instants that it keeps from running. What follows from one that there is, does so from `now`.
+    pub fn hold_back(&mut self, until: Timestamp, now: Timestamp) -> Vec<Tally> {
+        let Some(timing) = self.timing.clone() else {
+            return Vec::new();
+        };
+        let first = self.next().filter(|first| *first <= until);
+        if let Some(pause) = timing.timetable.after_end() {
+            let Some(due) = first else {
+                return Vec::new();
+            };
+            self.settled = self.settled.max(now);
+            self.follow(now, pause);
+            return vec![Tally { count: 1, first: due, last: due }];
+        }
+        let settled = self.settled;
+        self.settled = settled.max(until);
+        match first {
+            Some(_) => counted(&timing.timetable, settled, until, &self.taken),
+            None => Vec::new(),
+        }
+    }
+
     /// Settles up to `now` without a run for any instant, because the definition ends.
-    pub fn conclude(&mut self, now: Timestamp) -> Vec<Owed> {
+    pub fn conclude(&mut self, now: Timestamp, left_out: &LeftOut) -> Vec<Owed> {
+        let aside = Aside { taken: &self.taken, left_out };
         let missed = match &self.timing {
-            Some(timing) => all_missed(&timing.timetable, self.settled, now, &self.taken),
+            Some(timing) => all_missed(&timing.timetable, self.settled, now, aside),
             None => Vec::new(),
         };
         self.settled = self.settled.max(now);
@@ -239,6 +281,10 @@ fn alone(timetable: &Timetable, due: Timestamp, now: Timestamp, policy: Policy) 
         Some(cause) => Owed::Run { due, cause },
         None => Owed::Missed(tally),
     }
+}
+
+fn one_left_out(due: Timestamp, word: &Arc<str>) -> Owed {
+    Owed::LeftOut(Tally { count: 1, first: due, last: due }, word.clone())
 }
 
 fn resized(gap: &GapEntry) -> Record {

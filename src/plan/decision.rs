@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::held::{LeftOut, Pause, Whose};
 use crate::job::{Job, JobName, Timing};
-use crate::run::{Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State, StepNote};
+use crate::run::{Asked, Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State, StepNote};
 
 /// The answer to something that happened: complete, so that nothing is left to choose.
 ///
@@ -21,6 +22,14 @@ pub struct Decision {
 impl Decision {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.actions.is_empty()
+    }
+
+    /// Both as one.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.records.extend(other.records);
+        self.actions.extend(other.actions);
+        self
     }
 }
 
@@ -141,6 +150,24 @@ pub enum Record {
         detail: String,
     },
     Closed(Closing),
+    /// Somebody wants a run that goes to end.
+    Stopping {
+        run: RunId,
+        at: Timestamp,
+        by: String,
+    },
+    /// A job, or all, is paused like this from now on, or not any more. What was said of exceptions from a pause of all goes.
+    Pause {
+        whose: Whose,
+        pause: Option<Pause>,
+    },
+    /// The job goes on while all are paused.
+    PauseException(JobName),
+    /// These of the job's instants to come are left out, and no others.
+    LeftOut {
+        job: JobName,
+        left_out: LeftOut,
+    },
     Event(EventNote),
 }
 
@@ -158,6 +185,8 @@ pub struct OpenEntry {
     pub detail: Option<String>,
     /// The runs whose success called for it.
     pub caused_by: Vec<RunId>,
+    /// What was said by whoever asked for it.
+    pub asked: Option<Arc<Asked>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -215,5 +244,7 @@ pub struct Launch {
     pub attempt: u32,
     pub job: Arc<Job>,
     pub cause: Cause,
+    /// The instant that its work is told.
     pub due: Timestamp,
+    pub asked: Option<Arc<Asked>>,
 }

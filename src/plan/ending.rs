@@ -23,7 +23,8 @@ impl Planner {
             return draft.finish();
         };
         let (attempt, verdict) = (open.attempts, verdict(&open.job.task, &ended));
-        let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended);
+        // What somebody wants to end is not tried again, however it ended in the end.
+        let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended).filter(|_| !open.is_stopping);
         if pause.is_some() || attempt > 1 {
             draft.record(Record::Attempted(Attempted {
                 run,
@@ -60,7 +61,7 @@ impl Planner {
     ) {
         if outcome == Outcome::Succeeded {
             for (dependent, causes) in self.follow.succeeded(job, at, run) {
-                self.due(&dependent, self.latest, Cause::Dependency, false, draft);
+                self.due_now(&dependent, Cause::Dependency, draft);
                 draft.caused(&dependent, &causes);
             }
         } else if outcome.is_failure(reason) {

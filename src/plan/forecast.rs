@@ -10,12 +10,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::{Action, Decision, Launch, Record};
+use super::held::Held;
 use super::memory::Memory;
 use super::owed::Lapse;
 use super::planner::Planner;
 use super::queue::Capacities;
 use crate::job::{Job, JobName};
-use crate::run::{Cause, Ended, Exit, Reason, RunId};
+use crate::run::{Ended, Exit, Reason, RunId};
 
 /// Minutes in which the same jobs start are told once; so many different ones are kept while it is not known which are
 /// the busiest, and so many are told.
@@ -28,6 +29,8 @@ pub struct Outlook<'o> {
     pub from: Timestamp,
     pub until: Timestamp,
     pub capacities: Capacities,
+    /// What people have said is not to run.
+    pub held: Held,
     /// How long a run of a job takes; one that is not in here takes no time.
     pub usual: &'o BTreeMap<JobName, Duration>,
 }
@@ -52,6 +55,10 @@ pub struct JobForecast {
     pub overlapped: u64,
     /// Instants that are skipped because a calendar holds.
     pub closed: u64,
+    /// Instants that are skipped because the job is paused.
+    pub paused: u64,
+    /// Instants that somebody wants to be left out.
+    pub left_out: u64,
 }
 
 /// Jobs that start within one minute.
@@ -88,7 +95,9 @@ struct Simulation<'o> {
 /// Plays the time from one moment to another.
 pub fn forecast(jobs: &[Arc<Job>], outlook: Outlook) -> Forecast {
     let from = outlook.from;
-    let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), Memory::default(), outlook.from);
+    // It goes on as it is: its beginning is no start of a daemon.
+    let memory = Memory { held: outlook.held.clone(), goes_on: true, ..Memory::default() };
+    let (planner, first) = Planner::restore(jobs, outlook.capacities.clone(), memory, outlook.from);
     let mut simulation = Simulation {
         outlook,
         planner,
@@ -144,12 +153,9 @@ impl Simulation<'_> {
 
     fn start(&mut self, launch: &Launch, now: Timestamp) {
         let usual = self.outlook.usual.get(&launch.job.name).copied().unwrap_or_default();
-        let is_start = matches!(launch.cause, Cause::Start | Cause::Boot);
-        // The simulation begins like a daemon, but that is no start of one.
-        let lasts = if is_start { Duration::ZERO } else { usual };
-        let end = SignedDuration::try_from(lasts).ok().and_then(|lasts| now.checked_add(lasts).ok());
+        let end = SignedDuration::try_from(usual).ok().and_then(|usual| now.checked_add(usual).ok());
         self.ends.push(Reverse((end.unwrap_or(Timestamp::MAX), launch.run)));
-        let Some(number) = self.numbers.get(&launch.job.name).copied().filter(|_| !is_start) else {
+        let Some(number) = self.numbers.get(&launch.job.name).copied() else {
             return;
         };
         self.counts[index(number)].runs += 1;
@@ -193,6 +199,8 @@ impl Simulation<'_> {
         match reason {
             Reason::Overlap => job.overlapped += count,
             Reason::Calendar => job.closed += count,
+            Reason::Paused => job.paused += count,
+            Reason::ByHand => job.left_out += count,
             _ => {}
         }
     }

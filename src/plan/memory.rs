@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::follow::Progress;
+use super::held::Held;
 use crate::job::{JobName, Timing, WrittenTiming};
-use crate::run::{Cause, GapEntry, Outcome, Reason, RunId, State, Verdict};
+use crate::run::{Asked, Cause, GapEntry, Outcome, Reason, RunId, State, Verdict};
 
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
@@ -21,6 +22,8 @@ pub struct Memory {
     /// Instants that have a run from before the clock was last set back, and come again.
     pub taken: Vec<(JobName, Timestamp)>,
     pub ahead: Ahead,
+    /// What people have said is not to run.
+    pub held: Held,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +64,10 @@ pub struct RememberedRun {
     pub started: Option<Timestamp>,
     /// Whether it is still carried out, though by nobody who decides anything.
     pub goes_on: bool,
+    /// What was said by whoever asked for it.
+    pub asked: Option<Arc<Asked>>,
+    /// Whether somebody wants it to end.
+    pub is_stopping: bool,
 }
 
 /// Attempts that a waiting run has behind it.

@@ -6,17 +6,22 @@
 
 mod account;
 mod balance;
+mod by_hand;
+mod calling;
 mod change;
 mod course;
 mod decision;
 mod ending;
 mod follow;
 mod forecast;
+mod held;
 mod memory;
 mod overlap;
 mod owed;
+mod pausing;
 mod planner;
 mod queue;
+mod readmit;
 mod refusal;
 mod restart;
 mod restate;
@@ -26,11 +31,13 @@ mod timers;
 mod verdict;
 
 pub use balance::{Balance, Balanced, Booked, Difference, DifferenceKind, Period, Pruned, Scope, StepBack};
+pub use by_hand::Triggered;
 pub use change::{Change, Changes};
 pub use course::{Course, Move};
 pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};
 pub use follow::Progress;
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
+pub use held::{Held, LeftOut, MOST_LEFT_OUT, Pause, Pauses, Whose};
 pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 pub use owed::Lapse;
 pub use planner::{Drain, Planner};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::held::LeftOut;
 use crate::job::{CatchUp, Job};
 use crate::run::{Cause, Reason};
 use crate::schedule::{Jitter, Tally, Timetable};
@@ -48,6 +49,8 @@ pub enum Owed {
     Missed(Tally),
     /// A calendar holds there, of this name.
     Closed(Tally, Arc<str>),
+    /// Somebody wanted it to be left out.
+    LeftOut(Tally, Arc<str>),
     Run {
         due: Timestamp,
         cause: Cause,
@@ -88,25 +91,58 @@ impl Policy {
     }
 }
 
-/// The instants of `(settled, now]` and what becomes of each, in their order. `taken` are instants that have a run
-/// already, from before the clock was set back.
-pub fn owed(
-    timetable: &Timetable,
-    settled: Timestamp,
-    now: Timestamp,
-    policy: Policy,
-    taken: &BTreeSet<Timestamp>,
-) -> Vec<Owed> {
+/// Instants that are not decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Aside<'a> {
+    /// They have a run already, from before the clock was set back.
+    pub taken: &'a BTreeSet<Timestamp>,
+    /// Somebody wanted them to be left out.
+    pub left_out: &'a LeftOut,
+}
+
+/// The instants of `(settled, now]` and what becomes of each, in their order.
+pub fn owed(timetable: &Timetable, settled: Timestamp, now: Timestamp, policy: Policy, aside: Aside) -> Vec<Owed> {
     let keep = match policy.catch_up {
         CatchUp::All => MOST_CAUGHT_UP,
         CatchUp::Latest | CatchUp::None => 1,
     };
-    decide(timetable, settled, now, keep, taken, |due, is_last| policy.cause(timetable, due, is_last, now))
+    let cause = |due, is_last| policy.cause(timetable, due, is_last, now);
+    with_left_out(settled, now, aside, |taken| decide(timetable, settled, now, keep, taken, cause))
 }
 
 /// The instants of the stretch without a run for any of them, whatever the job's rules.
-pub fn all_missed(timetable: &Timetable, settled: Timestamp, now: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Owed> {
-    decide(timetable, settled, now, 0, taken, |_, _| None)
+pub fn all_missed(timetable: &Timetable, settled: Timestamp, now: Timestamp, aside: Aside) -> Vec<Owed> {
+    with_left_out(settled, now, aside, |taken| decide(timetable, settled, now, 0, taken, |_, _| None))
+}
+
+/// What is to be left out is cut from the stretch before the others are decided on.
+fn with_left_out(
+    settled: Timestamp,
+    now: Timestamp,
+    Aside { taken, left_out }: Aside,
+    decide: impl FnOnce(&BTreeSet<Timestamp>) -> Vec<Owed>,
+) -> Vec<Owed> {
+    let is_to_go = |due: &Timestamp| settled < *due && *due <= now && !taken.contains(due);
+    let to_go: Vec<_> = left_out.iter().filter(|(due, _)| is_to_go(due)).collect();
+    if to_go.is_empty() {
+        return decide(taken);
+    }
+    let all = taken.iter().copied().chain(to_go.iter().map(|(due, _)| **due)).collect();
+    let mut owed = decide(&all);
+    owed.extend(
+        to_go.into_iter().map(|(due, word)| Owed::LeftOut(Tally { count: 1, first: *due, last: *due }, word.clone())),
+    );
+    owed.sort_by_key(Owed::first);
+    owed
+}
+
+impl Owed {
+    fn first(&self) -> Timestamp {
+        match self {
+            Self::Missed(tally) | Self::Closed(tally, _) | Self::LeftOut(tally, _) => tally.first,
+            Self::Run { due, .. } => *due,
+        }
+    }
 }
 
 /// Calendars cut the stretch first. Of what they leave the newest few instants are looked at one by one; a year of
@@ -152,7 +188,7 @@ fn decide(
 }
 
 /// The instants in `(after, until]`, counted, in stretches between those that have a run.
-fn counted(timetable: &Timetable, after: Timestamp, until: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Tally> {
+pub fn counted(timetable: &Timetable, after: Timestamp, until: Timestamp, taken: &BTreeSet<Timestamp>) -> Vec<Tally> {
     let mut stretches = Vec::new();
     let mut from = after;
     for due in taken.range(after..=until).filter(|due| **due > after) {
@@ -205,13 +241,17 @@ mod tests {
     const ALL: Policy = Policy { catch_up: CatchUp::All, within: None, jitter: None };
     const NONE: Policy = Policy { catch_up: CatchUp::None, within: None, jitter: None };
 
+    static NO_INSTANTS: BTreeSet<Timestamp> = BTreeSet::new();
+    static NOTHING: LeftOut = LeftOut::new();
+    const NONE_ASIDE: Aside<'static> = Aside { taken: &NO_INSTANTS, left_out: &NOTHING };
+
     fn seconds(at: Timestamp, seconds: i64) -> Timestamp {
         at + SignedDuration::from_secs(seconds)
     }
 
     #[track_caller]
     fn check(policy: Policy, settled: i64, now: Timestamp, missed: &[Tally], runs: &[(i64, Cause)]) {
-        let owed = owed(&minutely(), minute(settled), now, policy, &BTreeSet::new());
+        let owed = owed(&minutely(), minute(settled), now, policy, NONE_ASIDE);
         let runs = runs.iter().map(|(at, cause)| Owed::Run { due: minute(*at), cause: *cause });
         let expect: Vec<Owed> = missed.iter().copied().map(Owed::Missed).chain(runs).collect();
         assert_eq!(owed, expect);
@@ -251,7 +291,7 @@ mod tests {
             match item {
                 Owed::Missed(tally) => summary.0 += tally.count,
                 Owed::Run { due, cause } => summary.1.push((*due, *cause)),
-                Owed::Closed(..) => panic!("{item:?}"),
+                Owed::Closed(..) | Owed::LeftOut(..) => panic!("{item:?}"),
             }
         }
         summary
@@ -259,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_is_late_is_caught_up_within_its_time() {
-        let run = |policy| summary(&owed(&hourly(), minute(0), minute(330), policy, &BTreeSet::new()));
+        let run = |policy| summary(&owed(&hourly(), minute(0), minute(330), policy, NONE_ASIDE));
         assert_eq!(run(LATEST), (4, vec![(minute(300), Cause::CatchUp)]));
         assert_eq!(run(NONE), (5, vec![]));
         let within = |minutes: u64, policy| Policy { within: Some(Duration::from_secs(minutes * 60)), ..policy };
@@ -271,15 +311,40 @@ mod tests {
     #[test]
     fn an_instant_with_a_run_gets_no_second_one_and_parts_the_missed() {
         let taken = BTreeSet::from([minute(3), minute(10)]);
-        let owed = owed(&minutely(), minute(0), minute(10), NONE, &taken);
+        let owed = owed(&minutely(), minute(0), minute(10), NONE, Aside { taken: &taken, ..NONE_ASIDE });
         let run = Owed::Run { due: minute(9), cause: Cause::Schedule };
         assert_eq!(owed, [Owed::Missed(tally(1, 2)), Owed::Missed(tally(4, 8)), run]);
     }
 
     #[test]
+    fn what_is_left_out_neither_runs_nor_is_missed() {
+        let words = |minutes: &[i64]| minutes.iter().map(|at| (minute(*at), "by anna".into())).collect::<LeftOut>();
+        let left_out = |at: i64| Owed::LeftOut(tally(at, at), "by anna".into());
+        let run = |at: i64, cause| Owed::Run { due: minute(at), cause };
+        let owed_with = |minutes: &[i64], policy, now: i64| {
+            owed(&minutely(), minute(0), minute(now), policy, Aside { left_out: &words(minutes), ..NONE_ASIDE })
+        };
+        assert_eq!(owed_with(&[1], LATEST, 1), [left_out(1)]);
+        assert_eq!(
+            owed_with(&[2, 4], LATEST, 4),
+            [Owed::Missed(tally(1, 1)), left_out(2), run(3, Cause::Schedule), left_out(4)]
+        );
+        // What is to come is left alone, and what has a run has one.
+        assert_eq!(owed_with(&[9], LATEST, 1), [run(1, Cause::Schedule)]);
+        let taken = BTreeSet::from([minute(1)]);
+        let both = Aside { taken: &taken, left_out: &words(&[1, 2]) };
+        assert_eq!(owed(&minutely(), minute(0), minute(2), LATEST, both), [left_out(2)]);
+        let aside = Aside { left_out: &words(&[2]), ..NONE_ASIDE };
+        assert_eq!(
+            all_missed(&minutely(), minute(0), minute(3), aside),
+            [Owed::Missed(tally(1, 1)), left_out(2), Owed::Missed(tally(3, 3))]
+        );
+    }
+
+    #[test]
     fn a_definition_that_ends_misses_all() {
-        assert_eq!(all_missed(&minutely(), minute(0), minute(5), &BTreeSet::new()), [Owed::Missed(tally(1, 5))]);
-        assert_eq!(all_missed(&minutely(), minute(5), minute(5), &BTreeSet::new()), []);
+        assert_eq!(all_missed(&minutely(), minute(0), minute(5), NONE_ASIDE), [Owed::Missed(tally(1, 5))]);
+        assert_eq!(all_missed(&minutely(), minute(5), minute(5), NONE_ASIDE), []);
     }
 
     #[test]
@@ -302,7 +367,7 @@ mod tests {
         let missed = Tally { count: 1, first: minute(60), last: minute(60) };
         let run = |due: i64, cause| Owed::Run { due: minute(due), cause };
         // Down over the calendar's time and a little longer, and until its last instant.
-        let owed_at = |now: i64| owed(&table, minute(0), minute(now), LATEST, &BTreeSet::new());
+        let owed_at = |now: i64| owed(&table, minute(0), minute(now), LATEST, NONE_ASIDE);
         assert_eq!(owed_at(240), [Owed::Missed(missed), closed(120, 180), run(240, Cause::Schedule)]);
         assert_eq!(owed_at(200), [run(60, Cause::CatchUp), closed(120, 180)]);
         assert_eq!(owed_at(60), [run(60, Cause::Schedule)]);

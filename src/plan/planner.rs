@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::account::{Account, GapKind};
-use super::decision::{Action, Closing, Decision, Draft, Launch, OpenEntry, Record};
+use super::decision::{Action, Decision, Draft, Launch, Record};
 use super::follow::Follow;
-use super::overlap::{Admission, Unended, admit};
+use super::held::Held;
 use super::owed::{Lapse, Owed, Policy};
 use super::queue::{Capacities, Queue};
 use super::timers::Timers;
 use crate::job::{CatchUp, Job, JobName};
-use crate::run::{Cause, Outcome, ProcessId, Reason, RunId, State, Verdict};
+use crate::run::{Asked, Cause, ProcessId, Reason, RunId, Verdict};
 use crate::schedule::Tally;
 
 /// What a run waits for whose job has earlier ones that have not ended.
@@ -29,6 +29,7 @@ pub struct Planner {
     pub(super) timers: Timers,
     pub(super) queue: Queue,
     pub(super) follow: Follow,
+    pub(super) held: Held,
     pub(super) highest: i64,
     /// The latest moment it was told of.
     pub(super) latest: Timestamp,
@@ -60,6 +61,17 @@ pub(super) struct OpenRun {
     pub started: Option<Timestamp>,
     /// How its last attempt ended, while it waits for the next.
     pub last: Option<Verdict>,
+    /// What was said by whoever asked for it.
+    pub asked: Option<Arc<Asked>>,
+    /// Whether somebody wants it to end.
+    pub is_stopping: bool,
+}
+
+impl OpenRun {
+    /// The instant that its work is told.
+    pub fn told(&self) -> Timestamp {
+        self.asked.as_ref().and_then(|asked| asked.repeats).unwrap_or(self.due)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +113,7 @@ impl Planner {
             timers: Timers::default(),
             queue: Queue::new(capacities),
             follow: Follow::default(),
+            held: Held::default(),
             highest,
             latest: now,
             draining: false,
@@ -112,12 +125,17 @@ impl Planner {
         if self.draining {
             return None;
         }
-        self.timers.next().into_iter().chain(self.queue.next(self.latest)).min()
+        let pause_ends = self.held.pauses.next_end().filter(|until| *until > self.latest);
+        self.timers.next().into_iter().chain(self.queue.next(self.latest)).chain(pause_ends).min()
     }
 
     /// When a job starts next: at its next instant, or later by its jitter.
     pub fn next_of(&self, job: &JobName) -> Option<Timestamp> {
         self.slots.get(job)?.timer
+    }
+
+    pub(super) fn is_running(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|open| open.phase == Phase::Running)
     }
 
     /// The job of a run that has not ended.
@@ -189,6 +207,7 @@ impl Planner {
         if self.draining {
             return;
         }
+        self.end_pauses(draft);
         while let Some(name) = self.timers.pop_due(self.latest) {
             self.settle(&name, lapse, draft);
             self.arm(&name);
@@ -196,12 +215,14 @@ impl Planner {
     }
 
     fn settle(&mut self, name: &JobName, lapse: Lapse, draft: &mut Draft) {
+        self.hold_back(name, draft);
         let now = self.latest;
         let (Some(slot), Some(account)) = (self.slots.get(name), self.accounts.get_mut(name)) else {
             return;
         };
         let policy = Policy::of(&slot.job);
-        let owed = account.settle(now, policy);
+        let owed = account.settle(now, policy, self.held.left_out(name));
+        let has_passed = !owed.is_empty();
         // Several at once, or one that comes late, are worked through one after another.
         let runs =
             || owed.iter().filter_map(|owed| if let Owed::Run { cause, .. } = owed { Some(*cause) } else { None });
@@ -210,93 +231,11 @@ impl Planner {
             match owed {
                 Owed::Missed(tally) => self.record_gap(name, GapKind::missed(lapse.reason()), tally, draft),
                 Owed::Closed(tally, calendar) => self.record_gap(name, GapKind::closed(&calendar), tally, draft),
+                Owed::LeftOut(tally, word) => self.record_gap(name, GapKind::left_out(&word), tally, draft),
                 Owed::Run { due, cause } => self.due(name, due, cause, in_turn, draft),
             }
         }
-    }
-
-    /// A run is called for; `in_turn` lets it wait for the job's earlier ones whatever `overlap` says.
-    pub(super) fn due(&mut self, name: &JobName, due: Timestamp, cause: Cause, in_turn: bool, draft: &mut Draft) {
-        let Some(slot) = self.slots.get(name) else {
-            return;
-        };
-        let unended = Unended { first: slot.open.first().copied(), in_turn: slot.turns.len() };
-        match admit(slot.job.rules.overlap, in_turn, unended) {
-            Admission::Open => self.open(name, due, cause, false, draft),
-            Admission::InTurn => self.open(name, due, cause, true, draft),
-            Admission::Replace => {
-                self.end_for_another(name, draft);
-                self.open(name, due, cause, true, draft);
-                self.next_turn(name);
-            }
-            Admission::Skip { reason, detail } => {
-                let kind = GapKind { outcome: Outcome::Skipped, reason, detail: Some(detail) };
-                self.record_gap(name, kind, Tally { count: 1, first: due, last: due }, draft);
-            }
-        }
-    }
-
-    /// The job's runs that have not ended make room for another: what goes is stopped, what waits will not run.
-    fn end_for_another(&mut self, name: &JobName, draft: &mut Draft) {
-        let open: Vec<RunId> = self.slots.get(name).map(|slot| slot.open.iter().copied().collect()).unwrap_or_default();
-        for run in open {
-            if self.runs.get(&run).is_some_and(|open| open.phase == Phase::Running) {
-                draft.act(Action::Stop { run, reason: Reason::Replaced });
-            } else {
-                let forgotten = self.forget(run, self.latest);
-                let has_begun = forgotten.is_some_and(|open| open.attempts > 0);
-                draft.close(Closing {
-                    run,
-                    outcome: if has_begun { Outcome::Stopped } else { Outcome::Skipped },
-                    reason: Some(Reason::Replaced),
-                    detail: Some("another run was due before it could begin".to_owned()),
-                    ended: None,
-                });
-            }
-        }
-    }
-
-    fn open(&mut self, name: &JobName, due: Timestamp, cause: Cause, in_turn: bool, draft: &mut Draft) {
-        let run = self.next_number();
-        let since = self.latest;
-        let Some(slot) = self.slots.get_mut(name) else {
-            return;
-        };
-        let jitter = match (cause, slot.job.active_timing()) {
-            (Cause::Schedule | Cause::CatchUp, Some(timing)) => Policy::of(&slot.job).jitter(&timing.timetable, due),
-            _ => SignedDuration::ZERO,
-        };
-        let ready = due + jitter;
-        self.follow.began(name, since);
-        slot.open.insert(run);
-        let phase = if in_turn {
-            slot.turns.push_back(run);
-            Phase::InTurn { since }
-        } else {
-            self.queue.push(ready, run, slot.job.rules.pools.clone());
-            Phase::Waiting { since }
-        };
-        self.runs.insert(
-            run,
-            OpenRun { job: slot.job.clone(), cause, due, ready, phase, attempts: 0, started: None, last: None },
-        );
-        if let Some(account) = self.accounts.get_mut(name) {
-            account.gap = None;
-            if account.after_end().is_some() {
-                account.hold();
-                self.timers.set(name, &mut slot.timer, None);
-            }
-        }
-        draft.open(OpenEntry {
-            run,
-            job: name.clone(),
-            cause,
-            due,
-            jitter,
-            state: State::Waiting,
-            detail: None,
-            caused_by: Vec::new(),
-        });
+        self.forget_left_out(name, has_passed, draft);
     }
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
@@ -328,7 +267,8 @@ impl Planner {
             open.attempts += 1;
             open.started = None;
             let attempt = open.attempts;
-            let launch = Launch { run, attempt, job: open.job.clone(), cause: open.cause, due: open.due };
+            let (job, due, asked) = (open.job.clone(), open.told(), open.asked.clone());
+            let launch = Launch { run, attempt, job, cause: open.cause, due, asked };
             draft.begin(launch, waited);
         }
         self.explain_waiting(draft);
@@ -337,12 +277,17 @@ impl Planner {
     /// Says of what was opened and has no place what it waits for.
     fn explain_waiting(&self, draft: &mut Draft) {
         for entry in draft.waiting() {
-            entry.detail = self.runs.get(&entry.run).map(|open| match open.phase {
-                Phase::InTurn { .. } => format!("waits for {ITS_TURN}"),
-                Phase::Waiting { .. } | Phase::Running => {
-                    format!("waits for {}", self.queue.obstacle(&open.job.rules.pools))
-                }
-            });
+            entry.detail = self.waiting_for(entry.run).map(|what| format!("waits for {what}"));
+        }
+    }
+
+    /// What a run waits for, if it does.
+    pub fn waiting_for(&self, run: RunId) -> Option<String> {
+        let open = self.runs.get(&run)?;
+        match open.phase {
+            Phase::InTurn { .. } => Some(ITS_TURN.to_owned()),
+            Phase::Waiting { .. } => Some(self.queue.obstacle(&open.job.rules.pools)),
+            Phase::Running => None,
         }
     }
 
@@ -355,7 +300,7 @@ impl Planner {
         self.timers.set(name, &mut slot.timer, next);
     }
 
-    fn next_number(&mut self) -> RunId {
+    pub(super) fn next_number(&mut self) -> RunId {
         self.highest += 1;
         RunId(self.highest)
     }

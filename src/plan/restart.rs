@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::account::{Account, GapKind};
 use super::change::{Change, Changes};
-use super::decision::{Action, Closing, Decision, Draft, Launch, Record};
-use super::memory::{Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
+use super::decision::{Closing, Decision, Draft, Record};
+use super::memory::{Memory, RememberedDefinition, RememberedJob};
 use super::owed::{Lapse, Owed};
-use super::planner::{OpenRun, Phase, Planner, Slot};
+use super::planner::{Phase, Planner, Slot};
 use super::queue::Capacities;
-use super::set_back::latest_retry;
-use crate::job::{Job, JobName, Overlap};
-use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, State, Verdict};
+use crate::job::{Job, JobName};
+use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, Verdict};
 use crate::schedule::Moment;
 
 impl Planner {
@@ -29,6 +28,7 @@ impl Planner {
         let mut planner = Self::empty(capacities.into(), memory.highest, now);
         let mut draft = Draft::default();
         planner.follow.set_jobs(jobs);
+        planner.held = memory.held;
         for job in &memory.jobs {
             planner.follow.remember(&job.name, job.progress);
         }
@@ -63,7 +63,7 @@ impl Planner {
             if definition.is_some() {
                 planner.end_definition(&name, Reason::Gone, &mut draft);
             }
-            planner.close_account(&name);
+            planner.close_account(&name, &mut draft);
         }
         planner.readmit(memory.open, &mut draft);
         for job in jobs {
@@ -96,10 +96,13 @@ impl Planner {
     /// The job's instants up to now are settled as missed, in the same transaction that ends its definition.
     fn end_definition(&mut self, name: &JobName, reason: Reason, draft: &mut Draft) {
         let now = self.latest();
-        let owed = self.accounts.get_mut(name).map(|account| account.conclude(now)).unwrap_or_default();
+        self.hold_back(name, draft);
+        let left_out = self.held.left_out(name);
+        let owed = self.accounts.get_mut(name).map(|account| account.conclude(now, left_out)).unwrap_or_default();
         for owed in owed {
             match owed {
                 Owed::Closed(tally, calendar) => self.record_gap(name, GapKind::closed(&calendar), tally, draft),
+                Owed::LeftOut(tally, word) => self.record_gap(name, GapKind::left_out(&word), tally, draft),
                 Owed::Missed(tally) => self.record_gap(name, GapKind::missed(reason), tally, draft),
                 // Nothing runs for a definition that ends.
                 Owed::Run { .. } => {}
@@ -119,6 +122,7 @@ impl Planner {
         let mut account = Account::opened(timing, since);
         account.taken = taken;
         self.accounts.insert(job.name.clone(), account);
+        self.forget_unnamed(&job.name, draft);
     }
 
     /// The instant of a job that follows from its last run: one that never ran is due at the daemon's start, and one that
@@ -136,106 +140,6 @@ impl Planner {
         }
     }
 
-    /// Runs that had not ended: running ones are lost, waiting ones wait on in due order.
-    fn readmit(&mut self, open: Vec<RememberedRun>, draft: &mut Draft) {
-        let mut open = open;
-        open.sort_by_key(|run| (run.due, run.run));
-        for run in open {
-            if run.goes_on {
-                self.go_on(&run, draft);
-                continue;
-            }
-            match self.fate(&run) {
-                Some(Verdict { outcome, reason, detail }) => {
-                    draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
-                    self.follow_up(&run.job, run.run, (outcome, reason), self.latest, draft);
-                }
-                None => self.wait_on(&run),
-            }
-        }
-    }
-
-    /// A run that is still carried out keeps its places, by the rules that the file has now.
-    fn go_on(&mut self, run: &RememberedRun, draft: &mut Draft) {
-        let job = self.slots.get_mut(&run.job).map(|slot| {
-            slot.open.insert(run.run);
-            slot.job.clone()
-        });
-        let job = job.unwrap_or_else(|| Arc::new(Job::gone(run.job.clone())));
-        self.queue.occupy(&job.rules.pools);
-        let attempt = run.attempts.max(1);
-        let launch = Launch { run: run.run, attempt, job: job.clone(), cause: run.cause, due: run.due };
-        let open = OpenRun {
-            job,
-            cause: run.cause,
-            due: run.due,
-            ready: run.due,
-            phase: Phase::Running,
-            attempts: attempt,
-            started: run.started,
-            last: None,
-        };
-        self.runs.insert(run.run, open);
-        draft.act(Action::GoOn(launch));
-    }
-
-    /// What becomes of a run that was open when the daemon ended; `None` if it goes on waiting.
-    fn fate(&self, run: &RememberedRun) -> Option<Verdict> {
-        let verdict = |outcome: Outcome, reason: Reason, detail: &str| {
-            Some(Verdict { outcome, reason: Some(reason), detail: Some(detail.to_owned()) })
-        };
-        if run.state != State::Waiting {
-            let detail = "the daemon ended while it ran; its end could not be learned";
-            return verdict(Outcome::Lost, Reason::DaemonDown, detail);
-        }
-        // What has been tried keeps the outcome of its last attempt.
-        let tried = run.tried.as_ref().map(Tried::verdict);
-        let Some(slot) = self.slots.get(&run.job) else {
-            return tried.or_else(|| verdict(Outcome::Skipped, Reason::Gone, "the job is no longer in the file"));
-        };
-        if !slot.job.enabled && run.cause.names_instant() {
-            return tried
-                .or_else(|| verdict(Outcome::Skipped, Reason::Disabled, "the job was disabled while it waited"));
-        }
-        if tried.is_some() {
-            return None;
-        }
-        let within = slot.job.rules.catch_up_within.and_then(|within| SignedDuration::try_from(within).ok());
-        if within.is_some_and(|within| self.latest().duration_since(run.due) > within) {
-            return verdict(Outcome::Missed, Reason::DaemonDown, "it had waited longer than catch_up_within");
-        }
-        None
-    }
-
-    fn wait_on(&mut self, run: &RememberedRun) {
-        let Some(slot) = self.slots.get_mut(&run.job) else {
-            return;
-        };
-        let now = self.latest;
-        let ready = run.tried.as_ref().map_or(run.due, |tried| latest_retry(&slot.job, tried.next_at, now));
-        let since = ready;
-        // Several of one job wait only where they are carried out one after another, or beside each other.
-        let phase = if slot.open.is_empty() || slot.job.rules.overlap == Overlap::Allow {
-            self.queue.push(ready, run.run, slot.job.rules.pools.clone());
-            Phase::Waiting { since }
-        } else {
-            slot.turns.push_back(run.run);
-            Phase::InTurn { since }
-        };
-        slot.open.insert(run.run);
-        let open = OpenRun {
-            job: slot.job.clone(),
-            cause: run.cause,
-            due: run.due,
-            ready,
-            phase,
-            attempts: run.tried.as_ref().map_or(0, |tried| tried.attempts),
-            started: None,
-            last: run.tried.as_ref().map(Tried::verdict),
-        };
-        self.runs.insert(run.run, open);
-    }
-
     fn begin_moments(&mut self, jobs: &[Arc<Job>], first_since_boot: bool, draft: &mut Draft) {
         for job in jobs {
             let Some(timing) = job.active_timing().filter(|t| t.timetable.bounds.contain(self.latest())) else {
@@ -248,7 +152,7 @@ impl Planner {
             } else {
                 continue;
             };
-            self.due(&job.name, self.latest(), cause, false, draft);
+            self.due_now(&job.name, cause, draft);
         }
     }
 
@@ -307,11 +211,11 @@ impl Planner {
         if let Some(mut slot) = self.slots.remove(name) {
             self.timers.set(name, &mut slot.timer, None);
         }
-        self.close_account(name);
+        self.close_account(name, draft);
     }
 
-    /// What the ledger holds of times to come is remembered, should the job be added again.
-    fn close_account(&mut self, name: &JobName) {
+    /// What the ledger holds of times to come is remembered, should the job be added again; a pause is as well.
+    fn close_account(&mut self, name: &JobName, draft: &mut Draft) {
         if let Some(account) = self.accounts.remove(name)
             && !account.taken.is_empty()
         {
@@ -319,6 +223,7 @@ impl Planner {
             closed.taken = account.taken;
             self.accounts.insert(name.clone(), closed);
         }
+        self.forget_unnamed(name, draft);
     }
 
     fn change_timing(&mut self, job: &Arc<Job>, draft: &mut Draft) {

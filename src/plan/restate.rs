@@ -32,6 +32,7 @@ impl Planner {
                 state: if is_running { State::Running } else { State::Waiting },
                 detail: None,
                 caused_by: Vec::new(),
+                asked: open.asked.clone(),
             }));
             if open.last.is_some() && !is_running {
                 let detail = format!("waits for attempt {}", open.attempts + 1);
@@ -41,6 +42,14 @@ impl Planner {
                 records.push(Record::Started { run: *run, attempt: open.attempts, at, process: None });
             }
         }
+        let (pauses, exceptions) = self.held.pauses_and_exceptions();
+        for (whose, pause) in pauses {
+            records.extend(whose.clone().map(Record::Job));
+            records.push(Record::Pause { whose, pause: Some(pause.clone()) });
+        }
+        records.extend(exceptions.cloned().map(Record::PauseException));
+        let skips = self.held.skips();
+        records.extend(skips.map(|(job, left)| Record::LeftOut { job: job.clone(), left_out: left.clone() }));
         Decision { records, actions: Vec::new() }
     }
 }

@@ -43,6 +43,7 @@ impl Planner {
             self.accounts.entry(job).or_insert_with(|| Account::opened(None, now)).taken.insert(due);
         }
         for gap in ahead.gaps {
+            self.leave_out_again(&gap, draft);
             let account = self.accounts.entry(gap.job.clone()).or_insert_with(|| Account::opened(None, now));
             draft.record(account.cut_gap(gap, now));
         }

@@ -6,6 +6,7 @@
 pub mod base64_text;
 mod end;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -172,6 +173,16 @@ impl fmt::Display for RunId {
     }
 }
 
+/// What was said by whoever asked for a run by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub by: String,
+    /// The past instant that is to be repeated.
+    pub repeats: Option<Timestamp>,
+    /// Variables for all its attempts, over those of the job.
+    pub env: BTreeMap<String, String>,
+}
+
 /// A stretch of a job's instants that did not become runs, all for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapEntry {
@@ -259,6 +270,10 @@ words! {
         Refused = 5 "refused",
         /// The ledger could not be written, or something ran meanwhile.
         Trouble = 11 "trouble",
+        /// Somebody wished something of the daemon, and it came true.
+        ByHand = 12 "by-hand",
+        /// A pause was over.
+        PauseEnded = 13 "pause-ended",
     }
 }
 

@@ -11,7 +11,7 @@ use super::cgroup::Cgroups;
 use super::facts::Facts;
 use crate::job::Job;
 use crate::plan::Launch;
-use crate::run::{AttemptId, Cause, Ended, ProcessId, Reason, RunId, StepNote};
+use crate::run::{Asked, AttemptId, Cause, Ended, ProcessId, Reason, RunId, StepNote};
 
 /// Orders that wait to be read; the door answers each without waiting for anything but a spawning thread.
 pub(super) const MESSAGES: usize = 1024;
@@ -24,11 +24,13 @@ pub struct Order {
     pub cause: Cause,
     pub due: Timestamp,
     pub job: Arc<Job>,
+    /// What was said by whoever asked for it.
+    pub asked: Option<Arc<Asked>>,
 }
 
 impl From<Launch> for Order {
-    fn from(Launch { run, attempt, job, cause, due }: Launch) -> Self {
-        Self { run, attempt, cause, due, job }
+    fn from(Launch { run, attempt, job, cause, due, asked }: Launch) -> Self {
+        Self { run, attempt, cause, due, job, asked }
     }
 }
 

@@ -137,9 +137,10 @@ fn variable(line: &str) -> Result<Option<(String, String)>, String> {
     Ok(Some((name.to_owned(), value.to_owned())))
 }
 
-/// The job's own variables, and what it is told of the run.
+/// The job's own variables, those that somebody gave to this run, and what it is told of the run.
 pub(super) fn job_variables(part: &Part, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, Trouble> {
     let mut variables = own(&part.work)?;
+    variables.extend(part.order.asked.iter().flat_map(|asked| asked.env.clone()));
     variables.extend(own_variables(part, surroundings));
     Ok(variables)
 }

@@ -8,6 +8,7 @@ use sqlx::{Sqlite, SqliteConnection};
 
 use super::open::Identity;
 use super::statements as sql;
+use super::wishes::{Holding, INSERT_ASKED, INSERT_STOPS, asked_row};
 use crate::job::{JobName, Timing};
 use crate::plan::{Attempted, Closing, OpenEntry, Record};
 use crate::run::{
@@ -23,12 +24,16 @@ struct Rows {
     removed: Vec<Value>,
     inserted: Vec<(RunId, Value)>,
     caused: Vec<Value>,
+    asked: Vec<Value>,
     resized: BTreeMap<RunId, Value>,
     begun: Vec<(RunId, Value)>,
     started: Vec<Value>,
     attempted: Vec<Value>,
     retried: BTreeMap<RunId, Value>,
     closed: Vec<Value>,
+    stops: Vec<Value>,
+    /// What is not to run, one by one in their order.
+    holdings: Vec<Holding>,
     events: Vec<EventNote>,
 }
 
@@ -104,6 +109,7 @@ impl Rows {
             Record::Opened(entry) => {
                 self.inserted.push((entry.run, opened(entry)));
                 self.caused.extend(entry.caused_by.iter().map(|cause| json!([entry.run, cause])));
+                self.asked.extend(entry.asked.iter().map(|asked| asked_row(entry.run, asked)));
             }
             Record::Gap { job, gap, detail } => self.inserted.push((gap.run, gap_row(job, gap, detail.as_deref()))),
             Record::GapResized { run, due_last, count } => {
@@ -126,6 +132,14 @@ impl Rows {
                 self.retried.insert(*run, json!([run, at.as_microsecond(), detail]));
             }
             Record::Closed(closing) => self.closed.push(closed(closing)),
+            Record::Stopping { run, at, by } => self.stops.push(json!([run, at.as_microsecond(), by])),
+            Record::Pause { whose, pause } => {
+                self.holdings.push(Holding::Pause { whose: whose.clone(), pause: pause.clone() });
+            }
+            Record::PauseException(job) => self.holdings.push(Holding::Exception(job.clone())),
+            Record::LeftOut { job, left_out } => {
+                self.holdings.push(Holding::LeftOut { job: job.clone(), left_out: left_out.clone() });
+            }
             Record::Event(event) => self.events.push(event.clone()),
         }
     }
@@ -143,6 +157,7 @@ impl Rows {
         execute(connection, sql::REMOVE_GAPS, self.removed).await?;
         returning(connection, sql::INSERT_RUNS, self.inserted, Some(identity.host), refused).await?;
         execute(connection, sql::INSERT_CAUSES, self.caused).await?;
+        execute(connection, INSERT_ASKED, self.asked).await?;
         execute(connection, sql::RESIZE_GAPS, self.resized.into_values().collect()).await?;
         returning(connection, sql::BEGIN_RUNS, self.begun, None, refused).await?;
         if !self.started.is_empty() {
@@ -155,6 +170,10 @@ impl Rows {
         execute(connection, sql::INSERT_ATTEMPTS, self.attempted).await?;
         execute(connection, sql::RETRY_RUNS, self.retried.into_values().collect()).await?;
         execute(connection, sql::CLOSE_RUNS, self.closed).await?;
+        execute(connection, INSERT_STOPS, self.stops).await?;
+        for holding in self.holdings {
+            holding.write(connection).await?;
+        }
         for event in self.events {
             sqlx::query(sql::INSERT_EVENT)
                 .bind(event.at.as_microsecond())
@@ -265,7 +284,7 @@ pub async fn write_output(connection: &mut SqliteConnection, pieces: &[OutputPie
 }
 
 fn opened(entry: &OpenEntry) -> Value {
-    let OpenEntry { run, job, cause, due, jitter, state, detail, caused_by: _ } = entry;
+    let OpenEntry { run, job, cause, due, jitter, state, detail, caused_by: _, asked: _ } = entry;
     let (due, jitter) = (due.as_microsecond(), i64::try_from(jitter.as_micros()).unwrap_or(i64::MAX));
     json!([run, job, cause.number(), due, null, 1, state.number(), null, null, detail, jitter])
 }

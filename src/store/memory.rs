@@ -1,5 +1,7 @@
 //! What does a planner need to know of the ledger before it goes on?
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sqlx::sqlite::SqliteRow;
@@ -7,6 +9,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::open::{Reader, Store};
 use super::statements::{INSERT_ZONE, ZONES_TO_KEEP};
+use super::wishes::asked;
 use crate::job::{JobName, WrittenTiming};
 use crate::jobfile::{Kept, Zones, calendar_from, timing_from};
 use crate::plan::{Ahead, AheadGap, Memory, Progress, RememberedDefinition, RememberedJob, RememberedRun, Tried};
@@ -54,10 +57,12 @@ WHERE +runs.run <= set_back.highest AND runs.cause <= 3 AND runs.due_last IS NUL
 /// The plus keeps SQLite from reading all entries by their index of dues for the sake of the order.
 const OPEN: &str = "
 SELECT runs.run, jobs.name, runs.cause, runs.due, runs.state, runs.pid, runs.start_ticks, boots.id AS boot,
-       runs.retry_at, runs.attempts, runs.started, tried.attempt, tried.outcome, tried.reason, tried.detail
+       runs.retry_at, runs.attempts, runs.started, tried.attempt, tried.outcome, tried.reason, tried.detail,
+       asked.who AS asked_who, asked.repeats AS asked_repeats, asked.env AS asked_env, stops.run AS stopping
 FROM runs JOIN jobs ON jobs.number = runs.job LEFT JOIN boots ON boots.number = runs.boot
 LEFT JOIN attempts AS tried ON tried.run = runs.run AND tried.step = 0 AND tried.attempt =
     (SELECT max(attempt) FROM attempts WHERE attempts.run = runs.run AND step = 0)
+LEFT JOIN asked ON asked.run = runs.run LEFT JOIN stops ON stops.run = runs.run
 WHERE runs.state < 3 ORDER BY +runs.due, runs.run";
 
 const TAKEN_AHEAD: &str = "
@@ -110,6 +115,7 @@ impl Store {
             open: open.iter().filter_map(remembered_run).collect(),
             taken: taken.iter().filter_map(taken_instant).collect(),
             ahead: self.reader.ahead(now, zones).await?,
+            held: self.reader.held().await?,
         })
     }
 
@@ -239,6 +245,8 @@ fn remembered_run(row: &SqliteRow) -> Option<RememberedRun> {
         attempts: attempts(row),
         started: time(row, "started"),
         goes_on: false,
+        asked: asked(row).map(Arc::new),
+        is_stopping: row.get::<Option<i64>, _>("stopping").is_some(),
     })
 }
 

@@ -27,6 +27,7 @@ mod steps;
 mod trace;
 mod trouble;
 mod upkeep;
+mod wishes;
 mod writer;
 
 pub use ask::{HistoryFilter, Order, Tally};

@@ -24,7 +24,7 @@ SELECT group_concat('\"' || name || '\"', ', ') FROM pragma_table_info($1, 'anot
 WHERE name IN (SELECT name FROM pragma_table_info($1, 'main'))";
 
 /// What belongs to something that could not be read. A job that has lost its name gets another, so that its runs have one.
-const ORPHANS: [&str; 6] = [
+const ORPHANS: [&str; 11] = [
     "INSERT OR IGNORE INTO another.jobs SELECT DISTINCT job, 'lost-' || job FROM another.runs
      WHERE job NOT IN (SELECT number FROM another.jobs)",
     "UPDATE another.runs SET host = NULL WHERE host NOT IN (SELECT number FROM another.hosts)",
@@ -32,6 +32,11 @@ const ORPHANS: [&str; 6] = [
     "DELETE FROM another.output WHERE run NOT IN (SELECT run FROM another.runs)",
     "DELETE FROM another.attempts WHERE run NOT IN (SELECT run FROM another.runs)",
     "DELETE FROM another.dependencies WHERE run NOT IN (SELECT run FROM another.runs)",
+    "DELETE FROM another.asked WHERE run NOT IN (SELECT run FROM another.runs)",
+    "DELETE FROM another.stops WHERE run NOT IN (SELECT run FROM another.runs)",
+    "DELETE FROM another.pauses WHERE job NOT IN (SELECT number FROM another.jobs)",
+    "DELETE FROM another.pause_exceptions WHERE job NOT IN (SELECT number FROM another.jobs)",
+    "DELETE FROM another.skips WHERE job NOT IN (SELECT number FROM another.jobs)",
 ];
 
 /// How much was saved.

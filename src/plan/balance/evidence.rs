@@ -25,7 +25,8 @@ impl Booked {
     /// Whether a stretch may be of moments at which a run was called for, rather than of instants: by a start of the
     /// daemon, or by another job.
     pub(super) fn may_be_of_moments(&self) -> bool {
-        let was_called = matches!(self.reason, Some(Reason::Overlap | Reason::QueueFull | Reason::Needs));
+        let was_called =
+            matches!(self.reason, Some(Reason::Overlap | Reason::QueueFull | Reason::Needs | Reason::Paused));
         self.due_last.is_some() && was_called
     }
 }
