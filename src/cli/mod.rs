@@ -25,6 +25,7 @@ mod pager;
 mod pieces;
 mod places;
 mod plan;
+mod reach;
 mod restore;
 mod screen;
 mod select;
@@ -45,6 +46,8 @@ use clap::Parser;
 
 use args::{Arguments, Verb};
 use screen::Screen;
+
+use crate::inquiry::NoAnswer;
 
 /// How a verb ended; see section "Exit codes" of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +96,19 @@ impl Refusal {
             cause = error.source();
         }
         Self { message, done }
+    }
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(reason: NoAnswer) -> Self {
+        let done = match &reason {
+            NoAnswer::Unknown { .. } | NoAnswer::None(_) => Done::Failed,
+            NoAnswer::Misasked { what, message } => {
+                return Self::new(Done::Misused, format!("--{}: {message}", what.replace('_', "-")));
+            }
+            NoAnswer::Ledger(_) => Done::Unreachable,
+        };
+        Self::new(done, reason.to_string())
     }
 }
 
