@@ -1,7 +1,6 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
-mod asked;
 mod audit;
 mod backup;
 mod batch;
@@ -13,16 +12,13 @@ mod demo;
 mod differences;
 mod entry;
 mod follow;
-mod gather;
 mod heat;
 mod history;
 mod logs;
 mod moment;
-mod needle;
 mod next;
 mod output;
 mod pager;
-mod pieces;
 mod places;
 mod plan;
 mod reach;
