@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use punctual::control::{Client, ClientError, Code, OutputFormat};
+use punctual::run::RunId;
 use serde_json::{Value, json};
 use support::{Place, wait};
 
@@ -479,4 +481,48 @@ fn others_may_only_what_they_are_let() {
     check("operators = [\"no-such-group\"]\nreaders = \"all\"", "4242", 200, 403);
     assert!(place.log().contains("operators: there is no group `no-such-group` on this machine"), "{}", place.log());
     daemon.stop();
+}
+
+#[test]
+fn a_group_that_is_not_there_is_said_before_it_is_missed() {
+    let place = Place::new(&format!("[daemon]\noperators = [\"root\", \"no-such-group\"]\nreaders = \"all\"\n{JOBS}"));
+    let check = place.json(&["check"]);
+    let warning = &check["warnings"][0];
+    assert_eq!((warning["key"].as_str(), warning["line"].as_i64()), (Some("daemon.operators"), Some(2)), "{check}");
+    assert!(warning["message"].as_str().unwrap().contains("no group `no-such-group`"), "{warning}");
+    place.write_jobs("[daemon]\noperators = [\"two words\", 3]\nreaders = \"\"\n");
+    let errors = serde_json::from_slice::<Value>(&place.run(&["check", "--json"]).stdout).unwrap()["errors"].clone();
+    assert!(errors.as_array().unwrap().len() >= 2, "{errors}");
+}
+
+#[tokio::test]
+async fn the_client_says_what_is_the_matter() {
+    let place = Place::new(JOBS);
+    let daemon = place.start();
+    let entry = place.ended("once");
+    let path = socket(&place);
+    let client = Client::of_daemon(daemon.pid(), Some(&path)).unwrap();
+    assert_eq!(client.ask("/v1/status").await.unwrap()["daemon"]["pid"], daemon.pid());
+    assert!(client.reload().await.unwrap().in_force);
+    let run = RunId(entry["run"].as_i64().unwrap());
+    let mut output = client.output(run, true, OutputFormat::Text).await.unwrap();
+    let mut text = Vec::new();
+    while let Some(bytes) = output.next().await.unwrap() {
+        text.extend_from_slice(&bytes);
+    }
+    assert_eq!(text, b"hello\noops\n");
+    let error = client.output(RunId(99), false, OutputFormat::Raw).await.err().unwrap();
+    assert!(matches!(&error, ClientError::Refused(problem) if problem.code == Code::Unknown), "{error}");
+    assert_eq!(error.to_string(), "there is no run 99; punctual history lists them");
+    assert!(matches!(Client::of_daemon(daemon.pid(), None), Err(ClientError::NoSocket(_))));
+    let other = place.path("other.sock");
+    let elsewhere = Client::of_daemon(daemon.pid(), Some(&other)).unwrap();
+    assert!(matches!(elsewhere.ask("/v1/status").await, Err(ClientError::Gone(_))));
+    // Somebody who takes what he is sent, and says nothing.
+    let silent = std::os::unix::net::UnixListener::bind(&other).unwrap();
+    let ended = std::thread::spawn(move || drop(silent.accept()));
+    assert!(matches!(elsewhere.ask("/v1/status").await, Err(ClientError::Broken { .. })));
+    ended.join().unwrap();
+    daemon.stop();
+    assert!(matches!(client.ask("/v1/status").await, Err(ClientError::Gone(_))));
 }
