@@ -526,3 +526,33 @@ async fn the_client_says_what_is_the_matter() {
     daemon.stop();
     assert!(matches!(client.ask("/v1/status").await, Err(ClientError::Gone(_))));
 }
+
+#[test]
+fn a_ledger_that_was_removed_comes_again_while_somebody_reads() {
+    let place = Place::new(
+        "[jobs.tick]\nschedule = \"every 1s\"\ncommand = [\"true\"]\n\
+         [jobs.long]\nschedule = \"@start\"\ncommand = \"echo begun; sleep 300\"\nkill_after = \"1s\"\n",
+    );
+    let daemon = place.start_with(&["--stop-grace", "0s"]);
+    let run = place.wait_for("long", |entry| entry["state"] == "running")["run"].clone();
+    let mut follower = UnixStream::connect(socket(&place)).unwrap();
+    follower.set_read_timeout(Some(support::DEADLINE)).unwrap();
+    follower.write_all(format!("GET /v1/runs/{run}/output?follow=true HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+    assert!(get(&place, "/v1/history").as_array().is_some());
+    fs::remove_file(place.database()).unwrap();
+    wait("the ledger", || place.database().exists().then_some(()));
+    wait("the end of the trouble", || {
+        let (status, body) = ask(&place, "GET", "/v1/status", "");
+        (status == 200 && body.contains("\"trouble\":null")).then_some(())
+    });
+    let count = place.entries_of("tick").len();
+    wait("runs in the new file, as the socket sees it", || {
+        let entries = get(&place, "/v1/history?job=tick&outcome=succeeded&n=100");
+        (entries.as_array().unwrap().len() > count + 1).then_some(())
+    });
+    daemon.stop();
+    let mut text = String::new();
+    follower.read_to_string(&mut text).unwrap();
+    assert!(text.contains("begun\n"), "{text}");
+    place.audit();
+}

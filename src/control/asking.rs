@@ -21,8 +21,8 @@ use super::desk::{ANSWERED_WITHIN, Desk};
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 use crate::inquiry::{
-    Asked, Count, EntryRecord, HistoryQuestion, Listed, NoAnswer, definition, gather, known_jobs, next_of, no_job,
-    report_all, run_report, stats as figures, worst_first,
+    Asked, Count, EntryRecord, HistoryQuestion, Listed, NoAnswer, chosen_of, definition, gather, known_jobs, next_of,
+    no_job, report_all, run_report, stats as figures, worst_first,
 };
 use crate::report::{Entry, JobReport, NextReport, RunReport, StatsReport, StatusReport};
 use crate::store::Reader;
@@ -54,7 +54,11 @@ async fn reports(desk: &Desk, uri: &Uri) -> Result<Vec<JobReport>, Problem> {
     let (names, failed) = (given.list("job"), given.is_set("failed")?);
     let (now, configuration) = (desk.clock.now(), desk.configuration());
     let listed: Vec<Listed> = configuration.checked.jobs.iter().map(|job| Listed::of(job, now)).collect();
-    let mut reports = report_all(&desk.ledger, &listed, &names).await?;
+    let mut reports = match report_all(&desk.ledger, &listed, &names).await {
+        // That the ledger cannot be read is no reason to keep quiet about what is wrong with it.
+        Err(NoAnswer::Ledger(_)) if desk.trouble.borrow().is_some() => chosen_of(&listed, &names)?,
+        reports => reports?,
+    };
     worst_first(&mut reports, failed);
     Ok(reports)
 }

@@ -18,6 +18,9 @@ use crate::inquiry::{CutReport, NoAnswer, Page, Passage, PieceReport, Transcript
 use crate::report::Entry;
 use crate::run::State as RunState;
 
+/// So many looks at a ledger that cannot be read are no reason to give up: it is mended within seconds.
+const PATIENCE: u32 = 40;
+
 /// In which form output is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -70,6 +73,7 @@ pub async fn output(State(desk): State<Arc<Desk>>, Path(run): Path<String>, uri:
         page: Page::default(),
         bytes: Vec::new(),
         is_over: false,
+        failures: 0,
         _permit: permit,
     };
     let body = Body::from_stream(unfold(telling, Telling::next));
@@ -88,6 +92,8 @@ struct Telling {
     /// What is yet to be told.
     bytes: Vec<u8>,
     is_over: bool,
+    /// Looks in a row at a ledger that could not be read.
+    failures: u32,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -95,9 +101,13 @@ impl Telling {
     /// The next bytes; the answer ends with the run, or with what there is.
     async fn next(mut self) -> Option<(Result<Bytes, NoAnswer>, Self)> {
         while !self.is_over {
-            if let Err(error) = self.look().await {
-                self.is_over = true;
-                return Some((Err(error), self));
+            match self.look().await {
+                Ok(()) => self.failures = 0,
+                Err(NoAnswer::Ledger(_)) if self.tidings.is_some() && self.failures < PATIENCE => self.failures += 1,
+                Err(error) => {
+                    self.is_over = true;
+                    return Some((Err(error), self));
+                }
             }
             let bytes = std::mem::take(&mut self.bytes);
             if !bytes.is_empty() {

@@ -10,8 +10,8 @@ use super::desk::Desk;
 
 /// Output reaches the ledger within a second anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// After so many looks the question is put on another connection: the ledger may be another file by then.
-const LOOKS: u32 = 40;
+/// After so many looks the connection is given back: the ledger may be another file by now, or wait for all of them to be closed.
+const LOOKS: u32 = 4;
 
 /// Tells those who follow whenever something was written.
 pub async fn tell(desk: Arc<Desk>) -> Infallible {
