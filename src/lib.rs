@@ -23,10 +23,11 @@
 //! | 7 | [`keeper`] | who starts commands, and keeps what they leave until it is in the ledger? |
 //! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
-//! | 8 | [`control`] | how does a person talk to the running daemon? |
+//! | 8 | [`inquiry`] | what do people ask of the file and the ledger, and what is the answer? |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`audit`] | does the ledger balance? |
 //! | 8 | [`why`] | why did it run, or not, and will it? |
+//! | 9 | [`control`] | how does a person talk to the running daemon? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
 //! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
 //! | 11 | [`cli`] | what did the person at the terminal ask for? |
@@ -48,6 +49,7 @@ pub mod demo;
 pub mod family;
 pub mod files;
 pub mod heritage;
+pub mod inquiry;
 pub mod job;
 pub mod jobfile;
 pub mod keeper;

@@ -2,18 +2,18 @@
 
 use super::Refusal;
 use super::args::Global;
-use super::places::{ask, open_ledger_if_any, unreadable};
+use super::places::{ask, open_ledger_if_any};
 use super::screen::{Screen, visible};
 use crate::clock::Clock;
-use crate::plan::{Held, Pause};
-use crate::report::{PauseReport, Time};
-use crate::store::Reader;
+use crate::inquiry::held_in;
+use crate::plan::Held;
+use crate::report::PauseReport;
 
 /// What the ledger knows of it; a daemon that never ran has none, and one that cannot be read is no reason not to answer.
 pub fn held(global: &Global, screen: &mut Screen) -> Held {
     let read: Result<Result<Held, Refusal>, Refusal> = ask(async {
         match open_ledger_if_any(global).await? {
-            Some(ledger) => held_in(&ledger).await,
+            Some(ledger) => Ok(held_in(&ledger, Clock::System.now()).await?),
             None => Ok(Held::default()),
         }
     });
@@ -21,18 +21,6 @@ pub fn held(global: &Global, screen: &mut Screen) -> Held {
         screen.note(format!("what is paused is not known: {}", visible(&refusal.message)));
         Held::default()
     })
-}
-
-/// The same, of a ledger that is open. What has ended by itself while no daemon was there is over.
-pub async fn held_in(ledger: &Reader) -> Result<Held, Refusal> {
-    let mut held = ledger.held().await.map_err(|error| unreadable(&error))?;
-    held.forget_ended(Clock::System.now());
-    Ok(held)
-}
-
-pub fn pause_report(pause: &Pause) -> PauseReport {
-    let Pause { since, until, reason, by } = pause;
-    PauseReport { since: Time(*since), until: until.map(Time), reason: reason.clone(), by: by.clone() }
 }
 
 /// Paused by whom, until when, and why.

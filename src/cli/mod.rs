@@ -1,7 +1,6 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
-mod asked;
 mod audit;
 mod backup;
 mod batch;
@@ -13,19 +12,17 @@ mod demo;
 mod differences;
 mod entry;
 mod follow;
-mod gather;
 mod heat;
 mod held;
 mod history;
 mod logs;
 mod moment;
-mod needle;
 mod next;
 mod output;
 mod pager;
-mod pieces;
 mod places;
 mod plan;
+mod reach;
 mod restore;
 mod screen;
 mod select;
@@ -47,6 +44,8 @@ use clap::Parser;
 
 use args::{Arguments, Verb};
 use screen::Screen;
+
+use crate::inquiry::NoAnswer;
 
 /// How a verb ended; see section "Exit codes" of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +94,19 @@ impl Refusal {
             cause = error.source();
         }
         Self { message, done }
+    }
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(reason: NoAnswer) -> Self {
+        let done = match &reason {
+            NoAnswer::Unknown { .. } | NoAnswer::None(_) => Done::Failed,
+            NoAnswer::Misasked { what, message } => {
+                return Self::new(Done::Misused, format!("--{}: {message}", what.replace('_', "-")));
+            }
+            NoAnswer::Ledger(_) => Done::Unreachable,
+        };
+        Self::new(done, reason.to_string())
     }
 }
 

@@ -3,21 +3,23 @@
 use serde_json::{Value, json};
 
 use super::args::{Global, ShowArguments};
-use super::definition::{definition, fields};
+use super::definition::fields;
 use super::differences::sentences;
-use super::held::{held_in, pause_report, paused_since};
+use super::held::paused_since;
 use super::history::outcome;
 use super::output::{output_of, print_output};
-use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
-use super::subject::{find_run, no_job, parse_run};
+use super::subject::parse_run;
 use super::timeline::show_attempts;
 use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
+use crate::inquiry::{definition, held_in, no_job, pause_report, run_report};
 use crate::job::JobName;
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::plan::Held;
-use crate::report::{AskedReport, Entry, RunReport, Time, differences};
-use crate::run::{Asked, Outcome, RunId};
+use crate::report::{AskedReport, Entry, Time};
+use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
@@ -32,16 +34,9 @@ pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer
 fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
     let (report, output) = ask(async {
         let ledger = open_ledger(global).await?;
-        let entry = find_run(&ledger, run).await?;
-        let output = output_of(&ledger, &entry).await?;
-        let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
-        let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
-        let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
-        let asked = ledger.asked(run).await.map_err(|error| unreadable(&error))?;
-        let asked = asked.map(|Asked { by, repeats, env }| AskedReport { by, repeats: repeats.map(Time), env });
-        let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
-        let differences = differences(&entry, &past, is_all);
-        Ok((RunReport { entry, tried, steps, caused_by, asked, differences }, output))
+        let report = run_report(&ledger, run).await?;
+        let output = output_of(&ledger, &report.entry).await?;
+        Ok::<_, Refusal>((report, output))
     })??;
     if screen.json {
         screen.value(&report);
@@ -142,11 +137,12 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     let mut jobs = checked.into_iter().flat_map(|checked| checked.jobs_with_places().map(move |job| (job, checked)));
     let defined = jobs.find(|((job, _), _)| job.name.as_str() == name);
     // A job that ran and is gone from the file still has its runs, and may be paused.
+    let now = Clock::System.now();
     let (last, held) = ask(async {
         let Ok(ledger) = open_ledger(global).await else {
             return (None, Held::default());
         };
-        (ledger.last_run(name, false).await.ok().flatten(), held_in(&ledger).await.unwrap_or_default())
+        (ledger.last_run(name, false).await.ok().flatten(), held_in(&ledger, now).await.unwrap_or_default())
     })?;
     let pause = JobName::new(name).ok().and_then(|name| held.pauses.of(&name).map(pause_report));
     let (configuration, path) = match file.as_ref() {
@@ -158,7 +154,7 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         Err(refusal) => return Err(Refusal::new(refusal.done, refusal.message.clone())),
     };
     if let Some(configuration) = configuration.filter(|_| defined.is_none() && last.is_none()) {
-        return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())));
+        return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())).into());
     }
     if screen.json {
         let definition = defined.map(|((job, _), _)| definition(job));

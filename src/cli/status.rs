@@ -2,30 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use owo_colors::Style;
 
 use super::args::{Global, StatusArguments};
-use super::held::{held_in, pause_report, paused};
+use super::held::paused;
 use super::history::outcome;
 use super::places::{
     ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
 };
 use super::screen::{Screen, span, visible};
-use super::subject::no_job;
 use super::table::Cell;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::Holder;
-use crate::job::Job;
-use crate::plan::Held;
-use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
+use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
+use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
-use crate::schedule::Timetable;
-use crate::store::{Reader, Standing};
 
 pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
@@ -60,7 +54,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
             let names = ledger.defined_jobs().await.map_err(|error| unreadable(&error))?;
             listed.extend(names.into_iter().map(Listed::only));
         }
-        Ok((report_all(&ledger, &listed, &verb.jobs).await?, true))
+        Ok((report_all(&ledger, &listed, &verb.jobs, now).await?, true))
     })?;
     let (mut reports, done) = match known {
         Ok((reports, true)) => (reports, Done::Well),
@@ -72,10 +66,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         }
         Err(refusal) => return Err(refusal),
     };
-    if verb.failed {
-        reports.retain(|report| report.failures > 0);
-    }
-    reports.sort_by(|a, b| (a.failures == 0, &a.job).cmp(&(b.failures == 0, &b.job)));
+    worst_first(&mut reports, verb.failed);
     let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports };
     if screen.json {
         screen.value(&report);
@@ -88,130 +79,18 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     Ok(done)
 }
 
-/// A job of the list, without its past.
-struct Listed {
-    report: JobReport,
-    /// Of a job whose instants follow from its ends: how long after them.
-    pause: Option<Duration>,
-    defined: Option<Arc<Job>>,
-}
-
-impl Listed {
-    fn of(job: &Arc<Job>, now: Timestamp) -> Self {
-        let timetable = job.active_timing().map(|timing| &timing.timetable);
-        let next = timetable.and_then(|timetable| timetable.next_open(now)).map(|(due, _)| Time(due));
-        let known = Self::only(job.name.to_string());
-        let report = JobReport { enabled: job.enabled, next, ..known.report };
-        Self { report, pause: timetable.and_then(Timetable::after_end), defined: Some(job.clone()) }
-    }
-
-    /// One of which nothing but the name is known.
-    fn only(job: String) -> Self {
-        let report = JobReport {
-            job,
-            enabled: true,
-            paused: None,
-            skips: Vec::new(),
-            next: None,
-            last: None,
-            current: Vec::new(),
-            failures: 0,
-            waiting_for: None,
-        };
-        Self { report, pause: None, defined: None }
-    }
-
-    /// The job's report with what people have said is not to run.
-    fn held(&self, held: &Held, now: Timestamp) -> JobReport {
-        let Some(job) = &self.defined else {
-            return self.report.clone();
-        };
-        let (pause, left_out) = (held.pauses.of(&job.name), held.left_out(&job.name));
-        let timetable = job.active_timing().map(|timing| &timing.timetable);
-        let next = match (self.report.next, timetable) {
-            (Some(_), Some(timetable)) if pause.is_some() || !left_out.is_empty() => {
-                held.next_open(&job.name, timetable, now).map(|(due, _)| Time(due))
-            }
-            (next, _) => next,
-        };
-        let skips = left_out.keys().copied().map(Time).collect();
-        JobReport { paused: pause.map(pause_report), skips, next, ..self.report.clone() }
-    }
-}
-
-/// The named jobs, or all, without their past.
-fn chosen_of(listed: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
-    let all = || listed.iter().map(|job| job.report.job.as_str());
-    if let Some(unknown) = names.iter().find(|name| !all().any(|known| known == name.as_str())) {
-        return Err(no_job(unknown, all()));
-    }
-    let is_chosen = |job: &&Listed| names.is_empty() || names.contains(&job.report.job);
-    Ok(listed.iter().filter(is_chosen).map(|job| job.report.clone()).collect())
-}
-
 fn daemon_report(holder: &Holder) -> DaemonReport {
     DaemonReport {
         pid: holder.pid,
         since: Time(holder.since),
         config: holder.config.display().to_string(),
         version: holder.version.clone(),
+        socket: holder.socket.as_ref().map(|path| path.display().to_string()),
         trouble: holder
             .trouble
             .as_ref()
             .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
     }
-}
-
-async fn report_all(ledger: &Reader, jobs: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
-    let open = ledger.open_runs().await.map_err(|error| unreadable(&error))?;
-    // Without a file to read, the ledger still knows the jobs that ran.
-    let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
-    let all = jobs.iter().map(|job| job.report.job.as_str()).chain(known.iter().map(String::as_str));
-    if let Some(unknown) = names.iter().find(|name| !all.clone().any(|known| known == name.as_str())) {
-        return Err(no_job(unknown, all));
-    }
-    let standings = ledger.standings(names).await.map_err(|error| unreadable(&error))?;
-    let mut past: BTreeMap<String, Past> = BTreeMap::new();
-    for standing in standings {
-        let job = standing.last.job.clone();
-        past.entry(job).or_default().standing = Some(standing);
-    }
-    for entry in open {
-        past.entry(entry.job.clone()).or_default().current.push(entry);
-    }
-    let (held, now) = (held_in(ledger).await?, Clock::System.now());
-    let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
-    let report =
-        |job: &Listed| report_one(job.held(&held, now), job.pause, past.remove(&job.report.job).unwrap_or_default());
-    Ok(chosen.map(report).collect())
-}
-
-/// What the ledger has of a job.
-#[derive(Default)]
-struct Past {
-    standing: Option<Standing>,
-    /// What has not ended.
-    current: Vec<Entry>,
-}
-
-fn report_one(known: JobReport, pause: Option<Duration>, past: Past) -> JobReport {
-    let Past { standing, current } = past;
-    let waiting = current.iter().find(|entry| entry.state == State::Waiting);
-    let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
-    let failures = standing.as_ref().map_or(0, |standing| standing.failures);
-    let last = standing.map(|standing| standing.last);
-    let follows =
-        pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    let is_paused =
-        |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
-    let next = known.next.or(follows.filter(|next| !is_paused(next) && known.skips.is_empty()));
-    JobReport { next, last, current, failures, waiting_for, ..known }
-}
-
-/// When a job is due whose instants follow from its last entry.
-fn follows(last: &Entry, pause: Duration) -> Option<Time> {
-    let end = last.ended.or(last.due_last).map_or(last.at, |time| time.0);
-    end.checked_add(pause).ok().map(Time)
 }
 
 fn head(path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {

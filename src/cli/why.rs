@@ -6,11 +6,11 @@ use super::args::{Global, WhyArguments};
 use super::moment::moment;
 use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
 use super::screen::{Screen, visible};
-use super::subject::no_job;
 use super::table::wrap;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
+use crate::inquiry::no_job;
 use crate::report::{WhyPart, WhyReport};
 use crate::when::{Meant, Toward};
 use crate::why::{Question, why};
@@ -49,7 +49,7 @@ async fn answer(global: &Global, question: &Question) -> Result<WhyReport, Refus
         known.extend(ledger.known_jobs().await.map_err(|error| unreadable(&error))?);
     }
     if !known.contains(&question.job) {
-        return Err(no_job(&question.job, known.iter().map(String::as_str)));
+        return Err(no_job(&question.job, known.iter().map(String::as_str)).into());
     }
     why(ledger.as_ref(), &Machine::default(), question).await.map_err(|error| unreadable(&error))
 }

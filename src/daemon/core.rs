@@ -69,7 +69,9 @@ pub struct Core {
     pub asked: mpsc::Receiver<Asked>,
     /// What people wish, by way of the control socket.
     pub asks: mpsc::Receiver<Ask>,
-    pub configuration: Configuration,
+    pub configuration: Arc<Configuration>,
+    /// The same, for whoever asks.
+    pub in_force: watch::Sender<Arc<Configuration>>,
     pub rereading: Rereading,
     /// That zones and calendars are to be taken anew.
     pub refresh: Arc<Notify>,

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError};
-use crate::control::Ask;
+use crate::control::{Ask, Place, Server, Setup as ControlSetup};
 use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
@@ -43,14 +43,14 @@ use self::core::{Core, GIVE_UP_AFTER, LoopState};
 use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
-pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder};
+pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::Overseer;
 
 /// For how long a process that is being killed may take to end, and how often it is looked at.
 const LAST_BREATH: Duration = Duration::from_secs(5);
-/// Wishes that wait to be heard: each is of a person.
+/// Wishes that wait for the loop: it takes them one by one, and whoever wishes more waits where he is.
 const WISHES: usize = 64;
 const LOOK_AT_THE_LOCK: Duration = Duration::from_millis(20);
 
@@ -115,6 +115,7 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         since: started,
         config: configuration.path.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        socket: None,
         trouble: None,
     };
     let opened = open_ledger(&database, holder).await;
@@ -193,11 +194,6 @@ async fn serve(
     let (restate, restates) = mpsc::channel(1);
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
-    let (wishes, asks) = mpsc::channel(WISHES);
-    if let Some(told) = setup.wishes.take() {
-        // Whoever wanted to know may not wait for it any more.
-        let _ = told.send(wishes);
-    }
     let refresh = Arc::new(Notify::new());
     let housekeeping = Housekeeping::start(
         store.clone(),
@@ -209,6 +205,24 @@ async fn serve(
     )
     .await?;
     greet(&configuration, &store);
+    let configuration = Arc::new(configuration);
+    let in_force = watch::Sender::new(configuration.clone());
+    let (wishes, asks) = mpsc::channel(WISHES);
+    if let Some(told) = setup.wishes.take() {
+        // Whoever wanted to know may not wait for it any more.
+        let _ = told.send(wishes.clone());
+    }
+    let control = Server::start(ControlSetup {
+        place: Place::of(&setup.environment, rustix::process::geteuid().is_root()),
+        database: store.path.clone(),
+        ledger: store.visitors.clone(),
+        in_force: in_force.subscribe(),
+        trouble: writer.trouble(),
+        asks: wishes,
+        clock: clock.clone(),
+        pid: keeper.keeper(),
+        since: lock.since(),
+    })?;
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -225,6 +239,7 @@ async fn serve(
         asks,
         rereading: rereading(setup, &configuration),
         configuration,
+        in_force,
         refresh,
         head,
         clock_sets,
@@ -235,9 +250,11 @@ async fn serve(
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     tasks.spawn(speak(switchboard));
+    let socket = control.path.clone();
+    tasks.spawn(control.ended());
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
-        never = lock.tell(writer.trouble()) => match never {},
+        never = lock.tell(writer.trouble(), socket) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };

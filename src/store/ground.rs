@@ -34,6 +34,7 @@ pub struct Ground {
     pub writer: SqlitePool,
     pub upkeep: SqlitePool,
     reader: SqlitePool,
+    visitors: SqlitePool,
     /// The files of the log, once there has been something to write.
     logs: Option<[Option<FileIdentity>; 2]>,
     host: String,
@@ -61,6 +62,7 @@ impl Ground {
             writer: store.writer.clone(),
             upkeep: store.upkeep.clone(),
             reader: store.reader.pool.clone(),
+            visitors: store.visitors.pool.clone(),
             logs: None,
             host: store.host.clone(),
             boot: store.boot.clone(),
@@ -74,6 +76,10 @@ impl Ground {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn pools(&self) -> [&SqlitePool; 4] {
+        [&self.writer, &self.upkeep, &self.reader, &self.visitors]
     }
 
     /// Whether the path still leads to the file that is held, with the logs that it had, and the file begins as it should.
@@ -104,7 +110,7 @@ impl Ground {
     /// Lets connections be made, or not: one to something that has taken the ledger's place would read it with the ledger's own
     /// log, and take that log from the ledger when it moves it there.
     fn let_connect(&self, may: bool) {
-        for pool in [&self.writer, &self.upkeep, &self.reader] {
+        for pool in self.pools() {
             let options = (*pool.connect_options()).clone();
             let path = if may { self.path.as_path() } else { Path::new(NOWHERE) };
             pool.set_connect_options(options.filename(path));
@@ -262,7 +268,7 @@ impl Ground {
         self.fresh.send_replace(instant());
         for _ in 0..LOOKS {
             let mut open = 0;
-            for pool in [self.writer.clone(), self.upkeep.clone(), self.reader.clone()] {
+            for pool in self.pools() {
                 while let Some(connection) = pool.try_acquire() {
                     let _ = connection.close().await;
                 }
