@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostics, nearest};
+use super::diagnostic::Diagnostics;
 use super::raw::RawJob;
 use super::section::{At, dotted};
 use crate::job::JobName;
@@ -28,7 +28,7 @@ pub fn check_order(jobs: &[(At<JobName>, RawJob)], said: &mut Diagnostics) {
             said.error(&key, after.span.clone(), "`after` is empty", help);
         }
         for other in after.value.iter().filter(|other| !order.contains_key(other.value.as_str())) {
-            let help = match nearest(&other.value, order.keys().copied()) {
+            let help = match said.nearest(&other.value, order.keys().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "name jobs of this file".to_owned(),
             };

@@ -37,7 +37,7 @@ impl RawWork {
             sql: RawSql::read(section),
             mail: RawMail::read(section),
             stdin: section.text("stdin"),
-            tasks: section.stands(&TASKS),
+            tasks: section.stands(TASKS),
         }
     }
 
@@ -53,7 +53,8 @@ fn read_command(section: &mut Section) -> Option<At<RawCommand>> {
     }
     let text = section.clean_text("command")?;
     if text.value.trim().is_empty() {
-        section.error("command", text.span, "`command` is empty", None);
+        let help = "write for example command = \"echo hello\"".to_owned();
+        section.error("command", text.span, "`command` is empty", Some(help));
         return None;
     }
     Some(text.map(RawCommand::Text))

@@ -34,7 +34,7 @@ pub use calendar::{Calendar, Closure, Dates, Hours, Then};
 pub use ics::{Events, read_events};
 pub use pattern::Pattern;
 pub use place::{Fold, Gap, shifted};
-pub use quantity::{parse_duration, parse_percentage, parse_size};
+pub use quantity::{QuantityError, parse_duration, parse_percentage, parse_size};
 pub use spread::{Jitter, fingerprint, spread};
 pub use timetable::{Piece, Place, Tally, Timetable};
 pub use transition::{Disturbance, Effect, Transition};
@@ -303,7 +303,8 @@ fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
         None => (rest, false),
     };
     let span = start..start + length.len();
-    let interval = parse_duration(length).map_err(|error| ScheduleError::new(span.clone(), error.to_string()))?;
+    let interval = parse_duration(length)
+        .map_err(|error| ScheduleError::new(span.clone(), error.wrong()).help(error.help().replace("write \"", "write \"every ")))?;
     if interval < SHORTEST_INTERVAL {
         return Err(ScheduleError::new(span, "the shortest interval is one second"));
     }
