@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -11,17 +12,22 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
+use crate::files::read_from;
 use crate::job::{Act, StepName};
 use crate::jobfile::{Diagnostic, Lines, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
+use crate::settings::Flags;
 
 pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answer {
+    let is_typed = verb.file.as_ref().is_some_and(|file| file.as_os_str() == "-");
     let path = match &verb.file {
+        Some(_) if is_typed => PathBuf::from(STANDARD_INPUT),
         Some(file) => file.clone(),
         None => config_file(global, running_daemon(global).as_ref())?,
     };
-    let mut configuration = match read(&path) {
+    let configuration = if is_typed { read_standard_input() } else { read(&path) };
+    let mut configuration = match configuration {
         Ok(configuration) => configuration,
         Err(refusal) if screen.json => {
             screen.value(&unreadable(&path.display().to_string(), refusal.message));
@@ -39,6 +45,18 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         show(&configuration, screen);
     }
     Ok(if wrong { Done::Failed } else { Done::Well })
+}
+
+/// How a file is called that has no name.
+const STANDARD_INPUT: &str = "<stdin>";
+
+/// What comes in is checked as a file of this folder would be.
+fn read_standard_input() -> Result<Configuration, Refusal> {
+    let failed = |error: &dyn std::error::Error| Refusal::chain(Done::Failed, error);
+    let path = PathBuf::from(STANDARD_INPUT);
+    let text = read_from(std::io::stdin().lock(), &path).map_err(|error| failed(&error))?;
+    let (flags, now) = (Flags::default(), Clock::System.now());
+    Configuration::of_read(path, text, &environment(), &flags, now).map_err(|error| failed(&error))
 }
 
 /// Reads the job file for a verb that needs a right one; what is wrong with it is shown.

@@ -20,6 +20,7 @@ mod places;
 mod policies;
 mod privacy;
 mod raw;
+mod schema;
 mod secret;
 mod section;
 mod smtp;
@@ -29,8 +30,8 @@ mod steps;
 mod surroundings;
 mod syntax;
 mod timing;
+mod tokens;
 mod traps;
-mod twice;
 mod value;
 mod wanted;
 mod work;
@@ -55,6 +56,7 @@ use places::job_places;
 pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
+pub use schema::schema;
 use section::{At, dotted};
 use smtp::{Outlet, read_smtp};
 pub use timing::{Kept, timing_from};
@@ -134,19 +136,31 @@ impl Draft {
     /// Reads the text of a file.
     pub fn parse(path: &Path, text: String) -> Self {
         let mut said = Diagnostics::default();
-        let draft = match syntax::read(&text, &mut said) {
+        let parts = match syntax::read(&text, &mut said) {
             Some(table) => Parts::read(&table, &text, &mut said),
             None => Parts::default(),
         };
+        Self::of(path, text, parts, said)
+    }
+
+    /// Of a file that is no text: `text` is what can be read of it, and `at` the first byte of it that cannot.
+    pub fn of_no_text(path: &Path, text: String, at: usize) -> Self {
+        let mut said = Diagnostics::default();
+        let help = "save the file as UTF-8; it may be in Latin-1, or be no text at all";
+        said.error("", at..at + char::REPLACEMENT_CHARACTER.len_utf8(), "this is not UTF-8", Some(help.to_owned()));
+        Self::of(path, text, Parts::default(), said)
+    }
+
+    fn of(path: &Path, text: String, parts: Parts, said: Diagnostics) -> Self {
         Self {
             source: Arc::new(Source { path: path.to_owned(), text }),
-            defaults: draft.defaults,
-            calendars: draft.calendars,
-            pools: draft.pools,
-            outlet: draft.outlet,
-            jobs: draft.jobs,
-            daemon: draft.daemon,
-            daemon_timezone: draft.daemon_timezone,
+            defaults: parts.defaults,
+            calendars: parts.calendars,
+            pools: parts.pools,
+            outlet: parts.outlet,
+            jobs: parts.jobs,
+            daemon: parts.daemon,
+            daemon_timezone: parts.daemon_timezone,
             said,
         }
     }

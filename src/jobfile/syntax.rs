@@ -4,14 +4,14 @@
 //! from what it has said before, and is left out. Where only values are wrong, and the tables are what they seem to be, the
 //! file is read on.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostics, Lines};
-use super::twice::first_places;
+use super::tokens::Tokens;
 use super::wanted::quoted;
 
 /// Nobody mends more at once; a file of a million such errors is no job file.
@@ -23,24 +23,21 @@ const DEEPEST: usize = 64;
 pub fn read<'t>(text: &'t str, said: &mut Diagnostics) -> Option<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let table = table.into_inner();
-    let places = match Places::of(&table) {
-        Ok(places) => places,
-        Err(deep) => {
-            said.error("", deep, "this is nested too deeply", Some(SHALLOW.to_owned())).note(DEEP);
-            take_apart(table);
-            return None;
-        }
-    };
+    if let Some(deep) = too_deep(&table) {
+        said.error("", deep, "this is nested too deeply", Some(SHALLOW.to_owned())).note(DEEP);
+        take_apart(table);
+        return None;
+    }
     if errors.is_empty() {
         return Some(table);
     }
-    let mut complaint = Complaint { text, lines: Lines::of(text), places, is_sound: true };
-    let spans: Vec<Range<usize>> = errors.iter().filter_map(toml::de::Error::span).collect();
-    let twice = first_places(text, &spans);
+    let tokens = Tokens::of(text, errors.iter().filter_map(|error| Some(error.span()?.start)));
+    let said_of_tokens = tokens.wrong.iter().map(|(span, message)| (Some(span.clone()), message.as_str()));
     let mut errors: Vec<(Option<Range<usize>>, &str)> =
-        errors.iter().map(|error| (error.span(), error.message())).collect();
+        errors.iter().map(|error| (error.span(), error.message())).chain(said_of_tokens).collect();
     errors.sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
-    complaint.say(&errors, &twice, said);
+    let mut complaint = Complaint { text, lines: Lines::of(text), tokens: &tokens, is_sound: true };
+    complaint.say(&errors, said);
     said.form_ends(&complaint.lines);
     complaint.is_sound.then_some(table)
 }
@@ -52,7 +49,7 @@ const DEEP: &str = "a job's deepest table is [jobs.NAME.steps.NAME.http.headers.
 struct Complaint<'t> {
     text: &'t str,
     lines: Lines<'t>,
-    places: Places,
+    tokens: &'t Tokens,
     /// Whether the tables are what they seem to be, so that it makes sense to look into them.
     is_sound: bool,
 }
@@ -72,13 +69,9 @@ impl Finding {
 }
 
 impl Complaint<'_> {
-    fn say(
-        &mut self,
-        errors: &[(Option<Range<usize>>, &str)],
-        twice: &HashMap<usize, Range<usize>>,
-        said: &mut Diagnostics,
-    ) {
+    fn say(&mut self, errors: &[(Option<Range<usize>>, &str)], said: &mut Diagnostics) {
         let mut last_line = 0;
+        let mut second_headers = HashSet::new();
         for (span, message) in errors {
             let Some(span) = span else {
                 self.is_sound = false;
@@ -91,12 +84,20 @@ impl Complaint<'_> {
                 continue;
             }
             last_line = line;
+            if self.tokens.first.contains_key(&span.start) {
+                let header = self.header_before(span.end);
+                let is_header = self.lines.position(header).line == line;
+                // What stands twice below a header that does follows from that.
+                if is_header && !second_headers.insert(header) || !is_header && second_headers.contains(&header) {
+                    continue;
+                }
+            }
             if said.errors.len() >= MOST_ERRORS {
                 let message = "and more like these follow; the first thousand are told";
                 said.error("", span, message, None);
                 break;
             }
-            let (finding, is_last) = self.find(span, message, twice);
+            let (finding, is_last) = self.find(span, message);
             let found = said.error("", finding.span, finding.message, finding.help);
             found.related = finding.related;
             if is_last {
@@ -106,11 +107,18 @@ impl Complaint<'_> {
     }
 
     /// What an error of the parser means, and whether all that follows it does so because of it.
-    fn find(&mut self, span: Range<usize>, message: &str, twice: &HashMap<usize, Range<usize>>) -> (Finding, bool) {
-        if let Some(first) = twice.get(&span.start) {
+    fn find(&mut self, span: Range<usize>, message: &str) -> (Finding, bool) {
+        if let Some(first) = self.tokens.first.get(&span.start) {
             return (self.twice(span, first), false);
         }
-        if let Some(value) = self.places.scalar_at(span.start) {
+        if let Some(opening) = self.tokens.unclosed_at(span.start) {
+            self.is_sound = false;
+            let bracket = if self.text[opening.clone()].starts_with('{') { ("table", "}") } else { ("list", "]") };
+            let message = format!("the {} that begins here is not closed", bracket.0);
+            let help = format!("write `{}` where it ends", bracket.1);
+            return (Finding::new(opening, message, help), true);
+        }
+        if let Some(value) = self.tokens.scalar_at(span.start) {
             let finding = wrong_value(self.text, &self.lines, value.clone(), &span, message);
             // A text that is never closed has taken in all that follows.
             let is_last = value.end >= self.text.trim_end().len() && self.text[value].contains('\n');
@@ -118,13 +126,12 @@ impl Complaint<'_> {
             return (finding, is_last);
         }
         self.is_sound = false;
-        if let Some(opening) = self.places.unclosed_around(&span, self.text) {
-            let bracket = if self.text[opening.clone()].starts_with('{') { ("table", "}") } else { ("list", "]") };
-            let message = format!("the {} that begins here is not closed", bracket.0);
-            let help = format!("write `{}` where it ends", bracket.1);
-            return (Finding::new(opening, message, help), true);
-        }
         (wrong_line(self.text, &self.lines, span, message), false)
+    }
+
+    /// Where the last header before a place begins.
+    fn header_before(&self, at: usize) -> usize {
+        self.text[..at].rfind("\n[").map_or(0, |line_end| line_end + 1)
     }
 
     fn twice(&self, span: Range<usize>, first: &Range<usize>) -> Finding {
@@ -149,57 +156,23 @@ impl Complaint<'_> {
     }
 }
 
-/// Where values stand: scalars, lists and tables within lines.
-struct Places {
-    scalars: Vec<Range<usize>>,
-    brackets: Vec<Range<usize>>,
-}
-
-impl Places {
-    /// The error is where something stands that is too deep. A stack of our own, because a file may be of any depth.
-    fn of(table: &DeTable) -> Result<Self, Range<usize>> {
-        let mut places = Self { scalars: Vec::new(), brackets: Vec::new() };
-        let mut open: Vec<(&Spanned<DeValue>, usize)> = table.values().map(|value| (value, 1)).collect();
-        while let Some((value, depth)) = open.pop() {
-            if depth > DEEPEST {
-                return Err(value.span());
-            }
-            match value.get_ref() {
-                DeValue::Array(items) => {
-                    places.brackets.push(value.span());
-                    open.extend(items.iter().map(|item| (item, depth + 1)));
-                }
-                DeValue::Table(table) => {
-                    places.brackets.push(value.span());
-                    open.extend(table.values().map(|value| (value, depth + 1)));
-                }
-                DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_) => places.scalars.push(value.span()),
-            }
+/// Where something stands that is deeper than anything that means something. A stack of our own, because a file may be of
+/// any depth.
+fn too_deep(table: &DeTable) -> Option<Range<usize>> {
+    let mut open: Vec<(&Spanned<DeValue>, usize)> = table.values().map(|value| (value, 1)).collect();
+    while let Some((value, depth)) = open.pop() {
+        match value.get_ref() {
+            DeValue::Array(_) | DeValue::Table(_) if depth > DEEPEST => return Some(value.span()),
+            DeValue::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            DeValue::Table(table) => open.extend(table.values().map(|value| (value, depth + 1))),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => {}
         }
-        places.scalars.sort_by_key(|span| span.start);
-        Ok(places)
     }
-
-    fn scalar_at(&self, at: usize) -> Option<Range<usize>> {
-        let next = self.scalars.partition_point(|span| span.start <= at);
-        self.scalars[..next].last().filter(|span| at <= span.end && **span != (0..0)).cloned()
-    }
-
-    /// The bracket that was opened on an earlier line and goes on here, where nobody meant it to.
-    fn unclosed_around(&self, span: &Range<usize>, text: &str) -> Option<Range<usize>> {
-        let goes_on = |bracket: &&Range<usize>| {
-            bracket.start < span.start
-                && span.start <= bracket.end
-                && text[bracket.start..].starts_with(['[', '{'])
-                && text[bracket.start..span.start].contains('\n')
-        };
-        let around = self.brackets.iter().filter(goes_on).max_by_key(|bracket| bracket.start)?;
-        Some(around.start..around.start + 1)
-    }
+    None
 }
 
 /// Lets go of tables from the outside in: of very deep ones the usual way would need a very deep stack.
