@@ -54,6 +54,10 @@ pub enum NameError {
 impl NameError {
     /// A name that is as near to the text as a name can be; `None` where nothing is left of it.
     pub fn instead(&self, text: &str) -> Option<String> {
+        // Of letters that are not allowed nobody but the writer knows how to do without.
+        if !text.is_ascii() {
+            return None;
+        }
         let plain: String = text.chars().map(|c| if JobName::allows(c) { c } else { '-' }).collect();
         let plain = plain.trim_matches('-');
         let letter = if plain.starts_with(|c: char| c.is_ascii_alphabetic()) { "" } else { "job-" };

@@ -9,6 +9,8 @@ use super::keys::{self, Key};
 pub struct Advice {
     pub help: String,
     pub note: Option<String>,
+    /// The key that was meant, if it is one of the table.
+    pub ours: Option<&'static str>,
 }
 
 /// Words of other tools in lower case and without `_` and `-`; ours; what else there is to know.
@@ -131,18 +133,18 @@ pub fn advise(name: &str, known: &[&[Key]], said: &Diagnostics) -> Advice {
     if let Some((_, ours, note)) = WORDS.iter().find(word) {
         let note = Some(*note).filter(|note| !note.is_empty()).map(str::to_owned);
         return match (*ours, note) {
-            ("", note) => Advice { help: note.unwrap_or_default(), note: None },
-            (ours, note) => Advice { help: format!("here it is called `{ours}`"), note },
+            ("", note) => Advice { help: note.unwrap_or_default(), note: None, ours: None },
+            (ours, note) => Advice { help: format!("here it is called `{ours}`"), note, ours: Some(ours) },
         };
     }
     let names = known.iter().flat_map(|keys| keys.iter().map(|key| key.name));
     if let Some(near) = said.nearest(name, names.clone()) {
-        return Advice { help: format!("did you mean `{near}`?"), note: None };
+        return Advice { help: format!("did you mean `{near}`?"), note: None, ours: Some(near) };
     }
     if let Some((table, _)) = TABLES.iter().find(|(_, keys)| keys.iter().any(|key| key.name == name)) {
-        return Advice { help: format!("`{name}` belongs to {table}"), note: None };
+        return Advice { help: format!("`{name}` belongs to {table}"), note: None, ours: None };
     }
-    Advice { help: format!("known here: {}", names.collect::<Vec<_>>().join(", ")), note: None }
+    Advice { help: format!("known here: {}", names.collect::<Vec<_>>().join(", ")), note: None, ours: None }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ use section::{At, dotted};
 use smtp::{Outlet, read_smtp};
 pub use timing::{Kept, timing_from};
 
-use crate::job::{Job, JobName};
+use crate::job::{Job, JobName, NameError};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -247,7 +247,10 @@ fn read_jobs(table: &DeTable, said: &mut Diagnostics) -> Vec<(At<JobName>, RawJo
             Ok(name) => jobs.push((At { value: name, span: key.span() }, raw)),
             Err(error) => {
                 let help = error.instead(key.get_ref()).map(|name| format!("write [jobs.{name}]"));
-                said.error(&path, key.span(), error.to_string(), help).note(NAMES);
+                let found = said.error(&path, key.span(), error.to_string(), help);
+                if error == NameError::FirstLetter {
+                    found.note(NAMES);
+                }
             }
         }
     }

@@ -147,7 +147,8 @@ fn of_shape(shape: &Shape) -> Value {
 
 /// A table that is described in the definitions.
 fn reference(keys: &[Key]) -> Value {
-    let same = |(_, known, _): &&(&str, &[Key], &str)| std::ptr::eq(known.as_ptr(), keys.as_ptr());
+    let names = |keys: &[Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
+    let same = |(_, known, _): &&(&str, &[Key], &str)| names(known) == names(keys);
     let name = DEFINITIONS.iter().find(same).map_or("", |(name, ..)| name);
     json!({ "$ref": format!("#/definitions/{name}") })
 }

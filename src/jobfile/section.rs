@@ -40,12 +40,15 @@ pub struct Section<'f, 'd> {
     table: &'f DeTable<'f>,
     /// The dotted name of the table, such as `jobs.backup`.
     path: String,
+    /// Keys that were meant by unknown ones.
+    meant: Vec<&'static str>,
     said: &'d mut Diagnostics,
 }
 
 impl<'f, 'd> Section<'f, 'd> {
     /// Opens a table of known keys and says which of its own are none of them.
     pub fn open(table: &'f DeTable<'f>, path: &str, known: &[&[Key]], said: &'d mut Diagnostics) -> Self {
+        let mut meant = Vec::new();
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             if known.iter().any(|keys| keys.iter().any(|key| key.name == name)) {
@@ -57,13 +60,19 @@ impl<'f, 'd> Section<'f, 'd> {
             }
             let found = said.error(&dotted(path, name), key.span(), format!("unknown key `{name}`"), Some(advice.help));
             found.note = advice.note;
+            meant.extend(advice.ours);
         }
-        Self::open_names(table, path, said)
+        Self { meant, ..Self::open_names(table, path, said) }
     }
 
     /// Opens a table whose keys are names that the writer gave.
     pub fn open_names(table: &'f DeTable<'f>, path: &str, said: &'d mut Diagnostics) -> Self {
-        Self { table, path: path.to_owned(), said }
+        Self { table, path: path.to_owned(), meant: Vec::new(), said }
+    }
+
+    /// Whether one of these keys was probably meant by an unknown one.
+    pub fn means(&self, keys: &[&str]) -> bool {
+        self.meant.iter().any(|key| keys.contains(key))
     }
 
     /// The dotted name of a key.

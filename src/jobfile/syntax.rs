@@ -118,7 +118,9 @@ impl Complaint<'_> {
             let help = format!("write `{}` where it ends", bracket.1);
             return (Finding::new(opening, message, help), true);
         }
-        if let Some(value) = self.tokens.scalar_at(span.start) {
+        // What stands directly behind a whole text is no part of it.
+        let is_behind = |value: &Range<usize>| span.start == value.end && is_whole_text(&self.text[value.clone()]);
+        if let Some(value) = self.tokens.scalar_at(span.start).filter(|value| !is_behind(value)) {
             let finding = wrong_value(self.text, &self.lines, value.clone(), &span, message);
             // A text that is never closed has taken in all that follows.
             let is_last = value.end >= self.text.trim_end().len() && self.text[value].contains('\n');
@@ -233,6 +235,11 @@ fn wrong_value(text: &str, lines: &Lines, value: Range<usize>, at: &Range<usize>
             }
         },
     }
+}
+
+fn is_whole_text(written: &str) -> bool {
+    let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
+    quote.is_some_and(|quote| written.len() > 1 && written.ends_with(quote))
 }
 
 /// A text whose quotes or escapes are wrong.

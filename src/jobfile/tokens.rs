@@ -45,7 +45,7 @@ impl Tokens {
             let mut decoded = std::borrow::Cow::Borrowed("");
             match (event.kind(), source.get(event)) {
                 (EventKind::Scalar, Some(raw)) => {
-                    raw.decode_scalar(&mut decoded, &mut errors);
+                    let _kind = raw.decode_scalar(&mut decoded, &mut errors);
                 }
                 (EventKind::SimpleKey, Some(raw)) => raw.decode_key(&mut decoded, &mut errors),
                 _ => {}
@@ -182,7 +182,7 @@ mod tests {
         check("[jobs.a]\ncmd = 'x'\n[jobs.b]\ncmd = 'x'\ncmd = 'y'\n", "cmd", 1);
         check("[jobs.a]\nenv = { XX = 1, Y = { XX = 2 }, XX = 3 }\n", "XX", 0);
         check("[jobs.a]\nsteps.xx = { command = '' }\nsteps.xx.command = ''\n", "xx", 0);
-        check("[jobs.a]\nsteps = [{ n = 1 }, { n = 2, n = 3 }]\n", "n", 2);
+        check("[jobs.a]\nsteps = [{ n = 1 }, { n = 2, n = 3 }]\n", "n", 1);
         check("[[x]]\nkk = 1\n[[x]]\nkk = 1\nkk = 2\n", "kk", 1);
         check("zz = 1\n\"zz\" = 2\n", "zz", 0);
     }

@@ -27,6 +27,8 @@ pub struct RawWork {
     pub stdin: Option<At<String>>,
     /// Which tasks there are, right or wrong.
     pub tasks: Vec<(&'static str, Range<usize>)>,
+    /// Whether an unknown key was probably meant to be one.
+    pub misspelt: bool,
 }
 
 impl RawWork {
@@ -38,6 +40,7 @@ impl RawWork {
             mail: RawMail::read(section),
             stdin: section.text("stdin"),
             tasks: section.stands(TASKS),
+            misspelt: section.means(&TASKS) || section.means(&["steps"]),
         }
     }
 
