@@ -65,7 +65,8 @@ impl Configuration {
         flags: &Flags,
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
-        Self::of_draft(path.clone(), Draft::parse(&path, text), environment, flags, now)
+        let draft = Draft::parse(&path, text);
+        Self::of_draft(path, draft, environment, flags, now)
     }
 
     fn of_draft(

@@ -195,8 +195,7 @@ fn render<'d>(
         let annotation = annotation.span(excerpt.span.clone()).label(label);
         Snippet::source(excerpt.text.clone()).path(path).line_start(excerpt.first_line).annotation(annotation)
     };
-    let mut group =
-        level.primary_title(&diagnostic.message).element(snippet(&primary, AnnotationKind::Primary, None));
+    let mut group = level.primary_title(&diagnostic.message).element(snippet(&primary, AnnotationKind::Primary, None));
     if let Some((excerpt, text)) = &related {
         group = group.element(snippet(excerpt, AnnotationKind::Context, Some(text)));
     }

@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostics;
 use super::keys::CALENDAR;
 use super::section::{At, Section, dotted};
-use super::value::{describe};
+use super::value::describe;
 use super::{Site, Zones};
 use crate::schedule::{Calendar, Dates, Events, Hours, fingerprint, read_events};
 

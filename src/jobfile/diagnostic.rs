@@ -55,7 +55,7 @@ pub struct Diagnostics {
 
 /// Who has as many errors as this mends the first ones first. What takes long for each, such as to look for what was meant
 /// among a hundred thousand names, is not done for more.
-const MANY: usize = 200;
+const MANY: usize = 50;
 
 impl Diagnostics {
     pub(super) fn error(
@@ -98,7 +98,8 @@ impl Diagnostics {
 
     /// In the order of the text, without what follows from errors of form.
     pub(super) fn sort(&mut self) {
-        let stands = |said: &Diagnostic| !self.broken.iter().any(|line| (line.start..=line.end).contains(&said.span.start));
+        let stands =
+            |said: &Diagnostic| !self.broken.iter().any(|line| (line.start..=line.end).contains(&said.span.start));
         let further = self.errors.split_off(self.of_form);
         self.errors.extend(further.into_iter().filter(stands));
         self.warnings.retain(stands);

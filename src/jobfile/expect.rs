@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::policies::regex;
 use super::section::{At, Section};
-use super::value::{scalar};
+use super::value::scalar;
 use super::wanted::Wanted;
 use crate::job::{BodyPattern, Ceiling, Expected, Percentile, StatusRange};
 use crate::schedule::parse_duration;
@@ -28,7 +28,12 @@ impl RawExpected {
     pub fn read(table: &mut Section) -> Self {
         Self {
             status: statuses(table),
-            body: regex(table, "expect_body", Wanted::Other("a text, or a regular expression between slashes"), BodyPattern::new),
+            body: regex(
+                table,
+                "expect_body",
+                Wanted::Other("a text, or a regular expression between slashes"),
+                BodyPattern::new,
+            ),
             json: pointers(table),
             certificate: table.duration("expect_certificate"),
         }

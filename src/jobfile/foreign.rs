@@ -16,14 +16,38 @@ pub struct Advice {
 /// Words of other tools in lower case and without `_` and `-`; ours; what else there is to know.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (
-        &["cron", "crontab", "cronexpression", "cronexpr", "when", "oncalendar", "timer", "spec", "time", "cronspec", "expr"],
+        &[
+            "cron",
+            "crontab",
+            "cronexpression",
+            "cronexpr",
+            "when",
+            "oncalendar",
+            "timer",
+            "spec",
+            "time",
+            "cronspec",
+            "expr",
+        ],
         "schedule",
         "",
     ),
     (&["every", "interval", "onunitactivesec"], "schedule", "an interval is written as schedule = \"every 5m\""),
-    (&["onbootsec", "onboot", "runonboot", "reboot"], "schedule", "the start of the machine is written as schedule = \"@reboot\""),
-    (&["runonstart", "runonstartup", "runatstart", "onstart"], "schedule", "the daemon's start is written as schedule = \"@start\""),
-    (&["cmd", "script", "run", "exec", "execstart", "program", "shellcommand", "entrypoint", "task", "action"], "command", ""),
+    (
+        &["onbootsec", "onboot", "runonboot", "reboot"],
+        "schedule",
+        "the start of the machine is written as schedule = \"@reboot\"",
+    ),
+    (
+        &["runonstart", "runonstartup", "runatstart", "onstart"],
+        "schedule",
+        "the daemon's start is written as schedule = \"@start\"",
+    ),
+    (
+        &["cmd", "script", "run", "exec", "execstart", "program", "shellcommand", "entrypoint", "task", "action"],
+        "command",
+        "",
+    ),
     (
         &["args", "arguments", "argv", "params"],
         "command",
@@ -35,10 +59,26 @@ const WORDS: &[(&[&str], &str, &str)] = &[
         "there are no containers here: start one with command = \"docker run --rm …\"",
     ),
     (&["workdir", "workingdir", "workingdirectory", "dir", "directory", "chdir", "pwd"], "cwd", ""),
-    (&["environment", "environments", "envs", "envvars", "variables", "vars", "envvar"], "env", "it is a table: env = { NAME = \"value\" }"),
+    (
+        &["environment", "environments", "envs", "envvars", "variables", "vars", "envvar"],
+        "env",
+        "it is a table: env = { NAME = \"value\" }",
+    ),
     (&["environmentfile", "environmentfiles", "envfiles", "envfrom", "dotenv"], "env_file", ""),
     (
-        &["concurrencypolicy", "concurrency", "concurrent", "allowoverlap", "nooverlap", "allowconcurrent", "singleton", "maxinstances", "maxconcurrency", "allowparallel", "overlappolicy"],
+        &[
+            "concurrencypolicy",
+            "concurrency",
+            "concurrent",
+            "allowoverlap",
+            "nooverlap",
+            "allowconcurrent",
+            "singleton",
+            "maxinstances",
+            "maxconcurrency",
+            "allowparallel",
+            "overlappolicy",
+        ],
         "overlap",
         "Forbid is \"skip\", Replace is \"replace\", Allow is \"allow\"; \"queue\" waits",
     ),
@@ -48,23 +88,64 @@ const WORDS: &[(&[&str], &str, &str)] = &[
         "it is a duration, such as \"10m\"",
     ),
     (&["persistent", "anacron", "catchup", "runmissed", "misfirepolicy", "coalesce", "backfill"], "catch_up", ""),
-    (&["backofflimit", "retry", "maxretries", "maxattempts", "attempts", "retrycount", "retrylimit", "numretries"], "retries", ""),
+    (
+        &["backofflimit", "retry", "maxretries", "maxattempts", "attempts", "retrycount", "retrylimit", "numretries"],
+        "retries",
+        "",
+    ),
     (
         &["retryinterval", "retrywait", "backoff", "retrybackoff", "restartsec", "retrypause", "retryafter"],
         "retry_delay",
         "it doubles with each attempt, up to retry_max_delay",
     ),
     (
-        &["activedeadlineseconds", "runtimemaxsec", "timeoutsec", "timeoutseconds", "timelimit", "maxruntime", "maxduration", "executiontimeout", "deadline", "timeoutstartsec"],
+        &[
+            "activedeadlineseconds",
+            "runtimemaxsec",
+            "timeoutsec",
+            "timeoutseconds",
+            "timelimit",
+            "maxruntime",
+            "maxduration",
+            "executiontimeout",
+            "deadline",
+            "timeoutstartsec",
+        ],
         "timeout",
         "it is a duration, such as \"30s\" or \"1h\"",
     ),
-    (&["timeoutstopsec", "graceperiod", "killtimeout", "terminationgraceperiodseconds", "stoptimeout"], "kill_after", ""),
+    (
+        &["timeoutstopsec", "graceperiod", "killtimeout", "terminationgraceperiodseconds", "stoptimeout"],
+        "kill_after",
+        "",
+    ),
     (&["killsignal", "signal"], "stop_signal", ""),
-    (&["randomizeddelaysec", "randomdelay", "randomdelaysec", "splay", "delay", "startdelay", "accuracysec"], "jitter", ""),
-    (&["suspend", "suspended", "disabled", "disable", "paused", "active", "enable"], "enabled", "a job that is not to run has enabled = false"),
+    (
+        &["randomizeddelaysec", "randomdelay", "randomdelaysec", "splay", "delay", "startdelay", "accuracysec"],
+        "jitter",
+        "",
+    ),
+    (
+        &["suspend", "suspended", "disabled", "disable", "paused", "active", "enable"],
+        "enabled",
+        "a job that is not to run has enabled = false",
+    ),
     (&["tz", "timezoneid", "crontz", "zone", "location"], "timezone", ""),
-    (&["dependson", "depends", "requires", "runsafter", "parent", "parents", "upstream", "dependencies", "onsuccessof"], "after", ""),
+    (
+        &[
+            "dependson",
+            "depends",
+            "requires",
+            "runsafter",
+            "parent",
+            "parents",
+            "upstream",
+            "dependencies",
+            "onsuccessof",
+        ],
+        "after",
+        "",
+    ),
     (
         &["onsuccess", "then", "triggers", "downstream", "children"],
         "after",
@@ -80,11 +161,29 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (&["runas", "runasuser", "username", "uid", "account"], "user", ""),
     (&["runasgroup", "gid", "groupname"], "group", ""),
     (
-        &["memory", "memorymax", "memorylimit", "memlimit", "cpu", "cpus", "cpuquota", "limitnofile", "ulimit", "ulimits", "resources", "tasksmax", "rlimit"],
+        &[
+            "memory",
+            "memorymax",
+            "memorylimit",
+            "memlimit",
+            "cpu",
+            "cpus",
+            "cpuquota",
+            "limitnofile",
+            "ulimit",
+            "ulimits",
+            "resources",
+            "tasksmax",
+            "rlimit",
+        ],
         "limits",
         "it is a table: limits = { memory = \"512MiB\", cpu = \"50%\" }",
     ),
-    (&["lock", "lockfile", "mutex", "flock", "semaphore", "concurrencygroup", "queue"], "pool", "a lock is a pool of one: [pools] with NAME = 1"),
+    (
+        &["lock", "lockfile", "mutex", "flock", "semaphore", "concurrencygroup", "queue"],
+        "pool",
+        "a lock is a pool of one: [pools] with NAME = 1",
+    ),
     (
         &["stdout", "stderr", "output", "log", "logs", "logfile", "outputfile", "standardoutput", "savefolder"],
         "output_limit",
@@ -94,9 +193,19 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (&["niceness", "priority"], "nice", ""),
     (&["startdate", "start", "notbefore", "validfrom", "begin"], "not_before", ""),
     (&["enddate", "end", "notafter", "expires", "validuntil"], "not_after", ""),
-    (&["exclude", "excludedates", "holidays", "calendar", "calendars", "excludecalendar", "blackout", "skipon"], "not_on", "it names tables [calendars.NAME]"),
     (
-        &["historylimit", "successfuljobshistorylimit", "failedjobshistorylimit", "keeplast", "ttlsecondsafterfinished"],
+        &["exclude", "excludedates", "holidays", "calendar", "calendars", "excludecalendar", "blackout", "skipon"],
+        "not_on",
+        "it names tables [calendars.NAME]",
+    ),
+    (
+        &[
+            "historylimit",
+            "successfuljobshistorylimit",
+            "failedjobshistorylimit",
+            "keeplast",
+            "ttlsecondsafterfinished",
+        ],
         "",
         "what is kept of all jobs is said in [daemon.retention], with keep, keep_failures and keep_last",
     ),
@@ -105,7 +214,11 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (&["mailto", "email", "emails"], "mail", "a job or a step with mail = { to = \"…\", subject = \"…\" } sends one"),
     (&["exitcodes", "successexitstatus", "successexitcodes", "allowedexitcodes"], "success_codes", ""),
     (&["needs"], "after", "`needs` is for steps of one job; jobs that follow others say `after`"),
-    (&["after", "dependson", "depends", "requires"], "needs", "`after` is for jobs; steps of one job say what they need"),
+    (
+        &["after", "dependson", "depends", "requires"],
+        "needs",
+        "`after` is for jobs; steps of one job say what they need",
+    ),
 ];
 
 /// The tables of a file in which a key may stand that stands in the wrong one, and how one names them.
@@ -129,7 +242,8 @@ const TABLES: [(&str, &[Key]); 13] = [
 pub fn advise(name: &str, known: &[&[Key]], said: &Diagnostics) -> Advice {
     let is_known = |key: &str| known.iter().any(|keys| keys.iter().any(|known| known.name == key));
     let plain: String = name.to_ascii_lowercase().replace(['_', '-'], "");
-    let word = |(words, ours, _): &&(&[&str], &str, &str)| words.contains(&&*plain) && (ours.is_empty() || is_known(ours));
+    let word =
+        |(words, ours, _): &&(&[&str], &str, &str)| words.contains(&&*plain) && (ours.is_empty() || is_known(ours));
     if let Some((_, ours, note)) = WORDS.iter().find(word) {
         let note = Some(*note).filter(|note| !note.is_empty()).map(str::to_owned);
         return match (*ours, note) {
@@ -196,7 +310,10 @@ mod tests {
         for (words, ours, _) in WORDS {
             assert!(ours.is_empty() || all().any(|key| key.name == *ours), "{ours}");
             for word in *words {
-                assert!(!keys::JOB.iter().chain(keys::POLICIES).any(|key| key.name == *word && *word != "after"), "{word}");
+                assert!(
+                    !keys::JOB.iter().chain(keys::POLICIES).any(|key| key.name == *word && *word != "after"),
+                    "{word}"
+                );
                 assert_eq!(word.to_ascii_lowercase().replace(['_', '-'], ""), **word);
             }
         }

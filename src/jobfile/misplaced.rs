@@ -17,7 +17,23 @@ type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Words of other tools, or other forms of ours, for what stands outside of all tables.
 const HEADERS: [(&[&str], &str); 6] = [
-    (&["job", "task", "tasks", "cron", "crons", "crontab", "timer", "timers", "schedules", "entries", "job-exec", "job-local"], "jobs"),
+    (
+        &[
+            "job",
+            "task",
+            "tasks",
+            "cron",
+            "crons",
+            "crontab",
+            "timer",
+            "timers",
+            "schedules",
+            "entries",
+            "job-exec",
+            "job-local",
+        ],
+        "jobs",
+    ),
     (&["default", "global", "globals", "common"], "defaults"),
     (&["pool", "locks", "lock", "queues", "semaphores"], "pools"),
     (&["calendar", "holidays", "exclude"], "calendars"),
@@ -28,7 +44,9 @@ const HEADERS: [(&[&str], &str); 6] = [
 /// Says of something outside of the tables that a file has what it should have been.
 pub fn misplaced(key: &Name, value: &Value, said: &mut Diagnostics) {
     let name: &str = key.get_ref();
-    if name == "jobs" && value.get_ref().as_array().is_some_and(|list| list.iter().all(|item| item.get_ref().is_table())) {
+    if name == "jobs"
+        && value.get_ref().as_array().is_some_and(|list| list.iter().all(|item| item.get_ref().is_table()))
+    {
         let help = "write [jobs.NAME] in place of [[jobs]], without a key for the name";
         said.error(name, key.span(), "the jobs are tables by name, not a list", Some(help.to_owned()));
         return;
@@ -43,7 +61,8 @@ pub fn misplaced(key: &Name, value: &Value, said: &mut Diagnostics) {
             said.hide(value.span());
         }
         let advice = advise(name, &[TOP_LEVEL], said);
-        let is_of_jobs = known_in_job(name) || advise(name, &[JOB, POLICIES], said).help.starts_with("here it is called");
+        let is_of_jobs =
+            known_in_job(name) || advise(name, &[JOB, POLICIES], said).help.starts_with("here it is called");
         let help = if is_of_jobs { "write [jobs.NAME] on a line above it".to_owned() } else { advice.help };
         let message = format!("`{name}` stands outside of all tables");
         said.error(name, key.span(), message, Some(help));
@@ -86,7 +105,12 @@ pub fn no_job(key: &Name, value: &Value, said: &mut Diagnostics) {
     }
     if known_in_job(name) {
         let help = "write the name into the header: [jobs.NAME] in place of [jobs]";
-        said.error(&path, key.span(), format!("`{name}` is a key of a job, and stands in [jobs]"), Some(help.to_owned()));
+        said.error(
+            &path,
+            key.span(),
+            format!("`{name}` is a key of a job, and stands in [jobs]"),
+            Some(help.to_owned()),
+        );
         return;
     }
     let help = match value.get_ref().as_str() {

@@ -46,6 +46,15 @@ pub fn is_private(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
+/// Whether words repeat a secret that stands in a line.
+pub fn gives_away(words: &str, line: &str) -> bool {
+    let is_repeated = |span: Range<usize>| {
+        let secret = line[span].trim().trim_matches(['"', '\'']);
+        !secret.is_empty() && words.contains(secret)
+    };
+    secrets_in(line).into_iter().any(is_repeated)
+}
+
 /// What stands behind the name of a secret and a `=` or `:`, and behind a user in an address.
 fn secrets_in(line: &str) -> Vec<Range<usize>> {
     // Of the same length, so that places in one are places in the other.
@@ -92,9 +101,9 @@ mod tests {
     #[test]
     fn what_is_hidden_leaves_the_rest_in_its_place() {
         let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
-        let hidden = [4..12];
-        assert_eq!(source.shown(0..source.text.len(), &hidden), "a = ****\n*** # b");
-        assert_eq!(source.shown(9..source.text.len(), &hidden), "*** # b");
+        let hidden = std::slice::from_ref(&(4..12));
+        assert_eq!(source.shown(0..source.text.len(), hidden), "a = ****\n*** # b");
+        assert_eq!(source.shown(9..source.text.len(), hidden), "*** # b");
         assert_eq!(source.shown(0..source.text.len(), &[]), source.text);
     }
 

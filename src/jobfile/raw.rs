@@ -55,7 +55,7 @@ impl RawJob {
 /// Checks the form of `[daemon]`; its values are layered with environment and flags elsewhere.
 pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
     let mut section = Section::open(table, "daemon", &[keys::DAEMON], said);
-    section.clean_text("database");
+    section.filled_text("database");
     section.text("timezone");
     section.integer("max_running", 1, MOST_PLACES);
     section.duration("stop_grace");
@@ -86,7 +86,7 @@ fn check_backup(chores: &mut Section) {
             return;
         };
         check_pattern(&mut backup, "schedule");
-        backup.clean_text("to");
+        backup.filled_text("to");
         backup.integer("keep_last", 1, MOST_PLACES);
         backup.span("schedule").is_some()
     };

@@ -26,7 +26,11 @@ const DEFINITIONS: [(&str, &[Key], &str); 14] = [
     ("mail", keys::MAIL, "A message, sent as `[smtp]` says."),
     ("limits", keys::LIMITS, "What a run may use at most."),
     ("secret", keys::SECRET, "Where a secret stands, which is never in this file."),
-    ("daemon", keys::DAEMON, "What the daemon is told; each key is also a variable such as `PUNCTUAL_DAEMON__MAX_RUNNING`."),
+    (
+        "daemon",
+        keys::DAEMON,
+        "What the daemon is told; each key is also a variable such as `PUNCTUAL_DAEMON__MAX_RUNNING`.",
+    ),
     ("housekeeping", keys::HOUSEKEEPING, "What the daemon does for its ledger, and when."),
     ("backup", keys::BACKUP, "Copies of the ledger that the daemon makes by itself."),
     ("retention", keys::RETENTION, "How long the ledger keeps what."),

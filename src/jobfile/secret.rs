@@ -19,7 +19,10 @@ impl Section<'_, '_> {
         }
         let mut table = self.table(key, &[SECRET])?;
         let [(place, _)] = table.stands(SECRET.iter().map(|key| key.name))[..] else {
-            let message = format!("`{key}` names one place: {}", SECRET.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+            let message = format!(
+                "`{key}` names one place: {}",
+                SECRET.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
+            );
             self.error(key, span, message, Some(help()));
             return None;
         };

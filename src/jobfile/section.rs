@@ -264,6 +264,16 @@ impl<'f, 'd> Section<'f, 'd> {
         self.is_clean(key, &at).then_some(at)
     }
 
+    /// The same, which is not empty.
+    pub fn filled_text(&mut self, key: &str) -> Option<At<String>> {
+        let at = self.clean_text(key)?;
+        if at.value.is_empty() {
+            self.error(key, at.span, format!("`{key}` is empty"), Some("leave it out for the usual one".to_owned()));
+            return None;
+        }
+        Some(at)
+    }
+
     fn is_clean(&mut self, key: &str, at: &At<String>) -> bool {
         let clean = !at.value.contains('\0');
         if !clean {

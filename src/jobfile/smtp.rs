@@ -66,7 +66,10 @@ fn read(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<
     let way = url.as_ref().and_then(|url| read_way(&mut section, url, head));
     let password = section.secret("password");
     let ca_file = section.clean_text("ca_file");
-    let from = section.parsed("from", Wanted::Other("an address, such as \"punctual <punctual@example.org>\""), |text| text.parse::<Address>().map_err(|_| no_address(text)));
+    let from =
+        section.parsed("from", Wanted::Other("an address, such as \"punctual <punctual@example.org>\""), |text| {
+            text.parse::<Address>().map_err(|_| no_address(text))
+        });
     for (key, help) in [("url", WAYS), ("from", "write for example from = \"punctual <punctual@example.org>\"")] {
         if section.get(key).is_none() {
             section.error(key, head.clone(), format!("[smtp] has no `{key}`"), Some(help.to_owned()));

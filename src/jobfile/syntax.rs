@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostics, Lines};
+use super::privacy::gives_away;
 use super::tokens::Tokens;
 use super::wanted::quoted;
 
@@ -68,6 +69,19 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whoever mends a line with a secret is not told the secret.
+    fn keep_secrets_of(&mut self, line: &str) {
+        if gives_away(&self.message, line) {
+            "this is no value".clone_into(&mut self.message);
+        }
+        if self.help.as_ref().is_some_and(|help| gives_away(help, line)) {
+            let help = "a text stands in quotes; and a secret not in this file, but for example in { env = \"NAME\" }";
+            self.help = Some(help.to_owned());
+        }
+    }
+}
+
 impl Complaint<'_> {
     fn say(&mut self, errors: &[(Option<Range<usize>>, &str)], said: &mut Diagnostics) {
         let mut last_line = 0;
@@ -97,7 +111,8 @@ impl Complaint<'_> {
                 said.error("", span, message, None);
                 break;
             }
-            let (finding, is_last) = self.find(span, message);
+            let (mut finding, is_last) = self.find(span, message);
+            finding.keep_secrets_of(&self.text[self.lines.line(line)]);
             let found = said.error("", finding.span, finding.message, finding.help);
             found.related = finding.related;
             if is_last {
@@ -227,9 +242,10 @@ fn wrong_value(text: &str, lines: &Lines, value: Range<usize>, at: &Range<usize>
                 Finding::new(whole, "a text stands in quotes", help)
             }
             _ => {
-                let what = match message.starts_with("string values must be quoted") {
-                    true => "a text stands in quotes".to_owned(),
-                    false => format!("`{written}` is neither a number nor a date: {}", said_by_parser(message)),
+                let what = if message.starts_with("string values must be quoted") {
+                    "a text stands in quotes".to_owned()
+                } else {
+                    format!("`{written}` is neither a number nor a date: {}", said_by_parser(message))
                 };
                 Finding::new(whole, what, assignment(&quoted(written.trim_matches(['"', '\'']))))
             }
@@ -257,11 +273,18 @@ fn wrong_text(text: &str, whole: &Range<usize>, at: &Range<usize>, message: &str
         return Finding::new(whole.clone(), "this text is not closed on its line", help);
     }
     let before = text[..at.start].chars().next_back();
-    if before == Some('\\') || text[at.start..].starts_with('\\') || written[..at.start.saturating_sub(whole.start)].ends_with("\\x") {
+    if before == Some('\\')
+        || text[at.start..].starts_with('\\')
+        || written[..at.start.saturating_sub(whole.start)].ends_with("\\x")
+    {
         let start = text[..=at.start.min(text.len() - 1)].rfind('\\').unwrap_or(at.start);
         let end = text[start + 1..].char_indices().nth(1).map_or(text.len(), |(length, _)| start + 1 + length);
         let help = "write two of them for one, or put the text between single quotes, where a backslash is a backslash";
-        return Finding::new(start..end.min(whole.end), format!("`{}` is no escape", &text[start..end.min(whole.end)]), help);
+        return Finding::new(
+            start..end.min(whole.end),
+            format!("`{}` is no escape", &text[start..end.min(whole.end)]),
+            help,
+        );
     }
     match text[at.start..].chars().next() {
         Some(c) if c.is_control() && c != '\n' => {
@@ -296,7 +319,11 @@ fn wrong_line(text: &str, lines: &Lines, at: Range<usize>, message: &str) -> Fin
         return wrong_header(text, whole, at, message);
     }
     if number == 1 && written.starts_with('{') {
-        return Finding::new(whole.start..whole.start + 1, "this looks like JSON", "write TOML: [jobs.NAME], and keys below it");
+        return Finding::new(
+            whole.start..whole.start + 1,
+            "this looks like JSON",
+            "write TOML: [jobs.NAME], and keys below it",
+        );
     }
     if written.starts_with('=') {
         return Finding::new(whole.start..whole.start + 1, "there is no key before the `=`", "write key = value");
@@ -309,9 +336,10 @@ fn wrong_line(text: &str, lines: &Lines, at: Range<usize>, message: &str) -> Fin
             Finding::new(whole.start..whole.start + key.trim_end().len(), "this is no key", help)
         }
         Some((_, value)) if at.start >= whole.start + written.len() - value.len() => {
-            let help = match value.trim_start().starts_with('\'') {
-                true => "a text between single quotes ends at the next one; write it between double quotes",
-                false => "a line holds one key and its value; a text of several words stands in quotes",
+            let help = if value.trim_start().starts_with('\'') {
+                "a text between single quotes ends at the next one; write it between double quotes"
+            } else {
+                "a line holds one key and its value; a text of several words stands in quotes"
             };
             let end = whole.end.max(at.start);
             Finding::new(at.start..end, "nothing may stand behind the value", help)
@@ -345,7 +373,12 @@ fn wrong_header(text: &str, whole: Range<usize>, at: Range<usize>, message: &str
     let written = &text[whole.clone()];
     let inner = written.trim_matches(['[', ']']).trim();
     match written.find(']') {
-        None => Finding::new(whole, "this header is not closed", format!("write [{}]", written.trim_matches(['[', ' ']))),
+        None => {
+            let name = written.trim_matches(['[', ' ']);
+            let help =
+                if name.is_empty() { "write for example [jobs.backup]".to_owned() } else { format!("write [{name}]") };
+            Finding::new(whole, "this header is not closed", help)
+        }
         Some(end) if at.start > whole.start + end => {
             let help = "write it on a line of its own, below the header";
             Finding::new(at.start..whole.end, "nothing may stand behind a header", help)

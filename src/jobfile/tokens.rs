@@ -9,6 +9,8 @@ use toml_parser::{ParseError, Source};
 
 /// As deep as the parser of tables goes; deeper brackets are passed over.
 const DEEPEST: u32 = 80;
+/// Bytes of a name with those of the tables around it, that is looked for; no name that anybody writes comes near.
+const LONGEST_PATH: usize = 10_000;
 
 /// The parts of a text.
 pub struct Tokens {
@@ -43,12 +45,12 @@ impl Tokens {
         let mut errors: Vec<ParseError> = Vec::new();
         for event in &events {
             let mut decoded = std::borrow::Cow::Borrowed("");
-            match (event.kind(), source.get(event)) {
-                (EventKind::Scalar, Some(raw)) => {
+            if let Some(raw) = source.get(event) {
+                if event.kind() == EventKind::Scalar {
                     let _kind = raw.decode_scalar(&mut decoded, &mut errors);
+                } else if event.kind() == EventKind::SimpleKey {
+                    raw.decode_key(&mut decoded, &mut errors);
                 }
-                (EventKind::SimpleKey, Some(raw)) => raw.decode_key(&mut decoded, &mut errors),
-                _ => {}
             }
             walk.meet(event);
         }
@@ -151,7 +153,12 @@ impl Walk<'_> {
             Some((Bracket::List, _)) => String::new(),
             None => self.header.clone(),
         };
-        for span in std::mem::take(&mut self.key) {
+        let parts = std::mem::take(&mut self.key);
+        if parts.len() > DEEPEST as usize || path.len() > LONGEST_PATH {
+            // The parser of tables has refused it; to remember each of its parts with all before it would be endless.
+            return self.nameless("");
+        }
+        for span in parts {
             path.push('\0');
             path.push_str(self.text[span.clone()].trim_matches(['"', '\'']));
             let first = self.names.entry(path.clone()).or_insert_with(|| span.clone());

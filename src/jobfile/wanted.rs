@@ -41,10 +41,11 @@ impl Wanted {
     /// The value as it was probably meant.
     pub fn instead_of(self, value: &DeValue) -> Option<String> {
         match self {
-            Self::Text | Self::Texts => scalar(value).map(|text| quoted(&text)).or_else(|| match value {
+            Self::Text | Self::Texts => match value {
                 DeValue::Datetime(date) => Some(quoted(&date.to_string())),
-                _ => None,
-            }),
+                DeValue::Integer(_) | DeValue::Float(_) => scalar(value).map(|text| quoted(&text)),
+                DeValue::String(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+            },
             Self::Boolean => match (value.as_str().map(str::to_ascii_lowercase).as_deref(), as_i64(value)) {
                 (Some("true" | "yes" | "on" | "1"), _) | (_, Some(1)) => Some("true".to_owned()),
                 (Some("false" | "no" | "off" | "0"), _) | (_, Some(0)) => Some("false".to_owned()),
@@ -55,7 +56,9 @@ impl Wanted {
                 text.parse::<i64>().ok().map(|number| number.to_string())
             }
             // Nearly everywhere a bare number is one of seconds.
-            Self::Duration => as_i64(value).filter(|seconds| *seconds >= 0).map(|seconds| quoted(&format!("{seconds}s"))),
+            Self::Duration => {
+                as_i64(value).filter(|seconds| *seconds >= 0).map(|seconds| quoted(&format!("{seconds}s")))
+            }
             Self::Size => as_i64(value).filter(|size| *size >= 0).map(|size| quoted(&whole_size(size))),
             Self::Share => match value {
                 DeValue::Integer(_) => as_i64(value).map(|percent| quoted(&format!("{percent}%"))),
@@ -65,7 +68,9 @@ impl Wanted {
                 }
                 _ => None,
             },
-            Self::Umask => as_i64(value).filter(|mask| (0..=777).contains(mask)).map(|mask| quoted(&format!("{mask:03}"))),
+            Self::Umask => {
+                as_i64(value).filter(|mask| (0..=777).contains(mask)).map(|mask| quoted(&format!("{mask:03}")))
+            }
             Self::Table | Self::Other(_) => None,
         }
     }
@@ -74,7 +79,9 @@ impl Wanted {
     pub fn note(self) -> Option<&'static str> {
         match self {
             Self::Duration => Some("a duration has its unit with it: ms, s, m, h, d, w or y"),
-            Self::Size => Some("a size has its unit with it: B, KiB, MiB, GiB or TiB, and kB, MB or GB for powers of ten"),
+            Self::Size => {
+                Some("a size has its unit with it: B, KiB, MiB, GiB or TiB, and kB, MB or GB for powers of ten")
+            }
             Self::Umask => Some("a number would be read as a decimal one"),
             Self::Share => Some("half a core is \"50%\", two are \"200%\""),
             Self::Text | Self::Texts | Self::Boolean | Self::Integer | Self::Table | Self::Other(_) => None,
@@ -123,6 +130,7 @@ mod tests {
         check(Wanted::Text, "5", Some("\"5\""));
         check(Wanted::Text, "2026-12-24", Some("\"2026-12-24\""));
         check(Wanted::Text, "['x']", None);
+        check(Wanted::Text, "true", None);
         check(Wanted::Share, "50", Some("\"50%\""));
         check(Wanted::Share, "0.5", Some("\"50%\""));
         check(Wanted::Umask, "27", Some("\"027\""));

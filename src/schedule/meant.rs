@@ -7,7 +7,7 @@ use super::{ALIASES, ScheduleError};
 /// The error of a text that is nothing else, with a better word where one is known.
 pub fn explain(error: ScheduleError, body: &str) -> ScheduleError {
     if let Some(split) = crontab_line(body) {
-        return error.of_crontab(split, body);
+        return of_crontab(split, body);
     }
     match meant(body) {
         Some((message, help)) => ScheduleError::new(0..body.len(), message).help(help),
@@ -90,13 +90,11 @@ fn crontab_line(body: &str) -> Option<usize> {
     Some(command.as_ptr() as usize - body.as_ptr() as usize)
 }
 
-impl ScheduleError {
-    /// The same text, taken for a whole line of a crontab, whose command begins at `split`.
-    fn of_crontab(&self, split: usize, body: &str) -> Self {
-        let (pattern, command) = (body[..split].trim_end(), &body[split..]);
-        let help = format!("write schedule = \"{pattern}\", and command = with what follows it");
-        Self::new(split..split + command.len(), "this is a line of a crontab: its schedule ends before this").help(help)
-    }
+/// What is wrong with a whole line of a crontab, whose command begins at `split`.
+fn of_crontab(split: usize, body: &str) -> ScheduleError {
+    let pattern = body[..split].trim_end();
+    let help = format!("write schedule = \"{pattern}\", and command = with what follows it");
+    ScheduleError::new(split..body.len(), "this is a line of a crontab: its schedule ends before this").help(help)
 }
 
 #[cfg(test)]

@@ -315,7 +315,9 @@ fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
     let interval = parse_duration(length).map_err(|error| {
         let help = match meant::every(length) {
             Some(ours) => format!("write \"{ours}\""),
-            None => [" \"", ", \""].iter().fold(error.help(), |help, quote| help.replace(quote, &format!("{quote}every "))),
+            None => {
+                [" \"", ", \""].iter().fold(error.help(), |help, quote| help.replace(quote, &format!("{quote}every ")))
+            }
         };
         ScheduleError::new(span.clone(), error.wrong()).help(help)
     })?;

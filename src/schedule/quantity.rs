@@ -109,8 +109,7 @@ pub fn parse_percentage(text: &str) -> Result<u32, QuantityError> {
 
 /// What was meant by a text that is no duration: a unit that is missing or misspelt.
 fn no_duration(text: &str) -> QuantityError {
-    const UNITS: [&str; 12] =
-        ["ms", "s", "m", "h", "d", "w", "y", "seconds", "minutes", "hours", "days", "weeks"];
+    const UNITS: [&str; 12] = ["ms", "s", "m", "h", "d", "w", "y", "seconds", "minutes", "hours", "days", "weeks"];
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = (&text[..digits], text[digits..].trim());
     let near = || {

@@ -14,8 +14,16 @@ const CHORE: &str = "A cron pattern, in UTC; `\"none\"` for never.";
 pub const TOP_LEVEL: &[Key] = &[
     Key::new("daemon", Shape::Table(&[DAEMON]), "What the daemon is told; each key is also an environment variable."),
     Key::new("smtp", Shape::Table(&[SMTP]), "How mail leaves."),
-    Key::new("defaults", Shape::Table(&[POLICIES]), "What all jobs share; a job's own keys win, and `\"none\"` takes one back."),
-    Key::new("calendars", Shape::Names(Names::Any, &Shape::Table(&[CALENDAR])), "Sets of times in which jobs do not run."),
+    Key::new(
+        "defaults",
+        Shape::Table(&[POLICIES]),
+        "What all jobs share; a job's own keys win, and `\"none\"` takes one back.",
+    ),
+    Key::new(
+        "calendars",
+        Shape::Names(Names::Any, &Shape::Table(&[CALENDAR])),
+        "Sets of times in which jobs do not run.",
+    ),
     Key::new(
         "pools",
         Shape::Names(Names::Any, &Shape::Integer(1, MOST_PLACES)),
@@ -32,7 +40,8 @@ pub const TOP_LEVEL: &[Key] = &[
 pub const DAEMON: &[Key] = &[
     Key::new("database", Shape::Filled, "The ledger, in the state folder unless absolute.").default("\"punctual.db\""),
     Key::new("timezone", Shape::Text, "The zone of jobs that name none.").default("\"system\""),
-    Key::new("max_running", Shape::Integer(1, MOST_PLACES), "Runs at once over all jobs; more wait in due order.").default("64"),
+    Key::new("max_running", Shape::Integer(1, MOST_PLACES), "Runs at once over all jobs; more wait in due order.")
+        .default("64"),
     Key::new("stop_grace", Shape::Duration, "For how long a stopping daemon lets runs finish.").default("\"30s\""),
     Key::new(
         "when_unrecordable",
@@ -62,8 +71,11 @@ pub const RETENTION: &[Key] = &[
     Key::new("keep_failures", Shape::Duration, "For how long failures are kept, and the last success before each.")
         .or_none()
         .default("\"1y\""),
-    Key::new("keep_last", Shape::Integer(0, u32::MAX as i64), "So many runs of each job stay, whatever their age.").default("20"),
-    Key::new("max_size", Shape::Size, "Of the database; the output of successes goes first.").or_none().default("\"2GiB\""),
+    Key::new("keep_last", Shape::Integer(0, u32::MAX as i64), "So many runs of each job stay, whatever their age.")
+        .default("20"),
+    Key::new("max_size", Shape::Size, "Of the database; the output of successes goes first.")
+        .or_none()
+        .default("\"2GiB\""),
 ];
 
 /// The keys of `[smtp]`.
@@ -82,8 +94,16 @@ pub const SMTP: &[Key] = &[
 
 /// The keys of a calendar, of which there is at least one.
 pub const CALENDAR: &[Key] = &[
-    Key::new("dates", Shape::OneOrMany(&Shape::Moment), "`2026-12-25`, `2026-12-24/2027-01-01` with both ends, or `12-25` of every year."),
-    Key::new("days", Shape::OneOrMany(&Shape::Text), "Days of the week, `mon` to `sun`; with `hours` only these of them."),
+    Key::new(
+        "dates",
+        Shape::OneOrMany(&Shape::Moment),
+        "`2026-12-25`, `2026-12-24/2027-01-01` with both ends, or `12-25` of every year.",
+    ),
+    Key::new(
+        "days",
+        Shape::OneOrMany(&Shape::Text),
+        "Days of the week, `mon` to `sun`; with `hours` only these of them.",
+    ),
     Key::new("hours", TEXTS, "From when to when, such as `02:00-04:00`; past midnight `22:00-06:00`."),
     Key::new("file", Shape::Text, "An iCalendar file, whose events are the calendar."),
 ];

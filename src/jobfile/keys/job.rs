@@ -156,7 +156,8 @@ pub const POLICIES: &[Key] = &[
 /// The keys of `limits`.
 pub const LIMITS: &[Key] = &[
     Key::new("memory", Shape::Size, "Of all its processes together, where there are cgroups.").or_none(),
-    Key::new("cpu", Shape::Form("^\\s*[0-9]+\\s*%\\s*$"), "A share of a core: `50%` is half of one, `200%` are two.").or_none(),
+    Key::new("cpu", Shape::Form("^\\s*[0-9]+\\s*%\\s*$"), "A share of a core: `50%` is half of one, `200%` are two.")
+        .or_none(),
     Key::new("processes", Shape::Integer(1, MOST_COUNTED), "Processes and threads at once.").or_none(),
     Key::new("open_files", Shape::Integer(1, MOST_COUNTED), "Open files of each process.").or_none(),
     Key::new("required", Shape::Boolean, "A run does not begin without its limits; `false` lets it, and says so.")

@@ -11,7 +11,8 @@ pub const MOST_REQUESTS: i64 = 1_000_000;
 pub const MOST_STATEMENTS_AT_ONCE: i64 = 100;
 
 const TEXTS: Shape = Shape::OneOrMany(&Shape::Text);
-const STATUS: Shape = Shape::Either(&[Shape::Integer(100, 599), Shape::Form("^\\s*[1-5][0-9]{2}\\s*(-\\s*[1-5][0-9]{2}\\s*)?$")]);
+const STATUS: Shape =
+    Shape::Either(&[Shape::Integer(100, 599), Shape::Form("^\\s*[1-5][0-9]{2}\\s*(-\\s*[1-5][0-9]{2}\\s*)?$")]);
 
 /// Where a secret stands.
 pub const SECRET: &[Key] = &[
@@ -31,8 +32,12 @@ pub const HTTP: &[Key] = &[
         "Headers by their names; a secret is `{ env = \"NAME\" }`, `{ file = … }` or `{ credential = … }`.",
     ),
     Key::new("body", Shape::Text, "What is sent."),
-    Key::new("expect_status", Shape::OneOrMany(&STATUS), "Status codes that are no failure: `200`, `\"200-299\"`, or a list.")
-        .default("\"200-299\""),
+    Key::new(
+        "expect_status",
+        Shape::OneOrMany(&STATUS),
+        "Status codes that are no failure: `200`, `\"200-299\"`, or a list.",
+    )
+    .default("\"200-299\""),
     Key::new("expect_body", Shape::Text, "A text that the answer contains; between slashes a regular expression."),
     Key::new("expect_json", Shape::Names(Names::Any, &Shape::Anything), "Values of the answer by JSON pointer."),
     Key::new("expect_certificate", Shape::Duration, "For how long the server's certificate must still be valid."),
@@ -59,8 +64,12 @@ pub const SQL: &[Key] = &[
     Key::new("statements", TEXTS, "One text or several, each with one or several statements."),
     Key::new("file", Shape::Filled, "A file of statements, read at each run."),
     Key::new("single_transaction", Shape::Boolean, "All of them in one transaction.").default("false"),
-    Key::new("max_parallel", Shape::Integer(1, MOST_STATEMENTS_AT_ONCE), "So many statements at once, each on its own connection.")
-        .default("1"),
+    Key::new(
+        "max_parallel",
+        Shape::Integer(1, MOST_STATEMENTS_AT_ONCE),
+        "So many statements at once, each on its own connection.",
+    )
+    .default("1"),
     Key::new(
         "expect_rows",
         Shape::Either(&[Shape::Integer(0, i64::MAX), Shape::Form("^\\s*(<=|>=|<|>|=|==|!=)?\\s*[0-9]+\\s*$")]),
