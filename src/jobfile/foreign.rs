@@ -261,6 +261,27 @@ pub fn advise(name: &str, known: &[&[Key]], said: &Diagnostics) -> Advice {
     Advice { help: format!("known here: {}", names.collect::<Vec<_>>().join(", ")), note: None, ours: None }
 }
 
+/// What another scheduler calls what one of our words means.
+pub fn same_word(key: &str, text: &str) -> Option<&'static str> {
+    let ours = match (key, text.to_ascii_lowercase().as_str()) {
+        ("overlap", "forbid" | "deny" | "no" | "never" | "drop" | "single") => "skip",
+        ("overlap", "wait" | "serial" | "enqueue" | "delay") => "queue",
+        ("overlap", "kill" | "cancel" | "restart" | "terminate") => "replace",
+        ("overlap", "parallel" | "concurrent" | "yes") => "allow",
+        ("catch_up", "once" | "last" | "true" | "yes" | "coalesce" | "fire-once") => "latest",
+        ("catch_up", "never" | "no" | "false" | "skip" | "ignore") => "none",
+        ("on_lost", "keep" | "adopt" | "continue") => "leave",
+        ("stop_signal", "sigterm" | "15") => "TERM",
+        ("stop_signal", "sigint" | "2") => "INT",
+        ("stop_signal", "sigquit" | "3") => "QUIT",
+        ("stop_signal", "sighup" | "1") => "HUP",
+        ("stop_signal", "sigusr1") => "USR1",
+        ("stop_signal", "sigusr2") => "USR2",
+        _ => return None,
+    };
+    Some(ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

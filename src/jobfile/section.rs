@@ -9,11 +9,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::foreign::advise;
+use super::foreign::{advise, same_word};
 use super::keys::Key;
 use super::privacy::is_private;
 use super::value::{as_i64, describe, scalar, text_or_date};
-use super::wanted::{Wanted, quoted};
+use super::wanted::{Wanted, quoted, two_parts};
 use crate::schedule::{Bound, QuantityError, parse_duration, parse_size};
 
 /// Why a NUL is refused.
@@ -419,35 +419,6 @@ impl<'f, 'd> Section<'f, 'd> {
     /// The names in this table, each with its place.
     pub fn all_names(&self) -> impl Iterator<Item = (&'f str, Range<usize>)> + use<'f> {
         self.table.iter().map(|(key, _)| (key.get_ref().as_ref(), key.span()))
-    }
-}
-
-/// What another scheduler calls what one of our words means.
-fn same_word(key: &str, text: &str) -> Option<&'static str> {
-    let ours = match (key, text.to_ascii_lowercase().as_str()) {
-        ("overlap", "forbid" | "deny" | "no" | "never" | "drop" | "single") => "skip",
-        ("overlap", "wait" | "serial" | "enqueue" | "delay") => "queue",
-        ("overlap", "kill" | "cancel" | "restart" | "terminate") => "replace",
-        ("overlap", "parallel" | "concurrent" | "yes") => "allow",
-        ("catch_up", "once" | "last" | "true" | "yes" | "coalesce" | "fire-once") => "latest",
-        ("catch_up", "never" | "no" | "false" | "skip" | "ignore") => "none",
-        ("on_lost", "keep" | "adopt" | "continue") => "leave",
-        ("stop_signal", "sigterm" | "15") => "TERM",
-        ("stop_signal", "sigint" | "2") => "INT",
-        ("stop_signal", "sigquit" | "3") => "QUIT",
-        ("stop_signal", "sighup" | "1") => "HUP",
-        ("stop_signal", "sigusr1") => "USR1",
-        ("stop_signal", "sigusr2") => "USR2",
-        _ => return None,
-    };
-    Some(ours)
-}
-
-/// An error's words parted into what is wrong and what to write instead.
-fn two_parts(error: &str) -> (String, Option<String>) {
-    match error.split_once("; write ") {
-        Some((wrong, right)) => (wrong.to_owned(), Some(format!("write {right}"))),
-        None => (error.to_owned(), None),
     }
 }
 

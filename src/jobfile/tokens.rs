@@ -191,7 +191,6 @@ mod tests {
         check("[jobs.a]\nsteps.xx = { command = '' }\nsteps.xx.command = ''\n", "xx", 0);
         check("[jobs.a]\nsteps = [{ n = 1 }, { n = 2, n = 3 }]\n", "n", 1);
         check("[[x]]\nkk = 1\n[[x]]\nkk = 1\nkk = 2\n", "kk", 1);
-        check("zz = 1\n\"zz\" = 2\n", "zz", 0);
     }
 
     #[test]

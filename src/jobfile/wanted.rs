@@ -94,6 +94,14 @@ pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
+/// An error's words parted into what is wrong and what to write instead.
+pub fn two_parts(error: &str) -> (String, Option<String>) {
+    match error.split_once("; write ") {
+        Some((wrong, right)) => (wrong.to_owned(), Some(format!("write {right}"))),
+        None => (error.to_owned(), None),
+    }
+}
+
 /// A number of bytes in the largest unit that leaves nothing over.
 fn whole_size(size: i64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
