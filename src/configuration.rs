@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::files::{Machine, ReadError, read_text};
+use crate::files::{Machine, ReadError, Text, read_lossy, read_text};
 use crate::jobfile::{Checked, Draft, Zones};
 use crate::plan::Capacities;
 use crate::settings::{Flags, Settings, SettingsError};
@@ -37,8 +37,23 @@ impl Configuration {
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let text = read_text(&path)?;
-        Self::of_text(path, text, environment, flags, now)
+        let text = read_lossy(&path)?;
+        Self::of_read(path, text, environment, flags, now)
+    }
+
+    /// What was read comes to, from wherever it was read.
+    pub fn of_read(
+        path: PathBuf,
+        text: Text,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+        now: Timestamp,
+    ) -> Result<Self, ConfigurationError> {
+        let draft = match text.not_utf8 {
+            None => Draft::parse(&path, text.text),
+            Some(at) => Draft::of_no_text(&path, text.text, at),
+        };
+        Self::of_draft(path, draft, environment, flags, now)
     }
 
     /// What a text that was read from a file comes to on this machine as it is now: its zones and calendars may have
@@ -51,6 +66,16 @@ impl Configuration {
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
         let draft = Draft::parse(&path, text);
+        Self::of_draft(path, draft, environment, flags, now)
+    }
+
+    fn of_draft(
+        path: PathBuf,
+        draft: Draft,
+        environment: &BTreeMap<String, String>,
+        flags: &Flags,
+        now: Timestamp,
+    ) -> Result<Self, ConfigurationError> {
         let settings = layered(&draft, environment, flags)?;
         let machine = Machine::default();
         let in_file = draft.daemon().and_then(|daemon| daemon.get("timezone")).and_then(toml::Value::as_str);

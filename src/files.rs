@@ -40,6 +40,42 @@ pub fn read_text(path: &Path) -> Result<String, ReadError> {
     read_text_within(path, LARGEST_TEXT)
 }
 
+/// A text as it was read, in which what is no UTF-8 was replaced.
+#[derive(Debug)]
+pub struct Text {
+    pub text: String,
+    /// The first byte that stands for something that is no UTF-8.
+    pub not_utf8: Option<usize>,
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { text, not_utf8: None },
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                Self { text: String::from_utf8_lossy(error.as_bytes()).into_owned(), not_utf8: Some(at) }
+            }
+        }
+    }
+}
+
+/// Reads a file in which it can be shown what is no UTF-8.
+pub fn read_lossy(path: &Path) -> Result<Text, ReadError> {
+    read_bounded(path, LARGEST_TEXT).map(Text::from)
+}
+
+/// The same, from something that is open already; `path` is what it is called.
+pub fn read_from(from: impl Read, path: &Path) -> Result<Text, ReadError> {
+    let mut bytes = Vec::new();
+    let io = |source: io::Error| ReadError::Io { path: path.to_owned(), source };
+    from.take(LARGEST_TEXT + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LARGEST_TEXT {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit: LARGEST_TEXT });
+    }
+    Ok(bytes.into())
+}
+
 fn read_text_within(path: &Path, limit: u64) -> Result<String, ReadError> {
     let bytes = read_bounded(path, limit)?;
     String::from_utf8(bytes).map_err(|error| {

@@ -378,7 +378,7 @@ fn bad_beginnings_say_what_where_and_what_to_do() {
     fs::write(place.path("jobs.toml"), b"[jobs.a]\n# \xff\n").unwrap();
     let (code, message) = start(&place);
     assert_eq!(code, Some(1));
-    assert!(message.contains("is not UTF-8: line 2"), "{message}");
+    assert!(message.contains("this is not UTF-8") && message.contains("jobs.toml:2:3"), "{message}");
 
     place.write_jobs("");
     fs::create_dir(place.path("state")).unwrap();

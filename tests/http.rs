@@ -382,7 +382,7 @@ fn what_is_wrong_is_said_where_it_stands() {
         ),
         ("url = 'http://a/', expect_status = [200, 99]", "this is no status, and no range of them"),
         ("url = 'http://a/', expect_status = '299-200'", "this is no status, and no range of them"),
-        ("url = 'http://a/', expect_body = '/(/'", "regex parse error"),
+        ("url = 'http://a/', expect_body = '/(/'", "this is no regular expression: unclosed group"),
         ("url = 'http://a/', expect_json = { status = 'ok' }", "`status` is no JSON pointer"),
         ("url = 'http://a/', expect_json = { '/a' = 2026-01-01 }", "a date does not exist in JSON"),
         ("url = 'http://a/', expect_certificate = '14d'", "http://a/ has no certificate"),

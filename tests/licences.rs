@@ -7,8 +7,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Licences without conditions beyond naming the authors.
-const ALLOWED: [&str; 13] = [
+const ALLOWED: [&str; 14] = [
     "MIT",
+    "MIT-0",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",

@@ -289,7 +289,7 @@ fn what_is_wrong_with_steps_is_said_where_it_stands() {
     let empty = "`x` is a list of texts, numbers or booleans, with one at least";
     check("command = 'x'\nmatrix = { x = [] }", "[]", empty);
     check("command = 'x'\nmatrix = { 'x y' = [1] }", "'x y'", "`x y` is no name for a variable");
-    let group = "regex parse error:\n    (\n    ^\nerror: unclosed group";
+    let group = "this is no regular expression: unclosed group";
     check("command = 'x'\nfail_on_output = '('", "'('", group);
     let sql = "sql = { database = 'x.db', statements = 'SELECT 1' }\n";
     check(&format!("{sql}matrix = {{ x = [1] }}"), "{ x", "`matrix` makes steps of a command");

@@ -69,6 +69,8 @@ pub enum Verb {
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
     Restore(RestoreArguments),
+    /// Print the JSON Schema of jobs.toml, by which editors complete and check it
+    Schema,
     /// Make the ledger of a week that never was, for trying every question
     Demo(DemoArguments),
 }
@@ -97,7 +99,7 @@ pub struct DaemonArguments {
 
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// The file to check instead of the one in use
+    /// The file to check instead of the one in use; `-` is standard input
     pub file: Option<PathBuf>,
     /// Warnings are errors
     #[arg(long)]

@@ -1,8 +1,10 @@
 //! `punctual check`: is this file right? Every error at once, with its place and what to write instead.
 
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
 use super::places::{config_file, environment, read, running_daemon};
@@ -11,17 +13,22 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::control::group_number;
+use crate::files::read_from;
 use crate::job::{Act, StepName};
-use crate::jobfile::{Diagnostic, NamedGroup, Origin, Source, named_groups};
+use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, named_groups};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
+use crate::settings::Flags;
 
 pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answer {
+    let is_typed = verb.file.as_ref().is_some_and(|file| file.as_os_str() == "-");
     let path = match &verb.file {
+        Some(_) if is_typed => PathBuf::from(STANDARD_INPUT),
         Some(file) => file.clone(),
         None => config_file(global, running_daemon(global).as_ref())?,
     };
-    let mut configuration = match read(&path) {
+    let configuration = if is_typed { read_standard_input() } else { read(&path) };
+    let mut configuration = match configuration {
         Ok(configuration) => configuration,
         Err(refusal) if screen.json => {
             screen.value(&unreadable(&path.display().to_string(), refusal.message));
@@ -39,6 +46,18 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
         show(&configuration, screen);
     }
     Ok(if wrong { Done::Failed } else { Done::Well })
+}
+
+/// How a file is called that has no name.
+const STANDARD_INPUT: &str = "<stdin>";
+
+/// What comes in is checked as a file of this folder would be.
+fn read_standard_input() -> Result<Configuration, Refusal> {
+    let failed = |error: &dyn std::error::Error| Refusal::chain(Done::Failed, error);
+    let path = PathBuf::from(STANDARD_INPUT);
+    let text = read_from(std::io::stdin().lock(), &path).map_err(|error| failed(&error))?;
+    let (flags, now) = (Flags::default(), Clock::System.now());
+    Configuration::of_read(path, text, &environment(), &flags, now).map_err(|error| failed(&error))
 }
 
 /// Reads the job file for a verb that needs a right one; what is wrong with it is shown.
@@ -146,41 +165,102 @@ pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
     texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
+/// More than this nobody reads before mending the first ones.
+const MOST_SHOWN: usize = 100;
+/// A caret in the middle of a longer line is not found by looking; such a line is cut around it.
+const LONGEST_LINE: usize = 400;
+
 fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
-    let checked = &configuration.checked;
-    let source = checked.source.without(&checked.said.hidden);
-    let errors = checked.said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
-    let warnings = checked.said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
-    errors.chain(warnings).map(|(level, diagnostic)| renderer.render(&groups(level, diagnostic, &source))).collect()
+    let said = &configuration.checked.said;
+    let source = &configuration.checked.source;
+    let lines = Lines::of(&source.text);
+    let errors = said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
+    let warnings = said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
+    let shown = errors.chain(warnings).take(MOST_SHOWN);
+    let one = |(level, diagnostic)| render(level, diagnostic, (source, &lines), &said.hidden, renderer);
+    let mut texts: Vec<String> = shown.map(one).collect();
+    let more = (said.errors.len() + said.warnings.len()).saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        texts.push(format!("… and {more} more; mend these first, or see all of them with: punctual check --json"));
+    }
+    texts
 }
 
-fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) -> Vec<Group<'d>> {
-    // The place of something that is missing is one character wide.
-    let length = source.text.len();
-    let start = source.text.floor_char_boundary(diagnostic.span.start.min(length));
-    let end = source.text.floor_char_boundary(diagnostic.span.end.min(length)).max(start);
-    let snippet = Snippet::source(&source.text)
-        .path(source.path.to_str().unwrap_or("jobs.toml"))
-        .annotation(AnnotationKind::Primary.span(start..end));
-    let mut group = level.primary_title(&diagnostic.message).element(snippet);
+/// Its words, with the lines that they are about and a caret under the very place.
+fn render<'d>(
+    level: Level<'d>,
+    diagnostic: &'d Diagnostic,
+    (source, lines): (&'d Source, &Lines),
+    hidden: &[Range<usize>],
+    renderer: &Renderer,
+) -> String {
+    let path = source.path.to_str().unwrap_or("jobs.toml");
+    let excerpt = |span: &Range<usize>| Excerpt::of(source, lines, hidden, span);
+    let primary = excerpt(&diagnostic.span);
+    let related = diagnostic.related.as_ref().map(|(span, text)| (excerpt(span), text));
+    let snippet = |excerpt: &Excerpt, annotation: AnnotationKind, label: Option<&'d str>| {
+        let annotation = annotation.span(excerpt.span.clone()).label(label);
+        Snippet::source(excerpt.text.clone()).path(path).line_start(excerpt.first_line).annotation(annotation)
+    };
+    let mut group = level.primary_title(&diagnostic.message).element(snippet(&primary, AnnotationKind::Primary, None));
+    if let Some((excerpt, text)) = &related {
+        group = group.element(snippet(excerpt, AnnotationKind::Context, Some(text)));
+    }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
-    vec![group]
+    if let Some(note) = &diagnostic.note {
+        group = group.element(Level::NOTE.message(note));
+    }
+    renderer.render(&[group])
 }
 
-fn report(configuration: &Configuration) -> CheckReport {
+/// The lines of a place, without their secrets, and where in them it is.
+struct Excerpt {
+    text: String,
+    first_line: usize,
+    span: Range<usize>,
+}
+
+impl Excerpt {
+    fn of(source: &Source, lines: &Lines, hidden: &[Range<usize>], span: &Range<usize>) -> Self {
+        let first_line = lines.position(span.start).line;
+        let line = lines.line(first_line);
+        // What goes over several lines is shown by its first one.
+        let start = source.text.floor_char_boundary(span.start.min(line.end));
+        let end = source.text.floor_char_boundary(span.end.min(line.end)).max(start);
+        let cut = Self::cut(&source.text, &line, start);
+        let text = source.shown(cut.clone(), hidden);
+        Self { text, first_line, span: start - cut.start..end.min(cut.end) - cut.start }
+    }
+
+    /// The part of a line that is shown: all of it, or, of a long one, what is around the place.
+    fn cut(text: &str, line: &Range<usize>, at: usize) -> Range<usize> {
+        if line.len() <= LONGEST_LINE {
+            // The mark of the byte order would move the caret.
+            let mark = if text[line.clone()].starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+            return (line.start + mark).min(at)..line.end;
+        }
+        let start = text.ceil_char_boundary(at.saturating_sub(LONGEST_LINE / 4).max(line.start));
+        start.min(at)..text.floor_char_boundary((start + LONGEST_LINE).min(line.end)).max(at)
+    }
+}
+
+/// What is said about a file, for programs.
+pub fn report(configuration: &Configuration) -> CheckReport {
     let source = &configuration.checked.source;
+    let lines = Lines::of(&source.text);
     let one = |diagnostic: &Diagnostic| {
-        let position = source.position(diagnostic.span.start);
+        let position = lines.position(diagnostic.span.start);
+        let advice = [&diagnostic.help, &diagnostic.note].into_iter().flatten().cloned().collect::<Vec<_>>();
         DiagnosticReport {
             file: source.path.display().to_string(),
             line: position.line,
             column: position.column,
-            end_column: source.end_column(&diagnostic.span),
+            end_column: lines.end_column(&diagnostic.span),
             key: diagnostic.key.clone(),
             message: diagnostic.message.clone(),
-            help: diagnostic.help.clone(),
+            help: (!advice.is_empty()).then(|| advice.join("\n")),
         }
     };
     let said = &configuration.checked.said;

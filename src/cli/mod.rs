@@ -24,6 +24,7 @@ mod places;
 mod plan;
 mod reach;
 mod restore;
+mod schema;
 mod screen;
 mod select;
 mod sheet;
@@ -165,6 +166,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
+        Some(Verb::Schema) => Ok(schema::run(screen)),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }

@@ -45,22 +45,40 @@ pub enum NameError {
     Empty,
     #[error("a job's name begins with a letter")]
     FirstLetter,
-    #[error("`{0}` is not allowed in a job's name: letters, digits, `_`, `.` and `-` are")]
+    #[error("`{0}` is not allowed in a job's name: letters of ASCII, digits, `_`, `.` and `-` are")]
     Character(char),
     #[error("a job's name has at most 64 characters")]
     TooLong,
 }
 
+impl NameError {
+    /// A name that is as near to the text as a name can be; `None` where nothing is left of it.
+    pub fn instead(&self, text: &str) -> Option<String> {
+        // Of letters that are not allowed nobody but the writer knows how to do without.
+        if !text.is_ascii() {
+            return None;
+        }
+        let plain: String = text.chars().map(|c| if JobName::allows(c) { c } else { '-' }).collect();
+        let plain = plain.trim_matches('-');
+        let letter = if plain.starts_with(|c: char| c.is_ascii_alphabetic()) { "" } else { "job-" };
+        let name: String = format!("{letter}{plain}").chars().take(JobName::LONGEST).collect();
+        (!plain.is_empty()).then_some(name)
+    }
+}
+
 impl JobName {
     const LONGEST: usize = 64;
+
+    fn allows(character: char) -> bool {
+        character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')
+    }
 
     pub fn new(text: &str) -> Result<Self, NameError> {
         let first = text.chars().next().ok_or(NameError::Empty)?;
         if !first.is_ascii_alphabetic() {
             return Err(NameError::FirstLetter);
         }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if let Some(wrong) = text.chars().find(|c| !allowed(*c)) {
+        if let Some(wrong) = text.chars().find(|c| !Self::allows(*c)) {
             return Err(NameError::Character(wrong));
         }
         if text.len() > Self::LONGEST {

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::diagnostic::Diagnostics;
-use super::section::{At, Section, describe, dotted};
+use super::keys::CALENDAR;
+use super::section::{At, Section, dotted};
+use super::value::describe;
 use super::{Site, Zones};
 use crate::schedule::{Calendar, Dates, Events, Hours, fingerprint, read_events};
-
-const CALENDAR_KEYS: [&str; 4] = ["dates", "days", "hours", "file"];
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
@@ -62,23 +62,22 @@ impl RawCalendar {
                     let name = At { value: key.get_ref().to_string(), span: key.span() };
                     calendars.push(Self::read(name, table, &path, said));
                 }
-                None => said.error(
-                    &path,
-                    value.span(),
-                    format!("`{path}` is a table, not {}", describe(value.get_ref())),
-                    Some(format!("write [{path}], and its keys on the lines below")),
-                ),
+                None => {
+                    let message = format!("`{path}` is a table, not {}", describe(value.get_ref()));
+                    let help = format!("write [{path}], and dates, days, hours or a file on the lines below");
+                    said.error(&path, value.span(), message, Some(help));
+                }
             }
         }
         calendars
     }
 
     fn read(name: At<String>, table: &DeTable, path: &str, said: &mut Diagnostics) -> Self {
-        let mut section = Section::open(table, path, &CALENDAR_KEYS, said);
+        let mut section = Section::open(table, path, &[CALENDAR], said);
         let mut texts = |key: &str| section.texts_and_dates(key).map(|at| at.value).unwrap_or_default();
         let (dates, days, hours) = (texts("dates"), texts("days"), texts("hours"));
         let file = section.clean_text("file");
-        if !CALENDAR_KEYS.iter().any(|key| table.contains_key(*key)) {
+        if !CALENDAR.iter().any(|key| table.contains_key(key.name)) {
             let help = Some("write for example dates = [\"2026-12-25\"], days = [\"sat\", \"sun\"]".to_owned());
             section.error("", name.span.clone(), format!("the calendar `{}` has nothing in it", name.value), help);
         }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use super::Zone;
 use super::checker::{Checker, pick, set};
-use super::diagnostic::nearest;
 use super::policies::Policies;
 use super::raw::RawJob;
 use super::section::{At, dotted};
@@ -100,7 +99,7 @@ impl Checker<'_> {
     fn pools(&mut self, path: &str, raw: &RawJob) -> Arc<[String]> {
         let named = set(raw.policies.pool.as_ref(), self.defaults.pool.as_ref()).unwrap_or_default();
         for pool in named.iter().filter(|pool| !self.pools.contains_key(&pool.value)) {
-            let help = match nearest(&pool.value, self.pools.keys().map(String::as_str)) {
+            let help = match self.said.nearest(&pool.value, self.pools.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("write [pools] with {} = 1 in it, or how many may go at once", pool.value),
             };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::calendars::Calendars;
-use super::diagnostic::{Diagnostics, nearest};
+use super::diagnostic::Diagnostics;
 use super::known::Known;
 use super::policies::Policies;
 use super::section::At;
@@ -35,7 +35,7 @@ impl Checker<'_> {
             return Some(zone);
         }
         let names = self.site.names();
-        let help = match nearest(name, names.iter().map(String::as_str)) {
+        let help = match self.said.nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "write a name such as \"Europe/Berlin\", \"UTC\", or \"system\" for this machine's zone".to_owned(),
         };

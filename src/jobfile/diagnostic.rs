@@ -18,7 +18,26 @@ pub struct Diagnostic {
     /// The dotted key, such as `jobs.backup.timeout`; empty where no key is meant.
     pub key: String,
     pub message: String,
+    /// What to write instead.
     pub help: Option<String>,
+    /// Why it is so.
+    pub note: Option<String>,
+    /// Another place that has to do with it, and what is there.
+    pub related: Option<(Range<usize>, String)>,
+}
+
+impl Diagnostic {
+    /// Says why it is so.
+    pub fn note(&mut self, note: impl Into<String>) -> &mut Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// Points to another place that has to do with it.
+    pub fn related(&mut self, span: Range<usize>, text: impl Into<String>) -> &mut Self {
+        self.related = Some((span, text.into()));
+        self
+    }
 }
 
 /// Errors make a file wrong; warnings are of traps in a right one.
@@ -28,11 +47,30 @@ pub struct Diagnostics {
     pub warnings: Vec<Diagnostic>,
     /// Where secrets stand in the text, which are not shown with it.
     pub hidden: Vec<Range<usize>>,
+    /// How many of the errors, the first ones, are about the form of the text.
+    of_form: usize,
+    /// The lines that these are about. What a value there seems to say is not what was meant.
+    broken: Vec<Range<usize>>,
 }
 
+/// Who has as many errors as this mends the first ones first. What takes long for each, such as to look for what was meant
+/// among a hundred thousand names, is not done for more.
+const MANY: usize = 50;
+
 impl Diagnostics {
-    pub(super) fn error(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        self.errors.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
+    pub(super) fn error(
+        &mut self,
+        key: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> &mut Diagnostic {
+        push(&mut self.errors, key, span, message.into(), help)
+    }
+
+    /// The candidate that was most likely meant by a misspelt word, as long as there are not many errors.
+    pub(super) fn nearest<'c>(&self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+        if self.errors.len() < MANY { nearest(word, candidates) } else { None }
     }
 
     /// Says that a secret stands in the text.
@@ -41,15 +79,45 @@ impl Diagnostics {
     }
 
     /// Says that something is a trap, though it is allowed.
-    pub fn warn(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        self.warnings.push(Diagnostic { span, key: key.to_owned(), message: message.into(), help });
+    pub fn warn(
+        &mut self,
+        key: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> &mut Diagnostic {
+        push(&mut self.warnings, key, span, message.into(), help)
     }
 
-    /// In the order of the text.
+    /// Says that all errors up to here are about the form of the text, which is read on all the same.
+    pub(super) fn form_ends(&mut self, lines: &Lines) {
+        self.of_form = self.errors.len();
+        let line = |error: &Diagnostic| lines.line(lines.position(error.span.start).line);
+        self.broken = self.errors.iter().map(line).collect();
+    }
+
+    /// In the order of the text, without what follows from errors of form.
     pub(super) fn sort(&mut self) {
+        let stands =
+            |said: &Diagnostic| !self.broken.iter().any(|line| (line.start..=line.end).contains(&said.span.start));
+        let further = self.errors.split_off(self.of_form);
+        self.errors.extend(further.into_iter().filter(stands));
+        self.warnings.retain(stands);
+        self.of_form = self.errors.len();
         self.errors.sort_by_key(|diagnostic| diagnostic.span.start);
         self.warnings.sort_by_key(|diagnostic| diagnostic.span.start);
     }
+}
+
+fn push<'l>(
+    list: &'l mut Vec<Diagnostic>,
+    key: &str,
+    span: Range<usize>,
+    message: String,
+    help: Option<String>,
+) -> &'l mut Diagnostic {
+    let said = Diagnostic { span, key: key.to_owned(), message, help, note: None, related: None };
+    list.push_mut(said)
 }
 
 /// A place in a text, counted from 1; columns in characters.
@@ -59,34 +127,55 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Source {
-    /// The same with stars in place of what is hidden; everything else stays where it is.
-    #[must_use]
-    pub fn without(&self, hidden: &[Range<usize>]) -> Self {
-        let is_hidden = |at: usize| hidden.iter().any(|span| span.contains(&at));
-        let stars = |(at, c): (usize, char)| match c {
-            '\n' => "\n".to_owned(),
-            c if is_hidden(at) => "*".repeat(c.len_utf8()),
-            c => c.to_string(),
-        };
-        let text = if hidden.is_empty() { self.text.clone() } else { self.text.char_indices().map(stars).collect() };
-        Self { path: self.path.clone(), text }
+/// Where the lines of a text begin: who asks for many places asks this.
+pub struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub fn of(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
     }
 
-    /// Line and column of a byte of the text.
+    /// How many lines there are; what follows the last line's end is one, too.
+    pub fn count(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Line and column of a byte of the text. A mark of the byte order is no character of its first line.
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
-        let before = &self.text[..byte];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        let line = self.starts.partition_point(|start| *start <= byte);
+        let before = &self.text[self.starts[line - 1]..byte];
+        let mark = usize::from(line == 1 && before.starts_with('\u{feff}'));
+        Position { line, column: before.chars().count() + 1 - mark }
     }
 
-    /// The column behind the span's last character on the span's first line.
+    /// The column behind the span's last character on the span's first line; a span of nothing is one character wide.
     pub fn end_column(&self, span: &Range<usize>) -> usize {
         let start = self.text.floor_char_boundary(span.start.min(self.text.len()));
         let end = self.text.floor_char_boundary(span.end.min(self.text.len())).max(start);
-        let first_line = self.text[start..end].split('\n').next().unwrap_or_default();
+        let first_line = self.text[start..end].split(['\n', '\r']).next().unwrap_or_default();
         self.position(start).column + first_line.chars().count().max(1)
+    }
+
+    /// The bytes of a line, counted from 1, without its end; empty beyond the last one.
+    pub fn line(&self, line: usize) -> Range<usize> {
+        let Some(start) = line.checked_sub(1).and_then(|at| self.starts.get(at).copied()) else {
+            return self.text.len()..self.text.len();
+        };
+        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
+        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
+        start..end
+    }
+}
+
+impl Source {
+    /// Line and column of a byte of the text.
+    pub fn position(&self, byte: usize) -> Position {
+        Lines::of(&self.text).position(byte)
     }
 }
 
@@ -109,19 +198,25 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let source = Source { path: "x".into(), text: "ab\nä€ = 1\n".to_owned() };
-        assert_eq!(source.position(0), Position { line: 1, column: 1 });
-        let equals = source.text.find('=').unwrap();
-        assert_eq!(source.position(equals), Position { line: 2, column: 4 });
-        assert_eq!(source.position(9999), Position { line: 3, column: 1 });
-        assert_eq!(source.end_column(&(3..8)), 3);
+        let text = "ab\nä€ = 1\r\n\t日本 = 2\n";
+        let lines = Lines::of(text);
+        assert_eq!(lines.position(0), Position { line: 1, column: 1 });
+        let equals = text.find('=').unwrap();
+        assert_eq!(lines.position(equals), Position { line: 2, column: 4 });
+        assert_eq!(lines.position(9999), Position { line: 4, column: 1 });
+        assert_eq!(lines.end_column(&(3..8)), 3);
+        let wide = text.find('日').unwrap();
+        assert_eq!((lines.position(wide), lines.end_column(&(wide..wide + 6))), (Position { line: 3, column: 2 }, 4));
+        assert_eq!(&text[lines.line(2)], "ä€ = 1");
+        assert_eq!(lines.end_column(&(equals..text.len())), 7, "up to the end of its line");
+        assert_eq!((lines.line(4), lines.line(5)), (text.len()..text.len(), text.len()..text.len()));
     }
 
     #[test]
-    fn what_is_hidden_leaves_the_rest_in_its_place() {
-        let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
-        assert_eq!(source.without(std::slice::from_ref(&(4..12))).text, "a = ****\n*** # b");
-        assert_eq!(source.without(&[]).text, source.text);
+    fn a_mark_of_the_byte_order_is_no_character() {
+        let lines = Lines::of("\u{feff}[jobs]\n");
+        assert_eq!(lines.position(3), Position { line: 1, column: 1 });
+        assert_eq!(lines.position(4), Position { line: 1, column: 2 });
     }
 
     #[test]

@@ -8,7 +8,10 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::section::{At, Section, scalar};
+use super::policies::regex;
+use super::section::{At, Section};
+use super::value::scalar;
+use super::wanted::Wanted;
 use crate::job::{BodyPattern, Ceiling, Expected, Percentile, StatusRange};
 use crate::schedule::parse_duration;
 
@@ -25,7 +28,12 @@ impl RawExpected {
     pub fn read(table: &mut Section) -> Self {
         Self {
             status: statuses(table),
-            body: table.parsed("expect_body", "a text, or a regular expression between slashes", BodyPattern::new),
+            body: regex(
+                table,
+                "expect_body",
+                Wanted::Other("a text, or a regular expression between slashes"),
+                BodyPattern::new,
+            ),
             json: pointers(table),
             certificate: table.duration("expect_certificate"),
         }
@@ -47,7 +55,9 @@ impl RawExpected {
         for At { value, span } in texts {
             match ceiling(&value) {
                 Ok(ceiling) => ceilings.push(ceiling),
-                Err(message) => table.error("fail_above", span, message, Some(CEILING_HELP.to_owned())),
+                Err(message) => {
+                    table.error("fail_above", span, message, Some(CEILING_HELP.to_owned()));
+                }
             }
         }
         ceilings

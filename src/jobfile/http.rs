@@ -8,34 +8,13 @@ use url::Url;
 
 use super::checker::Checker;
 use super::expect::RawExpected;
+use super::keys::{HTTP, MOST_REQUESTS, MOST_REQUESTS_AT_ONCE};
 use super::section::{At, Section};
 use crate::job::{Ceiling, Header, HeaderText, Http, Method, OnChange, SecretSource};
 
-const KEYS: [&str; 16] = [
-    "url",
-    "max_parallel",
-    "method",
-    "headers",
-    "body",
-    "expect_status",
-    "expect_body",
-    "expect_json",
-    "expect_certificate",
-    "request_timeout",
-    "body_limit",
-    "ca_file",
-    "repeat",
-    "fail_above",
-    "save",
-    "on_change",
-];
 const DEFAULT_PARALLEL: usize = 16;
-/// More than any machine has ports for connections to one address.
-const MOST_PARALLEL: i64 = 100_000;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_BODY_LIMIT: u64 = 16 << 20;
-/// Of one run: the latency of each is remembered until its end.
-const MOST_REQUESTS: usize = 1_000_000;
 
 /// The table `http`; see [`crate::job::Http`].
 #[derive(Debug, Clone)]
@@ -58,14 +37,14 @@ pub struct RawHttp {
 impl RawHttp {
     pub fn read(section: &mut Section) -> Option<At<Self>> {
         let span = section.span("http")?;
-        let mut table = section.table("http", &KEYS)?;
+        let mut table = section.table("http", &[HTTP])?;
         let raw = Self {
             urls: urls(&mut table, &span),
             method: table.choice("method", &Method::WORDS),
             headers: headers(&mut table),
             body: table.text("body"),
-            max_parallel: table.integer("max_parallel", 1, MOST_PARALLEL),
-            repeat: table.integer("repeat", 1, i64::try_from(MOST_REQUESTS).unwrap_or(i64::MAX)),
+            max_parallel: table.integer("max_parallel", 1, MOST_REQUESTS_AT_ONCE),
+            repeat: table.integer("repeat", 1, MOST_REQUESTS),
             request_timeout: not_zero(&mut table, "request_timeout", Section::duration),
             body_limit: not_zero(&mut table, "body_limit", Section::size),
             ca_file: file_name(&mut table, "ca_file"),
@@ -96,7 +75,7 @@ impl RawHttp {
             table.error("expect_certificate", at.span.clone(), message, Some(help));
         }
         let requests = self.urls.len().saturating_mul(number(self.repeat.as_ref(), 1));
-        if let (Some(at), true) = (&self.repeat, requests > MOST_REQUESTS) {
+        if let (Some(at), true) = (&self.repeat, requests > usize::try_from(MOST_REQUESTS).unwrap_or(usize::MAX)) {
             let message = format!("{requests} requests are too many for one run: {MOST_REQUESTS} at most");
             table.error("repeat", at.span.clone(), message, None);
         }
@@ -160,7 +139,9 @@ fn urls(table: &mut Section, span: &Range<usize>) -> Vec<Url> {
                 table.error("url", span, format!("{url} stands here twice"), Some(help));
             }
             Ok(url) => urls.push(url),
-            Err((message, help)) => table.error("url", span, message, Some(help)),
+            Err((message, help)) => {
+                table.error("url", span, message, Some(help));
+            }
         }
     }
     urls
@@ -189,28 +170,21 @@ fn url(text: &str) -> Result<Url, (String, String)> {
 
 /// A table of texts and of places with secrets.
 fn headers(table: &mut Section) -> Vec<Header> {
-    let Some(value) = table.get("headers") else {
+    let Some(mut section) = table.names("headers") else {
         return Vec::new();
     };
-    let names: Vec<(String, Range<usize>)> = match value.get_ref().as_table() {
-        Some(names) => names.keys().map(|name| (name.get_ref().to_string(), name.span())).collect(),
-        None => Vec::new(),
-    };
-    let known: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-    let Some(mut section) = table.table("headers", &known) else {
-        return Vec::new();
-    };
+    let names: Vec<(&str, Range<usize>)> = section.all_names().collect();
     let mut seen = HashSet::new();
     let mut headers = Vec::with_capacity(names.len());
-    for (name, span) in &names {
+    for (name, span) in names {
         if !is_header_name(name) {
             let help = "write for example headers = { Accept = \"application/json\" }".to_owned();
-            section.error(name, span.clone(), format!("`{name}` is no name of a header"), Some(help));
+            section.error(name, span, format!("`{name}` is no name of a header"), Some(help));
         } else if !seen.insert(name.to_ascii_lowercase()) {
             let help = "capitals make no difference".to_owned();
-            section.error(name, span.clone(), format!("the header {name} stands here twice"), Some(help));
+            section.error(name, span, format!("the header {name} stands here twice"), Some(help));
         } else if let Some(value) = header(&mut section, name) {
-            headers.push(Header { name: name.clone(), value });
+            headers.push(Header { name: name.to_owned(), value });
         }
     }
     headers

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use super::checker::Checker;
 use super::diagnostic::nearest;
+use super::keys::MAIL;
 use super::section::{At, Section};
 use super::smtp::{Outlet, no_address};
 use crate::job::{Address, Body, Mail, Medium, SEEN, Template, TemplateError};
-
-const KEYS: [&str; 8] = ["from", "to", "cc", "subject", "body", "body_file", "html", "attach"];
 
 /// The table `mail`; see [`crate::job::Mail`].
 #[derive(Debug, Clone)]
@@ -29,7 +28,7 @@ impl RawMail {
     pub fn read(section: &mut Section) -> Option<At<Self>> {
         let span = section.span("mail")?;
         let path = section.path_of("mail");
-        let mut table = section.table("mail", &KEYS)?;
+        let mut table = section.table("mail", &[MAIL])?;
         for (key, help) in [("to", "to = [\"ops@example.org\"]"), ("subject", "subject = \"{{ job.name }}\"")] {
             if table.get(key).is_none() {
                 let message = format!("this mail has no `{key}`");

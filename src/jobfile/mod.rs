@@ -8,15 +8,20 @@ mod check;
 mod checker;
 mod diagnostic;
 mod expect;
+mod foreign;
 mod groups;
 mod http;
+mod keys;
 mod known;
 mod mail;
+mod misplaced;
 mod order;
 mod parts;
 mod places;
 mod policies;
+mod privacy;
 mod raw;
+mod schema;
 mod secret;
 mod section;
 mod smtp;
@@ -24,8 +29,12 @@ mod sql;
 mod standing;
 mod steps;
 mod surroundings;
+mod syntax;
 mod timing;
+mod tokens;
 mod traps;
+mod value;
+mod wanted;
 mod work;
 
 use std::collections::BTreeMap;
@@ -40,19 +49,21 @@ use toml::de::{DeTable, DeValue};
 pub use calendars::calendar_from;
 use calendars::{Calendars, RawCalendar};
 use checker::Checker;
-pub use diagnostic::{Diagnostic, Diagnostics, Position, Source, nearest};
+pub use diagnostic::{Diagnostic, Diagnostics, Lines, Position, Source, nearest};
 pub use groups::{NamedGroup, named_groups};
 use known::Known;
+use misplaced::{misplaced, no_job};
 use order::check_order;
 use places::job_places;
 pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
-use section::{At, describe, dotted};
+pub use schema::schema;
+use section::{At, dotted};
 use smtp::{Outlet, read_smtp};
 pub use timing::{Kept, timing_from};
 
-use crate::job::{Job, JobName};
+use crate::job::{Job, JobName, NameError};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -79,8 +90,6 @@ pub trait Site: Zones {
     /// The text of another file that the first one names; the error is for people.
     fn text(&self, path: &Path) -> Result<String, String>;
 }
-
-const TOP_LEVEL: [&str; 6] = ["daemon", "smtp", "defaults", "calendars", "pools", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
@@ -129,26 +138,31 @@ impl Draft {
     /// Reads the text of a file.
     pub fn parse(path: &Path, text: String) -> Self {
         let mut said = Diagnostics::default();
-        let mut draft = Parts::default();
-        let (table, errors) = DeTable::parse_recoverable(&text);
-        match errors.first() {
-            // What the parser says after its first error is mostly a consequence of it.
-            Some(error) => {
-                let span = error.span().unwrap_or(0..0);
-                said.error("", span, error.message().trim().to_owned(), syntax_help(error.message()));
-            }
-            None => draft = Parts::read(table.get_ref(), &text, &mut said),
-        }
-        drop(table);
+        let parts = match syntax::read(&text, &mut said) {
+            Some(table) => Parts::read(&table, &text, &mut said),
+            None => Parts::default(),
+        };
+        Self::of(path, text, parts, said)
+    }
+
+    /// Of a file that is no text: `text` is what can be read of it, and `at` the first byte of it that cannot.
+    pub fn of_no_text(path: &Path, text: String, at: usize) -> Self {
+        let mut said = Diagnostics::default();
+        let help = "save the file as UTF-8; it may be in Latin-1, or be no text at all";
+        said.error("", at..at + char::REPLACEMENT_CHARACTER.len_utf8(), "this is not UTF-8", Some(help.to_owned()));
+        Self::of(path, text, Parts::default(), said)
+    }
+
+    fn of(path: &Path, text: String, parts: Parts, said: Diagnostics) -> Self {
         Self {
             source: Arc::new(Source { path: path.to_owned(), text }),
-            defaults: draft.defaults,
-            calendars: draft.calendars,
-            pools: draft.pools,
-            outlet: draft.outlet,
-            jobs: draft.jobs,
-            daemon: draft.daemon,
-            daemon_timezone: draft.daemon_timezone,
+            defaults: parts.defaults,
+            calendars: parts.calendars,
+            pools: parts.pools,
+            outlet: parts.outlet,
+            jobs: parts.jobs,
+            daemon: parts.daemon,
+            daemon_timezone: parts.daemon_timezone,
             said,
         }
     }
@@ -181,12 +195,6 @@ impl Draft {
     }
 }
 
-fn syntax_help(message: &str) -> Option<String> {
-    message
-        .contains("duplicate key")
-        .then(|| "each name may stand once in a file; rename one of the two or join them".to_owned())
-}
-
 /// The tables of a file.
 #[derive(Default)]
 struct Parts {
@@ -215,27 +223,10 @@ impl Parts {
                 ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
                 ("smtp", DeValue::Table(table)) => parts.outlet = read_smtp(table, &key.span(), said),
                 ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
-                    name,
-                    value.span(),
-                    format!("`{name}` is a table, not {}", describe(other)),
-                    Some(format!("write [{name}] on a line of its own")),
-                ),
-                _ => said.error(name, key.span(), format!("unknown table `{name}`"), Some(top_level_help(name))),
+                _ => misplaced(key, value, said),
             }
         }
         parts
-    }
-}
-
-fn top_level_help(name: &str) -> String {
-    match nearest(name, TOP_LEVEL) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            format!(
-                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [smtp], [defaults], [calendars] and [pools]"
-            )
-        }
     }
 }
 
@@ -250,22 +241,25 @@ fn read_jobs(table: &DeTable, said: &mut Diagnostics) -> Vec<(At<JobName>, RawJo
     for (key, value) in table.iter() {
         let path = dotted("jobs", key.get_ref());
         let Some(table) = value.get_ref().as_table() else {
-            said.error(
-                &path,
-                value.span(),
-                format!("`{path}` is a table, not {}", describe(value.get_ref())),
-                Some(format!("write [{path}], and its keys on the lines below")),
-            );
+            no_job(key, value, said);
             continue;
         };
         let raw = RawJob::read(table, &path, said);
         match JobName::new(key.get_ref()) {
             Ok(name) => jobs.push((At { value: name, span: key.span() }, raw)),
-            Err(error) => said.error(&path, key.span(), error.to_string(), None),
+            Err(error) => {
+                let help = error.instead(key.get_ref()).map(|name| format!("write [jobs.{name}]"));
+                let found = said.error(&path, key.span(), error.to_string(), help);
+                if error == NameError::FirstLetter {
+                    found.note(NAMES);
+                }
+            }
         }
     }
     jobs
 }
+
+const NAMES: &str = "a name begins with a letter, so that it is told from the number of a run";
 
 #[cfg(test)]
 mod tests;

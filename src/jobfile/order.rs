@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostics, nearest};
+use super::diagnostic::Diagnostics;
 use super::raw::RawJob;
 use super::section::{At, dotted};
 use crate::job::JobName;
@@ -28,7 +28,7 @@ pub fn check_order(jobs: &[(At<JobName>, RawJob)], said: &mut Diagnostics) {
             said.error(&key, after.span.clone(), "`after` is empty", help);
         }
         for other in after.value.iter().filter(|other| !order.contains_key(other.value.as_str())) {
-            let help = match nearest(&other.value, order.keys().copied()) {
+            let help = match said.nearest(&other.value, order.keys().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "name jobs of this file".to_owned(),
             };
@@ -40,8 +40,14 @@ pub fn check_order(jobs: &[(At<JobName>, RawJob)], said: &mut Diagnostics) {
         if let Some((name, RawJob { after: Some(after), .. })) = place {
             let key = dotted(&dotted("jobs", name.value.as_str()), "after");
             let names: Vec<&str> = circle.iter().copied().chain([circle[0]]).collect();
-            let message = format!("these jobs wait for each other: {}", names.join(" after "));
-            said.error(&key, after.span.clone(), message, Some("one of them must begin without the others".to_owned()));
+            let message = match &names[..] {
+                [one, _] => format!("`{one}` waits for itself"),
+                names => format!("these jobs wait for each other: {}", names.join(" after ")),
+            };
+            let next = after.value.iter().find(|at| at.value == names[1]);
+            let span = next.map_or(after.span.clone(), |at| at.span.clone());
+            said.error(&key, span, message, Some("one of them must begin without the others".to_owned()))
+                .note("`after` means: run when these have succeeded; none of them would ever be the first");
         }
     }
 }

@@ -6,50 +6,12 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::diagnostic::Diagnostics;
+use super::keys::{MOST_QUEUED, MOST_RETRIES, POLICIES};
 use super::section::{At, Section, Settable};
 use super::standing::{self, RawLimits};
+use super::wanted::Wanted;
 use crate::job::{CatchUp, OnLost, OutputPattern, Overlap, StopSignal};
 use crate::schedule::{Fold, Gap, Then};
-
-/// Keys that `[defaults]` and a job have in common.
-pub const POLICY_KEYS: [&str; 31] = [
-    "timezone",
-    "not_on",
-    "not_on_then",
-    "jitter",
-    "dst_gap",
-    "dst_fold",
-    "shell",
-    "user",
-    "group",
-    "cwd",
-    "env",
-    "env_file",
-    "umask",
-    "nice",
-    "limits",
-    "timeout",
-    "stop_signal",
-    "kill_after",
-    "output_limit",
-    "overlap",
-    "queue_limit",
-    "on_lost",
-    "pool",
-    "catch_up",
-    "catch_up_within",
-    "success_codes",
-    "fail_on_output",
-    "no_retry_codes",
-    "retries",
-    "retry_delay",
-    "retry_max_delay",
-];
-/// Who lets more runs of a job wait has no need for a limit.
-const MOST_QUEUED: i64 = 1_000_000;
-
-/// With the longest pause of five minutes more than a week of trying.
-const MOST_RETRIES: i64 = 10_000;
 
 /// How a run is done: what a job may say itself or take from `[defaults]`.
 #[derive(Debug, Clone, Default)]
@@ -123,18 +85,34 @@ impl Policies {
             retries: section.integer("retries", 0, MOST_RETRIES),
             retry_delay: section.settable("retry_delay", Section::duration),
             retry_max_delay: section.settable("retry_max_delay", Section::duration),
-            stands: section.stands(&POLICY_KEYS),
+            stands: section.stands(POLICIES.iter().map(|key| key.name)),
         }
     }
 
     pub fn read_defaults(table: &DeTable, said: &mut Diagnostics) -> Self {
-        Self::read(&mut Section::open(table, "defaults", &POLICY_KEYS, said))
+        Self::read(&mut Section::open(table, "defaults", &[POLICIES], said))
     }
 }
 
 /// A regular expression.
 fn pattern(section: &mut Section, key: &str) -> Option<At<OutputPattern>> {
-    section.parsed(key, "a regular expression, such as \"(?i)error\"", OutputPattern::new)
+    regex(section, key, Wanted::Other("a regular expression, such as \"(?i)error\""), OutputPattern::new)
+}
+
+/// What a text says to `read`, whose errors draw the expression over several lines; the last one says what is wrong.
+pub fn regex<T>(
+    section: &mut Section,
+    key: &str,
+    wanted: Wanted,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<At<T>> {
+    section.parsed(key, wanted, |text| {
+        read(text).map_err(|error| {
+            let last = error.lines().last().unwrap_or_default();
+            let why = last.trim().trim_start_matches("error: ");
+            format!("this is no regular expression: {why}; write a backslash before a character that means itself")
+        })
+    })
 }
 
 /// A duration that is not zero, or `"none"`.

@@ -6,43 +6,12 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::diagnostic::Diagnostics;
-use super::policies::{POLICY_KEYS, Policies};
+use super::keys::{self, JOB, MOST_PLACES, POLICIES, WHEN_UNRECORDABLE};
+use super::policies::Policies;
 use super::section::{At, Section};
 use super::steps::{RawMatrix, RawSteps};
 use super::work::RawWork;
 use crate::schedule::{Bound, Schedule};
-
-pub const JOB_KEYS: [&str; 15] = [
-    "description",
-    "enabled",
-    "schedule",
-    "not_before",
-    "not_after",
-    "after",
-    "command",
-    "http",
-    "sql",
-    "mail",
-    "stdin",
-    "steps",
-    "keep_going",
-    "matrix",
-    "max_parallel",
-];
-const DAEMON_KEYS: [&str; 9] = [
-    "database",
-    "timezone",
-    "max_running",
-    "stop_grace",
-    "when_unrecordable",
-    "operators",
-    "readers",
-    "housekeeping",
-    "retention",
-];
-const HOUSEKEEPING_KEYS: [&str; 4] = ["prune", "optimize", "audit", "backup"];
-const BACKUP_KEYS: [&str; 3] = ["schedule", "to", "keep_last"];
-const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
 
 #[derive(Debug, Clone)]
 pub struct RawJob {
@@ -64,8 +33,7 @@ pub struct RawJob {
 
 impl RawJob {
     pub fn read(table: &DeTable, path: &str, said: &mut Diagnostics) -> Self {
-        let keys: Vec<&str> = JOB_KEYS.iter().chain(&POLICY_KEYS).copied().collect();
-        let mut section = Section::open(table, path, &keys, said);
+        let mut section = Section::open(table, path, &[JOB, POLICIES], said);
         Self {
             description: section.text("description"),
             enabled: section.boolean("enabled"),
@@ -78,7 +46,7 @@ impl RawJob {
             keep_going: section.boolean("keep_going"),
             matrix: RawMatrix::read(&mut section),
             max_parallel: section.integer("max_parallel", 1, i64::MAX),
-            stands: section.stands(&JOB_KEYS),
+            stands: section.stands(JOB.iter().map(|key| key.name)),
             policies: Policies::read(&mut section),
         }
     }
@@ -86,12 +54,12 @@ impl RawJob {
 
 /// Checks the form of `[daemon]`; its values are layered with environment and flags elsewhere.
 pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
-    let mut section = Section::open(table, "daemon", &DAEMON_KEYS, said);
-    section.clean_text("database");
+    let mut section = Section::open(table, "daemon", &[keys::DAEMON], said);
+    section.filled_text("database");
     section.text("timezone");
-    section.integer("max_running", 1, 1_000_000);
+    section.integer("max_running", 1, MOST_PLACES);
     section.duration("stop_grace");
-    if let Some(run) = section.choice("when_unrecordable", &[("wait", false), ("run", true)]).filter(|at| at.value) {
+    if let Some(run) = section.choice("when_unrecordable", &WHEN_UNRECORDABLE).filter(|at| at.value) {
         let key = section.path_of("when_unrecordable");
         let message = "what runs while the ledger cannot be written runs again if the daemon ends before it can";
         let help = "choose it where a run that is missed is worse than one that is repeated";
@@ -99,15 +67,16 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
     }
     check_groups(&mut section, "operators");
     check_groups(&mut section, "readers");
-    if let Some(mut chores) = section.table("housekeeping", &HOUSEKEEPING_KEYS) {
+    if let Some(mut chores) = section.table("housekeeping", &[keys::HOUSEKEEPING]) {
         check_pattern(&mut chores, "prune");
         check_pattern(&mut chores, "optimize");
+        check_pattern(&mut chores, "audit");
         check_backup(&mut chores);
     }
-    if let Some(mut retention) = section.table("retention", &RETENTION_KEYS) {
+    if let Some(mut retention) = section.table("retention", &[keys::RETENTION]) {
         retention.settable("keep", Section::duration);
         retention.settable("keep_failures", Section::duration);
-        retention.integer("keep_last", 0, i64::MAX);
+        retention.integer("keep_last", 0, i64::from(u32::MAX));
         retention.settable("max_size", Section::size);
     }
 }
@@ -124,12 +93,12 @@ fn check_groups(section: &mut Section, key: &str) {
 fn check_backup(chores: &mut Section) {
     let span = chores.span("backup");
     let has_schedule = {
-        let Some(mut backup) = chores.table("backup", &BACKUP_KEYS) else {
+        let Some(mut backup) = chores.table("backup", &[keys::BACKUP]) else {
             return;
         };
         check_pattern(&mut backup, "schedule");
-        backup.clean_text("to");
-        backup.integer("keep_last", 1, 1_000_000);
+        backup.filled_text("to");
+        backup.integer("keep_last", 1, MOST_PLACES);
         backup.span("schedule").is_some()
     };
     if let Some(span) = span.filter(|_| !has_schedule) {
@@ -140,13 +109,13 @@ fn check_backup(chores: &mut Section) {
 
 /// Named capacities that jobs share.
 pub fn read_pools(table: &DeTable, said: &mut Diagnostics) -> BTreeMap<String, usize> {
-    let names: Vec<&str> = table.keys().map(|key| key.get_ref().as_ref()).collect();
-    let mut section = Section::open(table, "pools", &names, said);
-    let capacity = |name: &&str| {
-        let at = section.integer(name, 1, 1_000_000)?;
-        Some(((*name).to_owned(), usize::try_from(at.value).ok()?))
+    let mut section = Section::open_names(table, "pools", said);
+    let names = section.all_names();
+    let capacity = |(name, _): (&str, Range<usize>)| {
+        let at = section.integer(name, 1, MOST_PLACES)?;
+        Some((name.to_owned(), usize::try_from(at.value).ok()?))
     };
-    names.iter().filter_map(capacity).collect()
+    names.filter_map(capacity).collect()
 }
 
 fn check_pattern(section: &mut Section, key: &str) {
@@ -154,13 +123,13 @@ fn check_pattern(section: &mut Section, key: &str) {
         return;
     };
     match Schedule::parse(&text.value, "") {
-        Err(error) => section.error(key, text.span, error.message, error.help),
-        Ok(schedule) if schedule.chore_pattern().is_none() => section.error(
-            key,
-            text.span,
-            "housekeeping takes a cron pattern",
-            Some("write for example \"15 3 * * *\", in UTC, or \"none\"".to_owned()),
-        ),
+        Err(error) => {
+            section.error(key, text.span, error.message, error.help);
+        }
+        Ok(schedule) if schedule.chore_pattern().is_none() => {
+            let help = "write for example \"15 3 * * *\", in UTC, or \"none\"".to_owned();
+            section.error(key, text.span, "housekeeping takes a cron pattern", Some(help));
+        }
         Ok(_) => {}
     }
 }

@@ -1,9 +1,8 @@
 //! Where does a secret stand, as a table says it? `{ env = "…" }`, `{ file = "…" }` or `{ credential = "…" }`.
 
+use super::keys::SECRET;
 use super::section::{At, Section};
 use crate::job::SecretSource;
-
-const KEYS: [&str; 3] = ["env", "file", "credential"];
 
 impl Section<'_, '_> {
     /// A place with a secret; the path of a file is as it was written. A secret that itself stands in the file is wrong
@@ -18,9 +17,12 @@ impl Section<'_, '_> {
             self.error(key, span, message, Some(help()));
             return None;
         }
-        let mut table = self.table(key, &KEYS)?;
-        let [(place, _)] = table.stands(&KEYS)[..] else {
-            let message = format!("`{key}` names one place: {}", KEYS.join(", "));
+        let mut table = self.table(key, &[SECRET])?;
+        let [(place, _)] = table.stands(SECRET.iter().map(|key| key.name))[..] else {
+            let message = format!(
+                "`{key}` names one place: {}",
+                SECRET.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
+            );
             self.error(key, span, message, Some(help()));
             return None;
         };

@@ -8,8 +8,16 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostics, nearest};
-use crate::schedule::{Bound, parse_duration, parse_size};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::foreign::{advise, same_word};
+use super::keys::Key;
+use super::privacy::is_private;
+use super::value::{as_i64, describe, scalar, text_or_date};
+use super::wanted::{Wanted, quoted, two_parts};
+use crate::schedule::{Bound, QuantityError, parse_duration, parse_size};
+
+/// Why a NUL is refused.
+const NUL: &str = "no process can be given one: what it is given ends there";
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +40,39 @@ pub struct Section<'f, 'd> {
     table: &'f DeTable<'f>,
     /// The dotted name of the table, such as `jobs.backup`.
     path: String,
+    /// Keys that were meant by unknown ones.
+    meant: Vec<&'static str>,
     said: &'d mut Diagnostics,
 }
 
 impl<'f, 'd> Section<'f, 'd> {
-    /// Opens a table and says which of its keys are unknown.
-    pub fn open(table: &'f DeTable<'f>, path: &str, known: &[&str], said: &'d mut Diagnostics) -> Self {
-        for key in table.keys() {
+    /// Opens a table of known keys and says which of its own are none of them.
+    pub fn open(table: &'f DeTable<'f>, path: &str, known: &[&[Key]], said: &'d mut Diagnostics) -> Self {
+        let mut meant = Vec::new();
+        for (key, value) in table.iter() {
             let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let help = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known here: {}", known.join(", ")),
-                };
-                said.error(&dotted(path, name), key.span(), format!("unknown key `{name}`"), Some(help));
+            if known.iter().any(|keys| keys.iter().any(|key| key.name == name)) {
+                continue;
             }
+            let advice = advise(name, known, said);
+            if is_private(name) || is_private(&advice.help) {
+                said.hide(value.span());
+            }
+            let found = said.error(&dotted(path, name), key.span(), format!("unknown key `{name}`"), Some(advice.help));
+            found.note = advice.note;
+            meant.extend(advice.ours);
         }
-        Self { table, path: path.to_owned(), said }
+        Self { meant, ..Self::open_names(table, path, said) }
+    }
+
+    /// Opens a table whose keys are names that the writer gave.
+    pub fn open_names(table: &'f DeTable<'f>, path: &str, said: &'d mut Diagnostics) -> Self {
+        Self { table, path: path.to_owned(), meant: Vec::new(), said }
+    }
+
+    /// Whether one of these keys was probably meant by an unknown one.
+    pub fn means(&self, keys: &[&str]) -> bool {
+        self.meant.iter().any(|key| keys.contains(key))
     }
 
     /// The dotted name of a key.
@@ -67,8 +91,8 @@ impl<'f, 'd> Section<'f, 'd> {
     }
 
     /// Where each of these keys stands that does.
-    pub fn stands(&self, keys: &[&'static str]) -> Vec<(&'static str, Range<usize>)> {
-        keys.iter().filter_map(|key| Some((*key, self.span(key)?))).collect()
+    pub fn stands(&self, keys: impl IntoIterator<Item = &'static str>) -> Vec<(&'static str, Range<usize>)> {
+        keys.into_iter().filter_map(|key| Some((key, self.span(key)?))).collect()
     }
 
     /// The value as it was parsed.
@@ -76,14 +100,23 @@ impl<'f, 'd> Section<'f, 'd> {
         self.table.get(key)
     }
 
-    pub fn error(&mut self, key: &str, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub fn error(
+        &mut self,
+        key: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> &mut Diagnostic {
         let key = dotted(&self.path, key);
-        self.said.error(&key, span, message, help);
+        self.said.error(&key, span, message, help)
     }
 
-    fn expected(&mut self, key: &str, value: &Spanned<DeValue>, what: &str) {
+    fn expected(&mut self, key: &str, value: &Spanned<DeValue>, wanted: Wanted) {
         let found = describe(value.get_ref());
-        self.error(key, value.span(), format!("`{key}` is {what}, not {found}"), None);
+        let last = key.rsplit('.').next().unwrap_or(key);
+        let help = wanted.instead_of(value.get_ref()).map(|right| format!("write {last} = {right}"));
+        let message = format!("`{last}` is {}, not {found}", wanted.words());
+        self.error(key, value.span(), message, help).note = wanted.note().map(str::to_owned);
     }
 
     pub fn text(&mut self, key: &str) -> Option<At<String>> {
@@ -91,7 +124,7 @@ impl<'f, 'd> Section<'f, 'd> {
         match value.get_ref().as_str() {
             Some(text) => Some(At { value: text.to_owned(), span: value.span() }),
             None => {
-                self.expected(key, value, "a text");
+                self.expected(key, value, Wanted::Text);
                 None
             }
         }
@@ -102,7 +135,7 @@ impl<'f, 'd> Section<'f, 'd> {
         match value.get_ref().as_bool() {
             Some(boolean) => Some(At { value: boolean, span: value.span() }),
             None => {
-                self.expected(key, value, "true or false");
+                self.expected(key, value, Wanted::Boolean);
                 None
             }
         }
@@ -116,11 +149,15 @@ impl<'f, 'd> Section<'f, 'd> {
 
     fn one_integer(&mut self, key: &str, value: &Spanned<DeValue>, low: i64, high: i64) -> Option<At<i64>> {
         let Some(number) = as_i64(value.get_ref()) else {
-            self.expected(key, value, "a whole number");
+            self.expected(key, value, Wanted::Integer);
             return None;
         };
         if !(low..=high).contains(&number) {
-            self.error(key, value.span(), format!("{number} is out of range: {low} to {high}"), None);
+            let help = match high {
+                i64::MAX => format!("`{key}` is {low} at least"),
+                _ => format!("`{key}` goes from {low} to {high}"),
+            };
+            self.error(key, value.span(), format!("{number} is out of range"), Some(help));
             return None;
         }
         Some(At { value: number, span: value.span() })
@@ -141,29 +178,38 @@ impl<'f, 'd> Section<'f, 'd> {
 
     /// One text, or a list of them, each with its place.
     pub fn texts(&mut self, key: &str) -> Option<At<Vec<At<String>>>> {
-        self.list(key, "a text or a list of texts", |value| value.as_str().map(str::to_owned))
+        self.list(key, |value| value.as_str().map(str::to_owned))
     }
 
     /// The same, where a date may stand without quotes.
     pub fn texts_and_dates(&mut self, key: &str) -> Option<At<Vec<At<String>>>> {
-        self.list(key, "a text or a list of texts", text_or_date)
+        self.list(key, text_or_date)
     }
 
-    fn list(&mut self, key: &str, what: &str, read: fn(&DeValue) -> Option<String>) -> Option<At<Vec<At<String>>>> {
+    fn list(&mut self, key: &str, read: fn(&DeValue) -> Option<String>) -> Option<At<Vec<At<String>>>> {
         let value = self.get(key)?;
         let items: Vec<&Spanned<DeValue>> = match value.get_ref() {
             DeValue::Array(items) => items.iter().collect(),
             _ => vec![value],
         };
-        let mut texts = Vec::with_capacity(items.len());
+        let (mut texts, all) = (Vec::with_capacity(items.len()), items.len());
         for item in items {
-            let Some(text) = read(item.get_ref()) else {
-                self.expected(key, item, what);
-                return None;
-            };
-            texts.push(At { value: text, span: item.span() });
+            match read(item.get_ref()) {
+                Some(text) => texts.push(At { value: text, span: item.span() }),
+                None => self.expected_in_list(key, item, value),
+            }
         }
-        Some(At { value: texts, span: value.span() })
+        (texts.len() == all).then(|| At { value: texts, span: value.span() })
+    }
+
+    /// Says that an item is no text; what to write for the whole key is said only where it is the whole value.
+    fn expected_in_list(&mut self, key: &str, item: &Spanned<DeValue>, value: &Spanned<DeValue>) {
+        if item.span() == value.span() {
+            return self.expected(key, item, Wanted::Texts);
+        }
+        let help = Wanted::Text.instead_of(item.get_ref()).map(|right| format!("write {right}"));
+        let message = format!("`{key}` is a list of texts, and this is {}", describe(item.get_ref()));
+        self.error(key, item.span(), message, help);
     }
 
     /// A date, or a date and time; with quotes or without.
@@ -171,7 +217,7 @@ impl<'f, 'd> Section<'f, 'd> {
         const WHAT: &str = "a date such as \"2026-12-31\", or a date and time such as \"2026-12-31T18:00\"";
         let value = self.get(key)?;
         let Some(text) = text_or_date(value.get_ref()) else {
-            self.expected(key, value, WHAT);
+            self.expected(key, value, Wanted::Other(WHAT));
             return None;
         };
         match Bound::parse(&text) {
@@ -187,22 +233,26 @@ impl<'f, 'd> Section<'f, 'd> {
     pub fn environment(&mut self, key: &str) -> Option<At<Vec<(String, String)>>> {
         let value = self.get(key)?;
         let Some(table) = value.get_ref().as_table() else {
-            self.expected(key, value, "a table");
+            self.expected(key, value, Wanted::Other("a table, such as { NAME = \"value\" }"));
             return None;
         };
         let mut variables = Vec::new();
         for (name, item) in table.iter() {
             let variable: &str = name.get_ref();
             if variable.is_empty() || variable.contains(['=', '\0']) {
-                self.error(key, name.span(), format!("`{variable}` is no name of a variable"), None);
+                let help = Some("a variable has a name without `=`".to_owned());
+                self.error(key, name.span(), format!("`{variable}` is no name of a variable"), help);
                 continue;
             }
             match scalar(item.get_ref()) {
                 Some(text) if text.contains('\0') => {
-                    self.error(key, item.span(), "a variable cannot hold a NUL character", None);
+                    self.error(key, item.span(), "a variable cannot hold a NUL character", None).note(NUL);
                 }
                 Some(text) => variables.push((variable.to_owned(), text)),
-                None => self.expected(&format!("{key}.{variable}"), item, "a text, a number or a boolean"),
+                None => {
+                    let wanted = Wanted::Other("a text, a number or a boolean");
+                    self.expected(&format!("{key}.{variable}"), item, wanted);
+                }
             }
         }
         Some(At { value: variables, span: value.span() })
@@ -214,10 +264,20 @@ impl<'f, 'd> Section<'f, 'd> {
         self.is_clean(key, &at).then_some(at)
     }
 
+    /// The same, which is not empty.
+    pub fn filled_text(&mut self, key: &str) -> Option<At<String>> {
+        let at = self.clean_text(key)?;
+        if at.value.is_empty() {
+            self.error(key, at.span, format!("`{key}` is empty"), Some("leave it out for the usual one".to_owned()));
+            return None;
+        }
+        Some(at)
+    }
+
     fn is_clean(&mut self, key: &str, at: &At<String>) -> bool {
         let clean = !at.value.contains('\0');
         if !clean {
-            self.error(key, at.span.clone(), format!("`{key}` cannot hold a NUL character"), None);
+            self.error(key, at.span.clone(), format!("`{key}` cannot hold a NUL character"), None).note(NUL);
         }
         clean
     }
@@ -226,7 +286,8 @@ impl<'f, 'd> Section<'f, 'd> {
     pub fn words(&mut self, key: &str) -> Option<At<Vec<String>>> {
         let list = self.texts(key)?;
         if list.value.first().is_none_or(|word| word.value.trim().is_empty()) {
-            self.error(key, list.span, format!("`{key}` is empty"), None);
+            let help = format!("write for example {key} = [\"program\", \"argument\"]");
+            self.error(key, list.span, format!("`{key}` is empty"), Some(help));
             return None;
         }
         if !list.value.iter().all(|word| self.is_clean(key, word)) {
@@ -241,11 +302,11 @@ impl<'f, 'd> Section<'f, 'd> {
     }
 
     pub fn duration(&mut self, key: &str) -> Option<At<Duration>> {
-        self.parsed(key, "a duration, such as \"90s\" or \"1h 30m\"", parse_duration)
+        self.quantity(key, Wanted::Duration, parse_duration)
     }
 
     pub fn size(&mut self, key: &str) -> Option<At<u64>> {
-        self.parsed(key, "a size, such as \"64KiB\" or \"1MiB\"", parse_size)
+        self.quantity(key, Wanted::Size, parse_size)
     }
 
     /// What `read` reads, or `"none"`, which takes an inherited value back.
@@ -257,18 +318,49 @@ impl<'f, 'd> Section<'f, 'd> {
         read(self, key).map(|at| at.map(Some))
     }
 
+    /// A quantity, whose error knows what to write.
+    pub fn quantity<T>(
+        &mut self,
+        key: &str,
+        wanted: Wanted,
+        parse: impl FnOnce(&str) -> Result<T, QuantityError>,
+    ) -> Option<At<T>> {
+        let value = self.get(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            self.expected(key, value, wanted);
+            return None;
+        };
+        match parse(text) {
+            Ok(parsed) => Some(At { value: parsed, span: value.span() }),
+            Err(error) => {
+                self.error(key, value.span(), error.wrong(), Some(error.help()));
+                None
+            }
+        }
+    }
+
     /// One word of a closed list.
     pub fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<At<T>> {
-        let text = self.text(key)?;
-        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text.value) {
-            return Some(At { value: *choice, span: text.span });
-        }
-        let words = choices.iter().map(|(word, _)| *word);
-        let help = match nearest(&text.value, words.clone()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("it is one of {}", words.map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ")),
+        let words = || choices.iter().map(|(word, _)| *word);
+        let all = || words().map(quoted).collect::<Vec<_>>().join(", ");
+        let value = self.get(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            let message = format!("`{key}` is one of {}, not {}", all(), describe(value.get_ref()));
+            self.error(key, value.span(), message, None);
+            return None;
         };
-        self.error(key, text.span, format!("`{}` is no {key}", text.value), Some(help));
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
+            return Some(At { value: *choice, span: value.span() });
+        }
+        let meant = same_word(key, text).or_else(|| self.said.nearest(text, words()));
+        let help = match meant {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("it is one of {}", all()),
+        };
+        let found = self.error(key, value.span(), format!("`{text}` is no {key}"), Some(help));
+        if meant.is_some() {
+            found.note(format!("`{key}` is one of {}", all()));
+        }
         None
     }
 
@@ -276,25 +368,26 @@ impl<'f, 'd> Section<'f, 'd> {
     pub fn parsed<T, E: std::fmt::Display>(
         &mut self,
         key: &str,
-        what: &str,
+        wanted: Wanted,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<At<T>> {
         let value = self.get(key)?;
         let Some(text) = value.get_ref().as_str() else {
-            self.expected(key, value, what);
+            self.expected(key, value, wanted);
             return None;
         };
         match parse(text) {
             Ok(parsed) => Some(At { value: parsed, span: value.span() }),
             Err(error) => {
-                self.error(key, value.span(), error.to_string(), None);
+                let (message, help) = two_parts(&error.to_string());
+                self.error(key, value.span(), message, help);
                 None
             }
         }
     }
 
     /// A table within this one, with its keys.
-    pub fn table(&mut self, key: &str, known: &[&str]) -> Option<Section<'f, '_>> {
+    pub fn table(&mut self, key: &str, known: &[&[Key]]) -> Option<Section<'f, '_>> {
         let value = self.get(key)?;
         match value.get_ref().as_table() {
             Some(table) => {
@@ -302,10 +395,30 @@ impl<'f, 'd> Section<'f, 'd> {
                 Some(Section::open(table, &path, known, self.said))
             }
             None => {
-                self.expected(key, value, "a table");
+                self.expected(key, value, Wanted::Table);
                 None
             }
         }
+    }
+
+    /// A table within this one whose keys are names that the writer gave.
+    pub fn names(&mut self, key: &str) -> Option<Section<'f, '_>> {
+        let value = self.get(key)?;
+        match value.get_ref().as_table() {
+            Some(table) => {
+                let path = dotted(&self.path, key);
+                Some(Section::open_names(table, &path, self.said))
+            }
+            None => {
+                self.expected(key, value, Wanted::Table);
+                None
+            }
+        }
+    }
+
+    /// The names in this table, each with its place.
+    pub fn all_names(&self) -> impl Iterator<Item = (&'f str, Range<usize>)> + use<'f> {
+        self.table.iter().map(|(key, _)| (key.get_ref().as_ref(), key.span()))
     }
 }
 
@@ -314,41 +427,5 @@ pub fn dotted(path: &str, key: &str) -> String {
         ("", key) => key.to_owned(),
         (path, "") => path.to_owned(),
         (path, key) => format!("{path}.{key}"),
-    }
-}
-
-fn as_i64(value: &DeValue) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
-}
-
-fn text_or_date(value: &DeValue) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Datetime(date) => Some(date.to_string()),
-        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => None,
-    }
-}
-
-pub fn scalar(value: &DeValue) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(_) => as_i64(value).map(|number| number.to_string()),
-        DeValue::Float(float) => Some(float.as_str().to_owned()),
-        DeValue::Boolean(boolean) => Some(boolean.to_string()),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
-    }
-}
-
-/// What a value is, for a sentence.
-pub fn describe(value: &DeValue) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -9,10 +9,11 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::diagnostic::Diagnostics;
+use super::keys::SMTP;
 use super::section::{At, Section};
+use super::wanted::Wanted;
 use crate::job::{Address, Login, Safety, SecretSource, Server, Smtp, Way};
 
-const KEYS: [&str; 4] = ["url", "password", "from", "ca_file"];
 /// What a way can be written as.
 const WAYS: &str = "write for example \"smtps://user@mail.example.org\", \"smtp+starttls://user@mail.example.org:587\", \
                     \"smtp://localhost\", \"sendmail:/usr/sbin/sendmail\", or, for trying, \"file:folder\"";
@@ -60,12 +61,15 @@ pub fn read_smtp(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -
 }
 
 fn read(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<Smtp> {
-    let mut section = Section::open(table, "smtp", &KEYS, said);
+    let mut section = Section::open(table, "smtp", &[SMTP], said);
     let url = section.text("url");
     let way = url.as_ref().and_then(|url| read_way(&mut section, url, head));
     let password = section.secret("password");
     let ca_file = section.clean_text("ca_file");
-    let from = section.parsed("from", "an address", |text| text.parse::<Address>().map_err(|_| no_address(text)));
+    let from =
+        section.parsed("from", Wanted::Other("an address, such as \"punctual <punctual@example.org>\""), |text| {
+            text.parse::<Address>().map_err(|_| no_address(text))
+        });
     for (key, help) in [("url", WAYS), ("from", "write for example from = \"punctual <punctual@example.org>\"")] {
         if section.get(key).is_none() {
             section.error(key, head.clone(), format!("[smtp] has no `{key}`"), Some(help.to_owned()));

@@ -5,15 +5,12 @@ use std::path::Path;
 use url::Url;
 
 use super::checker::Checker;
+use super::keys::{MOST_STATEMENTS_AT_ONCE, SQL};
 use super::section::{At, Section};
 use crate::job::{
     Class, Database, Dialect, ExpectedRows, Script, SecretSource, Sql, SqliteAccess, SqliteFile, Statement, split,
 };
 
-const KEYS: [&str; 7] =
-    ["database", "statements", "file", "single_transaction", "max_parallel", "expect_rows", "password"];
-/// A server of PostgreSQL has a hundred connections for everybody, unless it is told otherwise.
-const MOST_PARALLEL: i64 = 100;
 const DATABASES: &str = "write \"postgres://user@host/database\" or the path of a SQLite file";
 
 /// The table `sql`; see [`crate::job::Sql`].
@@ -30,10 +27,10 @@ pub struct RawSql {
 impl RawSql {
     pub fn read(section: &mut Section) -> Option<At<Self>> {
         let span = section.span("sql")?;
-        let mut table = section.table("sql", &KEYS)?;
+        let mut table = section.table("sql", &[SQL])?;
         hide_password(&mut table);
         let single_transaction = table.boolean("single_transaction").is_some_and(|at| at.value);
-        let max_parallel = table.integer("max_parallel", 1, MOST_PARALLEL).filter(|at| at.value > 1);
+        let max_parallel = table.integer("max_parallel", 1, MOST_STATEMENTS_AT_ONCE).filter(|at| at.value > 1);
         if let Some(many) = max_parallel.as_ref().filter(|_| single_transaction) {
             let message = "statements in one transaction go one after the other";
             let help = "leave `max_parallel` or `single_transaction` out".to_owned();
@@ -270,7 +267,7 @@ fn check_queries(table: &mut Section, script: &Script, expect_rows: Option<&At<E
 fn expected_rows(table: &mut Section) -> Option<At<ExpectedRows>> {
     const WHAT: &str = "a number of rows, such as 1, \">= 1\" or \"< 100\"";
     let value = table.get("expect_rows")?;
-    let text = super::section::scalar(value.get_ref()).unwrap_or_default();
+    let text = super::value::scalar(value.get_ref()).unwrap_or_default();
     match ExpectedRows::parse(&text) {
         Some(expected) => Some(At { value: expected, span: value.span() }),
         None => {

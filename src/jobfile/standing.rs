@@ -1,11 +1,9 @@
 //! What does a table say about the user, the bounds and the last signal of a job's process?
 
+use super::keys::{LIMITS, MOST_COUNTED};
 use super::section::{At, Section, Settable};
+use super::wanted::Wanted;
 use crate::schedule::{parse_percentage, parse_size};
-
-const LIMIT_KEYS: [&str; 5] = ["memory", "cpu", "processes", "open_files", "required"];
-/// The highest number of processes or files that Linux counts to, whatever is configured.
-const MOST: i64 = 1 << 30;
 
 /// The table `limits`; see [`crate::job::Limits`].
 #[derive(Debug, Clone, Default)]
@@ -20,14 +18,12 @@ pub struct RawLimits {
 impl RawLimits {
     pub fn read(section: &mut Section, key: &str) -> Option<At<Self>> {
         let span = section.span(key)?;
-        let mut table = section.table(key, &LIMIT_KEYS)?;
+        let mut table = section.table(key, &[LIMITS])?;
         let value = Self {
             memory: table.settable("memory", memory),
-            cpu: table.settable("cpu", |table, key| {
-                table.parsed(key, "a share of a core, such as \"50%\" or \"200%\"", parse_percentage)
-            }),
-            processes: table.settable("processes", |table, key| table.integer(key, 1, MOST)),
-            open_files: table.settable("open_files", |table, key| table.integer(key, 1, MOST)),
+            cpu: table.settable("cpu", |table, key| table.quantity(key, Wanted::Share, parse_percentage)),
+            processes: table.settable("processes", |table, key| table.integer(key, 1, MOST_COUNTED)),
+            open_files: table.settable("open_files", |table, key| table.integer(key, 1, MOST_COUNTED)),
             required: table.boolean("required"),
         };
         Some(At { value, span })
@@ -35,11 +31,13 @@ impl RawLimits {
 }
 
 fn memory(table: &mut Section, key: &str) -> Option<At<u64>> {
-    table.parsed(key, "a size, such as \"512MiB\" or \"2GiB\"", |text| match parse_size(text) {
-        Ok(0) => Err("nothing runs without memory; write \"none\" for no limit".to_owned()),
-        Ok(size) => Ok(size),
-        Err(error) => Err(error.to_string()),
-    })
+    let size = table.quantity(key, Wanted::Size, parse_size)?;
+    if size.value == 0 {
+        let help = "write \"none\" for no limit".to_owned();
+        table.error(key, size.span, "nothing runs without memory", Some(help));
+        return None;
+    }
+    Some(size)
 }
 
 /// A name that is not empty and holds nothing that no name holds.
@@ -55,7 +53,7 @@ pub fn account(section: &mut Section, key: &str) -> Option<At<String>> {
 
 /// Three or four octal digits; a number would be read as decimal.
 pub fn umask(section: &mut Section, key: &str) -> Option<At<u32>> {
-    section.parsed(key, "octal digits in quotes, such as \"027\"", |text| {
+    section.parsed(key, Wanted::Umask, |text| {
         let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
         let bits = u32::from_str_radix(text, 8).ok().filter(|bits| octal && *bits <= 0o777);
         bits.ok_or_else(|| format!("`{text}` is no umask; write three octal digits, such as \"027\""))

@@ -3,27 +3,14 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostics, nearest};
+use super::diagnostic::Diagnostics;
+use super::keys::STEP;
 use super::policies::Policies;
-use super::section::{At, Section, describe, dotted, scalar};
+use super::section::{At, Section, dotted};
+use super::value::{describe, scalar};
 use super::work::{RawCommand, RawWork};
 use crate::job::JobName;
 
-const STEP_KEYS: [&str; 13] = [
-    "command",
-    "http",
-    "sql",
-    "mail",
-    "stdin",
-    "needs",
-    "always",
-    "env",
-    "cwd",
-    "timeout",
-    "retries",
-    "success_codes",
-    "fail_on_output",
-];
 /// More steps than anybody reads in `show`; each has rows of its own in the ledger.
 const MOST_STEPS: usize = 1000;
 
@@ -150,7 +137,7 @@ fn in_turn(path: &str, at: usize, item: &Spanned<DeValue>, said: &mut Diagnostic
 
 impl RawStep {
     fn read(name: At<String>, table: &DeTable, path: &str, said: &mut Diagnostics) -> Self {
-        let mut section = Section::open(table, path, &STEP_KEYS, said);
+        let mut section = Section::open(table, path, &[STEP], said);
         Self {
             name,
             needs: section.texts("needs"),
@@ -169,7 +156,7 @@ impl RawStep {
                 Some(place) => needed.push(place),
                 None => {
                     let names = steps.list.iter().map(|step| step.name.value.as_str());
-                    let help = match nearest(&need.value, names.clone()) {
+                    let help = match said.nearest(&need.value, names.clone()) {
                         Some(near) => format!("did you mean \"{near}\"?"),
                         None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
                     };

@@ -39,7 +39,7 @@ impl Checker<'_> {
             self.said.error(&dotted(path, second), span.clone(), message, Some(help));
             return None;
         }
-        if raw.tasks.is_empty() {
+        if raw.tasks.is_empty() && !raw.misspelt {
             let help = format!("write for example command = \"echo hello\" under [{path}]");
             self.said.error(path, span.clone(), format!("`{path}` has no task"), Some(help));
         }

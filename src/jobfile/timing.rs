@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::checker::{Checker, set};
-use super::diagnostic::nearest;
 use super::known::KnownTiming;
 use super::raw::RawJob;
 use super::section::{At, dotted};
@@ -123,7 +122,7 @@ impl Checker<'_> {
             // A wrong one was complained about where it stands.
             Some(calendar) => calendar.clone(),
             None => {
-                let help = match nearest(&name.value, self.calendars.0.keys().map(String::as_str)) {
+                let help = match self.said.nearest(&name.value, self.calendars.0.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => format!("write it as [calendars.{}]", name.value),
                 };

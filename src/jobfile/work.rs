@@ -27,6 +27,8 @@ pub struct RawWork {
     pub stdin: Option<At<String>>,
     /// Which tasks there are, right or wrong.
     pub tasks: Vec<(&'static str, Range<usize>)>,
+    /// Whether an unknown key was probably meant to be one.
+    pub misspelt: bool,
 }
 
 impl RawWork {
@@ -37,7 +39,8 @@ impl RawWork {
             sql: RawSql::read(section),
             mail: RawMail::read(section),
             stdin: section.text("stdin"),
-            tasks: section.stands(&TASKS),
+            tasks: section.stands(TASKS),
+            misspelt: section.means(&TASKS) || section.means(&["steps"]),
         }
     }
 
@@ -53,7 +56,8 @@ fn read_command(section: &mut Section) -> Option<At<RawCommand>> {
     }
     let text = section.clean_text("command")?;
     if text.value.trim().is_empty() {
-        section.error("command", text.span, "`command` is empty", None);
+        let help = "write for example command = \"echo hello\"".to_owned();
+        section.error("command", text.span, "`command` is empty", Some(help));
         return None;
     }
     Some(text.map(RawCommand::Text))

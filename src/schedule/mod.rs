@@ -10,6 +10,7 @@ mod days;
 mod event;
 mod field;
 mod ics;
+mod meant;
 mod pattern;
 mod place;
 mod quantity;
@@ -34,7 +35,7 @@ pub use calendar::{Calendar, Closure, Dates, Hours, Then};
 pub use ics::{Events, read_events};
 pub use pattern::Pattern;
 pub use place::{Fold, Gap, shifted};
-pub use quantity::{parse_duration, parse_percentage, parse_size};
+pub use quantity::{QuantityError, parse_duration, parse_percentage, parse_size};
 pub use spread::{Jitter, fingerprint, spread};
 pub use timetable::{Piece, Place, Tally, Timetable};
 pub use transition::{Disturbance, Effect, Transition};
@@ -53,6 +54,11 @@ pub struct ScheduleError {
 impl ScheduleError {
     fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), help: None }
+    }
+
+    /// The same, for a text that has so many bytes more before it.
+    fn within(self, start: usize) -> Self {
+        Self { span: self.span.start + start..self.span.end + start, ..self }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
@@ -119,8 +125,6 @@ impl Schedule {
     pub fn parse(text: &str, job: &str) -> Result<Self, ScheduleError> {
         let body = text.trim();
         let start = text.len() - text.trim_start().len();
-        let within =
-            |error: ScheduleError| ScheduleError { span: error.span.start + start..error.span.end + start, ..error };
         let rule = match body.split_whitespace().next() {
             None => {
                 return Err(ScheduleError::new(0..text.len(), "this schedule is empty")
@@ -129,9 +133,11 @@ impl Schedule {
             Some(word) if word.starts_with('@') => parse_alias(body),
             Some("every") => parse_every(body),
             Some("at") => parse_at(body),
-            Some(_) => Pattern::parse(body, job).map(|pattern| Rule::Cron(Box::new(pattern))),
+            Some(_) => Pattern::parse(body, job)
+                .map(|pattern| Rule::Cron(Box::new(pattern)))
+                .map_err(|error| meant::explain(error, body)),
         }
-        .map_err(within)?;
+        .map_err(|error| error.within(start))?;
         let traps = match &rule {
             // An alias is a pattern that nobody wrote.
             Rule::Cron(pattern) if !body.starts_with('@') => pattern.traps(),
@@ -285,6 +291,9 @@ fn parse_alias(body: &str) -> Result<Rule, ScheduleError> {
     if lower.starts_with("@every") {
         return Err(error.help(format!("write \"{}\"", &lower[1..])));
     }
+    if let Some((near, _)) = ALIASES.iter().find(|(alias, _)| strsim::osa_distance(alias, &lower) <= 2) {
+        return Err(error.help(format!("did you mean `{near}`?")));
+    }
     Err(error.help("there are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, @reboot and @start"))
 }
 
@@ -303,7 +312,15 @@ fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
         None => (rest, false),
     };
     let span = start..start + length.len();
-    let interval = parse_duration(length).map_err(|error| ScheduleError::new(span.clone(), error.to_string()))?;
+    let interval = parse_duration(length).map_err(|error| {
+        let help = match meant::every(length) {
+            Some(ours) => format!("write \"{ours}\""),
+            None => {
+                [" \"", ", \""].iter().fold(error.help(), |help, quote| help.replace(quote, &format!("{quote}every ")))
+            }
+        };
+        ScheduleError::new(span.clone(), error.wrong()).help(help)
+    })?;
     if interval < SHORTEST_INTERVAL {
         return Err(ScheduleError::new(span, "the shortest interval is one second"));
     }
@@ -318,8 +335,11 @@ fn parse_at(body: &str) -> Result<Rule, ScheduleError> {
     let span = body.len() - rest.len()..body.len();
     let instant = rest.parse::<Timestamp>().map(At::Instant);
     let at = instant.or_else(|_| rest.parse::<DateTime>().map(At::Civil)).map_err(|_| {
-        ScheduleError::new(span.clone(), format!("`{rest}` is no date and time"))
-            .help("write \"at 2026-12-31T23:59:00\", in the job's zone, or with Z or an offset behind it")
+        let error = ScheduleError::new(span.clone(), format!("`{rest}` is no date and time"));
+        if rest.len() <= "23:59:59".len() && rest.contains(':') {
+            return meant::explain(error, rest).within(span.start);
+        }
+        error.help("write \"at 2026-12-31T23:59:00\", in the job's zone, or with Z or an offset behind it")
     })?;
     let fraction = match at {
         At::Instant(instant) => instant.subsec_nanosecond(),

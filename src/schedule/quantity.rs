@@ -4,19 +4,39 @@ use std::time::Duration;
 
 use jiff::Span;
 
-/// Why a text names no duration or size; the text of the error says what to write.
+/// Why a text names no duration or size; the error's words say what is wrong and what to write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}; {}", self.wrong(), self.help())]
 pub enum QuantityError {
-    #[error("{what} is empty; {example}")]
     Empty { what: &'static str, example: &'static str },
-    #[error("`{text}` is no {what}; {example}")]
-    Unreadable { text: String, what: &'static str, example: &'static str },
-    #[error("`{0}` is negative")]
+    Unreadable { text: String, what: &'static str, right: String },
     Negative(String),
-    #[error("`{0}` has months, which have no fixed length; write days")]
     Months(String),
-    #[error("`{0}` is more than can be counted")]
     TooLarge(String),
+}
+
+impl QuantityError {
+    /// What is wrong.
+    pub fn wrong(&self) -> String {
+        match self {
+            Self::Empty { what, .. } => format!("{what} is empty"),
+            Self::Unreadable { text, what, .. } => format!("`{text}` is no {what}"),
+            Self::Negative(text) => format!("`{text}` is negative"),
+            Self::Months(text) => format!("`{text}` has months, which have no fixed length"),
+            Self::TooLarge(text) => format!("`{text}` is more than can be counted"),
+        }
+    }
+
+    /// What to write instead.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Empty { example, .. } => (*example).to_owned(),
+            Self::Unreadable { right, .. } => right.clone(),
+            Self::Negative(_) => "write it without the sign".to_owned(),
+            Self::Months(_) => "write days, such as \"30d\"".to_owned(),
+            Self::TooLarge(_) => "write less, or \"none\" where there is to be no limit".to_owned(),
+        }
+    }
 }
 
 const DURATION_EXAMPLE: &str = "write for example \"250ms\", \"90s\", \"1h 30m\" or \"2d\"";
@@ -32,11 +52,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
     if text.is_empty() {
         return Err(QuantityError::Empty { what: "the duration", example: DURATION_EXAMPLE });
     }
-    let span: Span = text.parse().map_err(|_| QuantityError::Unreadable {
-        text: text.to_owned(),
-        what: "duration",
-        example: DURATION_EXAMPLE,
-    })?;
+    let span: Span = text.parse().map_err(|_| no_duration(text))?;
     if span.is_negative() {
         return Err(QuantityError::Negative(text.to_owned()));
     }
@@ -62,7 +78,7 @@ pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
     if text.is_empty() {
         return Err(QuantityError::Empty { what: "the size", example: SIZE_EXAMPLE });
     }
-    let unreadable = || QuantityError::Unreadable { text: text.to_owned(), what: "size", example: SIZE_EXAMPLE };
+    let unreadable = || no_size(text);
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
     let unit: u64 = match text[digits..].trim() {
@@ -84,11 +100,51 @@ pub fn parse_percentage(text: &str) -> Result<u32, QuantityError> {
     let number = text.trim().strip_suffix('%').map(str::trim_end);
     let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let hundredths = number.and_then(|digits| digits.parse().ok()).filter(|hundredths| *hundredths > 0);
-    hundredths.ok_or_else(|| QuantityError::Unreadable {
-        text: text.to_owned(),
-        what: "percentage",
-        example: PERCENTAGE_EXAMPLE,
+    hundredths.ok_or_else(|| {
+        let number: Option<u32> = text.trim().parse().ok().filter(|number| *number > 0);
+        let right = number.map_or(PERCENTAGE_EXAMPLE.to_owned(), |number| format!("write \"{number}%\""));
+        QuantityError::Unreadable { text: text.to_owned(), what: "percentage", right }
     })
+}
+
+/// What was meant by a text that is no duration: a unit that is missing or misspelt.
+fn no_duration(text: &str) -> QuantityError {
+    const UNITS: [&str; 12] = ["ms", "s", "m", "h", "d", "w", "y", "seconds", "minutes", "hours", "days", "weeks"];
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim());
+    let near = || {
+        let lower = unit.to_lowercase();
+        let near = UNITS.iter().min_by_key(|known| strsim::osa_distance(known, &lower))?;
+        (unit.len() > 1 && strsim::osa_distance(near, &lower) <= unit.len() / 3 || *near == lower).then_some(*near)
+    };
+    let right = match (number, unit) {
+        ("", _) => DURATION_EXAMPLE.to_owned(),
+        (number, "") => format!("write \"{number}s\" if it is seconds, \"{number}m\" if it is minutes"),
+        (number, _) => near().map_or(DURATION_EXAMPLE.to_owned(), |unit| {
+            format!("did you mean \"{number}{}{unit}\"?", if unit.len() > 2 { " " } else { "" })
+        }),
+    };
+    QuantityError::Unreadable { text: text.to_owned(), what: "duration", right }
+}
+
+/// What was meant by a text that is no size: a unit as other programs write it, or half of one.
+fn no_size(text: &str) -> QuantityError {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim().to_ascii_lowercase());
+    let unit = match unit.as_str() {
+        "b" | "byte" | "bytes" => Some("B"),
+        "k" | "kb" | "ki" | "kib" => Some("KiB"),
+        "m" | "mb" | "mi" | "mib" => Some("MiB"),
+        "g" | "gb" | "gi" | "gib" => Some("GiB"),
+        "t" | "tb" | "ti" | "tib" => Some("TiB"),
+        _ => None,
+    };
+    let right = match unit.filter(|_| !number.is_empty()) {
+        Some(unit) => format!("did you mean \"{number}{unit}\"?"),
+        None if text.contains('.') => format!("{SIZE_EXAMPLE}; a size is a whole number of its unit"),
+        None => SIZE_EXAMPLE.to_owned(),
+    };
+    QuantityError::Unreadable { text: text.to_owned(), what: "size", right }
 }
 
 #[cfg(test)]
@@ -122,6 +178,23 @@ mod tests {
         }
         for text in ["", "KiB", "1.5MiB", "-1", "1XB", "99999999999999999999", "99999999999TiB"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_suggested() {
+        for (error, expect) in [
+            (parse_duration("30").unwrap_err(), "write \"30s\" if it is seconds, \"30m\" if it is minutes"),
+            (parse_duration("5 mintues").unwrap_err(), "did you mean \"5 minutes\"?"),
+            (parse_duration("3 parsecs").unwrap_err(), DURATION_EXAMPLE),
+            (parse_duration("soon").unwrap_err(), DURATION_EXAMPLE),
+            (parse_duration("1mo").unwrap_err(), "write days, such as \"30d\""),
+            (parse_size("512M").unwrap_err(), "did you mean \"512MiB\"?"),
+            (parse_size("2 gb").unwrap_err(), "did you mean \"2GiB\"?"),
+            (parse_size("KiB").unwrap_err(), SIZE_EXAMPLE),
+            (parse_percentage("50").unwrap_err(), "write \"50%\""),
+        ] {
+            assert_eq!(error.help(), expect, "{error}");
         }
     }
 
