@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
+use super::moving::ImportArguments;
 use super::sheet::Format;
 
 #[derive(Debug, Parser)]
@@ -66,6 +67,8 @@ pub enum Verb {
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
     Restore(RestoreArguments),
+    /// Make a job file of a crontab or of systemd's timers; nothing is changed
+    Import(ImportArguments),
     /// Make the ledger of a week that never was, for trying every question
     Demo(DemoArguments),
 }

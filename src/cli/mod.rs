@@ -16,8 +16,10 @@ mod follow;
 mod gather;
 mod heat;
 mod history;
+mod import;
 mod logs;
 mod moment;
+mod moving;
 mod needle;
 mod next;
 mod output;
@@ -150,6 +152,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
+        Some(Verb::Import(verb)) => import::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
