@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use super::moving::ImportArguments;
+use super::moving::{ExportArguments, ImportArguments};
 use super::sheet::Format;
 
 #[derive(Debug, Parser)]
@@ -69,6 +69,8 @@ pub enum Verb {
     Restore(RestoreArguments),
     /// Make a job file of a crontab or of systemd's timers; nothing is changed
     Import(ImportArguments),
+    /// Make a crontab of jobs
+    Export(ExportArguments),
     /// Make the ledger of a week that never was, for trying every question
     Demo(DemoArguments),
 }

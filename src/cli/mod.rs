@@ -12,6 +12,7 @@ mod definition;
 mod demo;
 mod differences;
 mod entry;
+mod export;
 mod follow;
 mod gather;
 mod heat;
@@ -153,6 +154,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Import(verb)) => import::run(global, verb, screen),
+        Some(Verb::Export(verb)) => export::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }

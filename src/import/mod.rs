@@ -4,6 +4,7 @@
 
 mod anacron;
 mod crontab;
+mod export;
 mod name;
 mod proof;
 mod quote;
@@ -16,6 +17,7 @@ use std::borrow::Cow;
 
 pub use anacron::import_anacrontab;
 pub use crontab::{Imported, Origin, Owner, import_crontabs};
+pub use export::{Exported, Style, export_crontab};
 pub use proof::{Claim, Difference, Proof, Reason, Unproved, Verdict, prove};
 pub use quote::in_comment;
 pub use sheet::{Act, Draft, Sheet, Trouble, Value};

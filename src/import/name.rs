@@ -23,7 +23,7 @@ const EXTENSIONS: [&str; 10] = [".sh", ".bash", ".py", ".pl", ".php", ".rb", ".j
 const PRELUDES: [&str; 6] = ["cd", "test", "[", "[[", ".", "source"];
 
 /// Names that are all different.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Names {
     taken: HashSet<String>,
     next: HashMap<String, usize>,

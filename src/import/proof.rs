@@ -58,6 +58,8 @@ pub enum Unproved {
     NoInstants,
     /// Cron chooses at random.
     Random,
+    /// Such as anacron's.
+    NotCrons,
 }
 
 impl Unproved {
@@ -65,6 +67,7 @@ impl Unproved {
         match self {
             Self::NoInstants => "it waits for a boot, and names no instants",
             Self::Random => "cron chooses its time at random",
+            Self::NotCrons => "it is not cron that starts it",
         }
     }
 }
@@ -98,6 +101,9 @@ pub fn prove(claims: &[Claim], from: Timestamp, until: Timestamp) -> Vec<Proof> 
     for claim in claims {
         let verdict = match claim.fields {
             _ if claim.is_random => Verdict::Unproved(Unproved::Random),
+            None if claim.timetable.schedules.iter().all(|schedule| schedule.names_instants()) => {
+                Verdict::Unproved(Unproved::NotCrons)
+            }
             None => Verdict::Unproved(Unproved::NoInstants),
             Some(fields) => {
                 let written = claim.timetable.schedules.first().map_or("", |schedule| schedule.text());

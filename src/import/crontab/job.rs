@@ -17,6 +17,7 @@ pub struct Imported {
     pub fields: Vec<Option<String>>,
     /// Whether a job's time is one that cron chooses at random.
     pub random: Vec<bool>,
+    pub(in super::super) names: Names,
 }
 
 /// A comment that is longer is no description.
@@ -54,10 +55,10 @@ pub fn import_crontabs(origins: &[Origin], zones: &dyn Zones) -> Imported {
             troubles: Vec::new(),
             fields: Vec::new(),
             random: Vec::new(),
+            names: Names::default(),
         },
         zones,
         of_one: origins.len() == 1,
-        names: Names::default(),
         loose: Vec::new(),
         channels: Vec::new(),
     };
@@ -77,7 +78,6 @@ struct Writing<'z> {
     imported: Imported,
     zones: &'z dyn Zones,
     of_one: bool,
-    names: Names,
     /// Comments that wait for the next job.
     loose: Vec<String>,
     /// Who gets mail, for each draft; `Some("")` for nobody, `None` where nothing is said.
@@ -155,7 +155,7 @@ impl Writing<'_> {
         self.imported.fields.push(entry.when.fields.clone());
         self.imported.random.push(entry.when.is_random);
         self.imported.sheet.drafts.push(Draft {
-            name: self.names.give(wanted.as_deref().unwrap_or("job")),
+            name: self.imported.names.give(wanted.as_deref().unwrap_or("job")),
             source,
             line: entry.line,
             comments,

@@ -10,12 +10,12 @@ use std::rc::Rc;
 
 pub use command::line_of;
 pub use job::{Imported, import_crontabs};
+pub use variable::{assigned, variable};
 
 use super::Text;
 use super::sheet::Trouble;
 use command::{Command, command};
 use field::{Field, Kind, Word, Wrong, schedule};
-use variable::variable;
 
 /// A crontab, and how it is to be read.
 #[derive(Debug, Clone)]

@@ -35,9 +35,35 @@ fn name(line: &str) -> Option<(String, &str)> {
     is_name.then(|| (name.to_owned(), &line[end..]))
 }
 
+/// The other way round: a line that sets a variable; `None` where there is no such line.
+pub fn assigned(name: &str, value: &str) -> Option<String> {
+    if value.contains(['\n', '\r', '\0']) {
+        return None;
+    }
+    let lines = [format!("{name}={value}"), format!("{name}=\"{value}\""), format!("{name}='{value}'")];
+    let wanted = (name.to_owned(), value.to_owned());
+    // Some crons take an empty value without quotes for no assignment.
+    lines.into_iter().skip(usize::from(value.is_empty())).find(|line| variable(line).as_ref() == Some(&wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_assigned_is_read_again() {
+        for (value, expect) in [
+            ("/usr/bin:/bin", Some("A=/usr/bin:/bin")),
+            ("", Some("A=\"\"")),
+            (" blanks ", Some("A=\" blanks \"")),
+            ("\"quoted\"", Some("A='\"quoted\"'")),
+            ("it's", Some("A=it's")),
+            ("'a' \"b\" ", None),
+            ("two\nlines", None),
+        ] {
+            assert_eq!(assigned("A", value).as_deref(), expect, "{value}");
+        }
+    }
 
     #[test]
     fn variables_are_told_from_entries() {
