@@ -2,7 +2,7 @@
 
 use super::Text;
 use super::crontab::{Imported, variable};
-use super::quote::in_comment;
+use super::quote::in_remark;
 use super::sheet::{Act, Draft, Trouble, Value};
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub fn import_anacrontab(imported: &mut Imported, source: usize, text: &Text) {
                 (draft.source, draft.line) = (source, at + 1);
                 draft.name = imported.names.give(&draft.name);
                 if std::mem::take(&mut first) {
-                    draft.comments = vec![format!("From {}", in_comment(&text.label)), String::new()];
+                    draft.comments = vec![format!("From {}", in_remark(&text.label)), String::new()];
                 }
                 imported.fields.push(None);
                 imported.random.push(false);
@@ -89,7 +89,7 @@ fn job(line: &str, surroundings: &Surroundings) -> Result<Draft, (Range<usize>, 
         .parse()
         .ok()
         .filter(|minutes| *minutes < 24 * 60)
-        .ok_or_else(|| (place(delay), format!("`{}` is no delay in minutes", in_comment(delay))))?;
+        .ok_or_else(|| (place(delay), format!("`{}` is no delay in minutes", in_remark(delay))))?;
     let minute = delay_minutes % 60;
     let hour = (surroundings.hour + delay_minutes / 60) % 24;
     let days = |schedule: &str| format!("{minute} {hour} {schedule}");
@@ -100,7 +100,7 @@ fn job(line: &str, surroundings: &Surroundings) -> Result<Draft, (Range<usize>, 
         "@yearly" | "@annually" => days("1 1 *"),
         other => match other.parse::<u32>().ok().filter(|days| (1..=3650).contains(days)) {
             Some(number) => format!("every {number}d"),
-            None => return Err((place(period), format!("`{}` is no period in days", in_comment(period)))),
+            None => return Err((place(period), format!("`{}` is no period in days", in_remark(period)))),
         },
     };
     let mut policies = vec![
@@ -162,9 +162,9 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("cron.daily", "5 4 * * *"),
-                ("cron.weekly", "5 5 * * 0"),
-                ("cron.monthly", "45 4 1 * *"),
+                ("cron-daily", "5 4 * * *"),
+                ("cron-weekly", "5 5 * * 0"),
+                ("cron-monthly", "45 4 1 * *"),
                 ("odd", "every 3d")
             ]
         );

@@ -3,9 +3,12 @@
 //! A job gets a line where a line starts it at the same instants. What cron has no like of stands in a comment above it;
 //! where the instants themselves cannot be had, or the command, the whole job is a comment that says why.
 
+use std::fmt::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::crontab::{assigned, line_of};
+use super::name::name_of_title;
 use super::quote::{in_comment, shell_word};
 use crate::job::{Act, CommandLine, Job, Overlap, Surroundings, Task, Timing, Work};
 use crate::schedule::{Moment, Schedule, Transition, parse_duration};
@@ -42,21 +45,22 @@ type Lost = String;
 /// Lines for the jobs, in their order.
 pub fn export_crontab(jobs: &[&Job], style: Style) -> Exported {
     let mut exported = Exported { text: HEAD.to_owned(), lost: Vec::new() };
-    let shared = shared_variables(jobs);
-    for (name, value) in &shared {
-        if let Some(line) = assigned(name, value) {
-            exported.text.push_str(&line);
-            exported.text.push('\n');
-        }
-    }
-    let mut holding = Holding { shell: "/bin/sh".to_owned(), zone: style.zone.to_owned() };
-    for job in jobs {
-        let title = job.description.as_deref().map_or_else(String::new, |text| format!(": {}", in_comment(text)));
-        exported.text.push_str(&format!("\n# {}{title}\n", job.name));
-        match lines(job, style, &shared) {
-            Ok(lines) => lines.push_to(&mut exported.text, &mut holding),
+    let mut holding = Holding { shell: "/bin/sh".to_owned(), zone: style.zone.to_owned(), env: Vec::new() };
+    for (at, job) in jobs.iter().enumerate() {
+        exported.text.push('\n');
+        let set = shared_variables(&jobs[at..], &holding);
+        let title = title(job);
+        match lines(job, style, &[holding.env.as_slice(), &set].concat()) {
+            Ok(lines) => {
+                for (name, value) in set {
+                    exported.text.push_str(&assigned(&name, &value).unwrap_or_default());
+                    exported.text.push('\n');
+                    holding.env.push((name, value));
+                }
+                lines.push_to(&title, &mut exported.text, &mut holding);
+            }
             Err(why) => {
-                exported.text.push_str(&format!("# no line: {}\n", in_comment(&why)));
+                let _ = write!(exported.text, "# {title}\n# no line: {}\n", in_comment(&why));
                 exported.lost.push((job.name.to_string(), why));
             }
         }
@@ -64,10 +68,20 @@ pub fn export_crontab(jobs: &[&Job], style: Style) -> Exported {
     exported
 }
 
+/// The comment above a job, by which an import would call it again.
+fn title(job: &Job) -> String {
+    match job.description.as_deref() {
+        Some(text) if name_of_title(text).as_deref() == Some(job.name.as_str()) => in_comment(text),
+        Some(text) => format!("{}: {}", job.name, in_comment(text)),
+        None => job.name.to_string(),
+    }
+}
+
 /// What was set above, and holds from there on.
 struct Holding {
     shell: String,
     zone: String,
+    env: Vec<(String, String)>,
 }
 
 /// The lines of a job.
@@ -80,39 +94,40 @@ struct Lines {
 }
 
 impl Lines {
-    fn push_to(self, text: &mut String, holding: &mut Holding) {
-        if !self.notes.is_empty() {
-            text.push_str(&format!("# not in cron: {}\n", in_comment(&self.notes.join("; "))));
-        }
-        if self.is_disabled {
-            text.push_str("# disabled:\n");
-        } else {
+    fn push_to(self, title: &str, text: &mut String, holding: &mut Holding) {
+        if !self.is_disabled {
             if self.zone != holding.zone {
-                text.push_str(&format!("CRON_TZ={}\n", self.zone));
+                let _ = writeln!(text, "CRON_TZ={}", self.zone);
                 holding.zone = self.zone;
             }
             if let Some(shell) = self.shell.filter(|shell| *shell != holding.shell) {
-                text.push_str(&format!("SHELL={shell}\n"));
+                let _ = writeln!(text, "SHELL={shell}");
                 holding.shell = shell;
             }
         }
+        let _ = writeln!(text, "# {title}");
+        if !self.notes.is_empty() {
+            let _ = writeln!(text, "# not in cron: {}", in_comment(&self.notes.join("; ")));
+        }
+        if self.is_disabled {
+            text.push_str("# disabled:\n");
+        }
         for line in self.lines {
-            text.push_str(if self.is_disabled { "#" } else { "" });
-            text.push_str(&line);
-            text.push('\n');
+            let _ = writeln!(text, "{}{line}", if self.is_disabled { "#" } else { "" });
         }
     }
 }
 
-/// Variables that all of the jobs have with the same value.
-fn shared_variables(jobs: &[&Job]) -> Vec<(String, String)> {
-    let works: Option<Vec<&Work>> = jobs.iter().map(|job| command_of(job).ok().map(|(work, _)| work)).collect();
-    let Some([first, rest @ ..]) = works.as_deref() else {
+/// Variables that all of the jobs from here on have with the same value, and that are not yet set.
+fn shared_variables(jobs: &[&Job], holding: &Holding) -> Vec<(String, String)> {
+    let mut works = jobs.iter().filter_map(|job| command_of(job).ok().map(|(work, _)| work));
+    let Some(first) = works.next() else {
         return Vec::new();
     };
+    let rest: Vec<&Work> = works.collect();
     let is_shared = |variable: &&(String, String)| {
         let fits = !CRONS_OWN.contains(&variable.0.as_str()) && assigned(&variable.0, &variable.1).is_some();
-        fits && rest.iter().all(|work| work.env.contains(variable))
+        fits && !holding.env.contains(variable) && rest.iter().all(|work| work.env.contains(variable))
     };
     first.env.iter().filter(is_shared).cloned().collect()
 }
@@ -296,9 +311,10 @@ fn command(
     surroundings: &Surroundings,
     shared: &[(String, String)],
 ) -> Result<(Option<String>, String), Lost> {
+    let plain = || Some("/bin/sh".to_owned());
     let (shell, text) = match line {
         CommandLine::Program(words) => {
-            (None, words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+            (plain(), words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
         }
         CommandLine::Shell { shell, text } => {
             let text = text.trim_end();
@@ -307,7 +323,7 @@ fn command(
                 [path, flag] if path.starts_with('/') && flag == "-ec" => (Some(path.clone()), format!("set -e; {text}")),
                 other => {
                     let words: Vec<String> = other.iter().map(|word| shell_word(word)).collect();
-                    (None, format!("{} {}", words.join(" "), shell_word(text)))
+                    (plain(), format!("{} {}", words.join(" "), shell_word(text)))
                 }
             }
         }

@@ -53,7 +53,7 @@ impl Names {
 }
 
 fn cut(name: &str, length: usize) -> &str {
-    name[..name.floor_char_boundary(length)].trim_end_matches(['-', '.', '_'])
+    name[..name.floor_char_boundary(length)].trim_end_matches(['-', '_'])
 }
 
 /// A comment that is short enough to be a title, as a name.
@@ -140,7 +140,7 @@ fn is_option_with_value(option: &str, starter: Option<&str>) -> bool {
     matches!((starter, option), (Some("nice"), "-n") | (Some("ionice"), "-n" | "-c") | (Some("sudo"), "-u" | "-g"))
 }
 
-/// Letters, digits and what may stand between them.
+/// Letters, digits and what may stand between them; no points, which in a key of TOML need quotes.
 fn name_of_words(text: &str) -> Option<String> {
     let mut name = String::new();
     for character in text.chars() {
@@ -150,12 +150,12 @@ fn name_of_words(text: &str) -> Option<String> {
         let is_letter = character.is_ascii_alphabetic();
         match character {
             _ if name.is_empty() && !is_letter => {}
-            c if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') => name.push(c),
+            c if c.is_ascii_alphanumeric() || c == '_' => name.push(c),
             _ if name.ends_with('-') => {}
             _ => name.push('-'),
         }
     }
-    let name = name.trim_end_matches(['-', '.', '_']);
+    let name = name.trim_end_matches(['-', '_']);
     let name = if text.split_whitespace().count() > 1 { name.to_lowercase() } else { name.to_owned() };
     JobName::new(&name).is_ok().then_some(name)
 }
@@ -169,7 +169,7 @@ mod tests {
         for (command, expect) in [
             ("/usr/local/bin/backup.sh --full", Some("backup")),
             ("cd /srv/app && ./bin/nightly", Some("nightly")),
-            ("test -x /usr/sbin/anacron || ( cd / && run-parts --report /etc/cron.daily )", Some("cron.daily")),
+            ("test -x /usr/sbin/anacron || ( cd / && run-parts --report /etc/cron.daily )", Some("cron-daily")),
             ("[ -x /etc/init.d/ntp ] && /usr/lib/ntp/stats", Some("stats")),
             ("nice -n 19 ionice -c 3 /opt/x/reindex", Some("reindex")),
             ("FOO=bar BAZ='a b' php -q /var/www/cron.php", Some("b")),

@@ -70,17 +70,10 @@ pub fn toml_key(name: &str) -> String {
     if is_bare { name.to_owned() } else { format!("\"{}\"", escaped(name)) }
 }
 
-/// The longest line of a comment that is made of a text of others: what comes behind it is said to be left out.
-const LONGEST_COMMENT: usize = 500;
-
 /// A text of others within a comment: on one line, with nothing in it that is hidden.
 pub fn in_comment(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for (count, character) in text.chars().enumerate() {
-        if count == LONGEST_COMMENT {
-            shown.push_str("…");
-            break;
-        }
+    for character in text.chars() {
         match character {
             '\t' => shown.push('\t'),
             '\u{0}'..='\u{1f}' => {
@@ -95,6 +88,17 @@ pub fn in_comment(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A value that is spoken of in a remark needs no more than its beginning.
+const LONGEST_SPOKEN_OF: usize = 200;
+
+/// The same for a value that is only spoken of.
+pub fn in_remark(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SPOKEN_OF) {
+        None => in_comment(text),
+        Some((end, _)) => format!("{}…", in_comment(&text[..end])),
+    }
 }
 
 /// A word as a shell takes it for one.
@@ -151,7 +155,7 @@ mod tests {
         assert_eq!(toml_key("PATH"), "PATH");
         assert_eq!(toml_key("a b"), "\"a b\"");
         assert_eq!(in_comment("a\u{1b}[2J\nb\u{202e}"), "a^[[2J^Jb\\u{202e}");
-        assert_eq!(in_comment(&"x".repeat(1000)).chars().count(), 501);
+        assert_eq!(in_remark(&"ä".repeat(1000)).chars().count(), 201);
         assert_eq!(["a-b", "", "it's", "a b"].map(shell_word), ["a-b", "''", "'it'\\''s'", "'a b'"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// A value as a job file has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     Text(String),
     Texts(Vec<String>),

@@ -1,6 +1,10 @@
 //! How would one have written it by hand? A sheet as the text of a job file: what jobs have in common stands once, and what
 //! means something else here has a comment.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use super::quote::{in_comment, toml_key, toml_text};
 use super::sheet::{Act, Draft, Sheet, Value};
 
@@ -16,7 +20,7 @@ const CHANNELS_ARE_READ: bool = false;
 pub fn written(sheet: &Sheet) -> String {
     let mut page = Page::default();
     for line in &sheet.head {
-        page.comment(line);
+        page.wrapped("#", line);
     }
     let defaults = lifted(sheet);
     if !defaults.is_empty() {
@@ -82,7 +86,7 @@ fn lifted(sheet: &Sheet) -> Vec<Default> {
 }
 
 /// The value that most have, if it is not that of one alone.
-fn shared<'v, V: PartialEq>(said: &[&'v V]) -> Option<&'v V> {
+fn shared<'v, V: Eq + Hash>(said: &[&'v V]) -> Option<&'v V> {
     most_frequent(said.iter().copied()).filter(|value| said.iter().filter(|other| other == &value).count() > 1)
 }
 
@@ -105,15 +109,12 @@ fn shared_variables(drafts: &[Draft], key: &str, variables: &[(String, String)])
 }
 
 /// The first of the values that occur most often.
-fn most_frequent<'v, V: PartialEq>(values: impl Iterator<Item = &'v V>) -> Option<&'v V> {
-    let mut counts: Vec<(&V, usize)> = Vec::new();
-    for value in values {
-        match counts.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((value, 1)),
-        }
+fn most_frequent<'v, V: Eq + Hash>(values: impl Iterator<Item = &'v V>) -> Option<&'v V> {
+    let mut counts: HashMap<&V, (usize, Reverse<usize>)> = HashMap::new();
+    for (at, value) in values.enumerate() {
+        counts.entry(value).or_insert((0, Reverse(at))).0 += 1;
     }
-    counts.iter().rev().max_by_key(|(_, count)| *count).map(|(value, _)| *value)
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(value, _)| value)
 }
 
 /// What a job still has to say itself.
@@ -159,12 +160,17 @@ impl Page {
 
     /// A remark of ours, in lines of comment.
     fn remark(&mut self, text: &str) {
-        let mut line = "# Note:".to_owned();
+        self.wrapped("# Note:", text);
+    }
+
+    fn wrapped(&mut self, mark: &str, text: &str) {
+        let behind = if mark == "#" { "#" } else { "#  " };
+        let mut line = mark.to_owned();
         let text = in_comment(text);
         for word in text.split(' ') {
             if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > 2 {
                 self.line(&line);
-                line = "#  ".to_owned();
+                line = behind.to_owned();
             }
             line.push(' ');
             line.push_str(word);

@@ -15,7 +15,7 @@ use super::args::Global;
 use super::check::complain_about;
 use super::moving::{From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments, Output};
 use super::places::environment;
-use super::screen::{Screen, counted};
+use super::screen::{Screen, counted, visible};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -29,6 +29,9 @@ use crate::settings::Flags;
 
 /// Longer would only be more of the same: the rules of summer time repeat.
 const LONGEST_PROOF: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
+
+/// What is no crontab at all has an error on each line.
+const MOST_SHOWN: usize = 50;
 
 pub fn run(_: &Global, verb: &ImportArguments, screen: &mut Screen) -> Answer {
     match &verb.from {
@@ -149,10 +152,13 @@ impl Result<'_> {
         }
         screen.flush();
         let renderer = if screen.colors_errors() { Renderer::styled() } else { Renderer::plain() };
-        for trouble in self.troubles {
+        for trouble in self.troubles.iter().take(MOST_SHOWN) {
             screen.note(format!("{}\n", self.rendered(trouble, &renderer)));
         }
         let lost = self.troubles.len() as u64;
+        if self.troubles.len() > MOST_SHOWN {
+            screen.note(format!("and {} more; --json has all of them\n", self.troubles.len() - MOST_SHOWN));
+        }
         if lost > 0 {
             screen.note(format!("{} could not be read; the rest was taken over", counted(lost, "line")));
         } else if drafts.is_empty() {
@@ -170,16 +176,18 @@ impl Result<'_> {
 
     fn rendered(&self, trouble: &Trouble, renderer: &Renderer) -> String {
         let Some(text) = self.texts.get(trouble.source) else {
-            return trouble.message.clone();
+            return visible(&trouble.message);
         };
+        let (message, help) = (visible(&trouble.message), trouble.help.as_deref().map(visible));
+        let label = visible(&text.label);
         let length = text.text.len();
         let start = text.text.floor_char_boundary(trouble.span.start.min(length));
         let end = text.text.ceil_char_boundary(trouble.span.end.min(length)).max(start);
         let snippet = Snippet::source(&text.text)
-            .path(&text.label)
+            .path(&label)
             .annotation(AnnotationKind::Primary.span(start..end));
-        let mut group = Level::ERROR.primary_title(&trouble.message).element(snippet);
-        if let Some(help) = &trouble.help {
+        let mut group = Level::ERROR.primary_title(&message).element(snippet);
+        if let Some(help) = &help {
             group = group.element(Level::HELP.message(help));
         }
         renderer.render(&[group])

@@ -236,6 +236,10 @@ fn one_unit(name: &str, folders: &[PathBuf]) -> Result<Unit> {
         }
         _ => format!("{name}.timer"),
     };
+    if let Some(stem) = name.strip_suffix("@.timer") {
+        let message = format!("{name} is a template; name an instance of it, such as {stem}@main.timer");
+        return Err(Refusal::new(Done::Misused, message));
+    }
     let mut failed = None;
     let unit = units_of(&name, &mut |file| {
         parts_of(file, &folders).unwrap_or_else(|refusal| {

@@ -1,7 +1,7 @@
 //! What would this entry be here? Entries become drafts of jobs; what cannot be taken over is said.
 
 use super::super::name::{Names, name_of_command, name_of_title};
-use super::super::quote::in_comment;
+use super::super::quote::in_remark;
 use super::super::sheet::{Act, Common, Draft, Sheet, Trouble, Value};
 use super::{Entry, Line, Origin, Table, Variable};
 use crate::jobfile::{Zones, nearest};
@@ -62,6 +62,10 @@ pub fn import_crontabs(origins: &[Origin], zones: &dyn Zones) -> Imported {
         loose: Vec::new(),
         channels: Vec::new(),
     };
+    if origins.len() > 1 {
+        let head = "From several crontabs. What means something else here has a note above it.";
+        writing.imported.sheet.head.push(head.to_owned());
+    }
     for (source, origin) in origins.iter().enumerate() {
         let table = Table::read(source, origin);
         if origins.len() > 1 {
@@ -96,7 +100,7 @@ impl Writing<'_> {
         let label = &origin.text.label;
         let head = &mut self.imported.sheet.head;
         if self.of_one {
-            head.push(format!("From {}. What means something else here has a note above it.", in_comment(label)));
+            head.push(format!("From {}. What means something else here has a note above it.", in_remark(label)));
         }
         if table.had_returns {
             head.push(format!("{label} has Windows line ends, which cron would hand to the commands; they were left out."));
@@ -105,6 +109,15 @@ impl Writing<'_> {
             head.push(format!("{label}: line {line} has no line end, and Debian's cron ignores it; it was taken over."));
         }
         self.imported.troubles.extend(table.troubles);
+        let has_zone = |line: &Line| match line {
+            Line::Entry(entry) => entry.variables.iter().any(|variable| variable.name == "CRON_TZ"),
+            Line::Blank | Line::Comment(_) | Line::Disabled { .. } | Line::Variable | Line::Wrong => false,
+        };
+        if table.lines.iter().any(has_zone) {
+            head.push(format!(
+                "{label}: CRON_TZ is followed here, as cronie and the BSDs do; Debian's cron does not know it."
+            ));
+        }
         let entries = table.lines.iter().filter(|line| matches!(line, Line::Entry(_))).count();
         let hint = origin.name.as_deref().filter(|_| entries == 1);
         let mut above: Vec<String> = Vec::new();
@@ -178,7 +191,7 @@ impl Writing<'_> {
             return;
         }
         surroundings.policies.retain(|(key, _)| *key != "timezone");
-        let remark = format!("there is no zone {} (line {}).", in_comment(zone), variable.line);
+        let remark = format!("there is no zone {} (line {}).", in_remark(zone), variable.line);
         surroundings.remarks.push(remark);
         let (line, span) = (variable.line, variable.span.clone());
         let troubles = &mut self.imported.troubles;
@@ -273,7 +286,7 @@ impl Surroundings {
 
     fn variable(&mut self, variable: &Variable, env: &mut Vec<(String, String)>) {
         let Variable { name, value, line, span: _ } = variable;
-        let shown = in_comment(value);
+        let shown = in_remark(value);
         match name.as_str() {
             "SHELL" if value.is_empty() => {}
             "SHELL" => self.put("shell", Value::Texts(vec![value.clone(), "-c".to_owned()])),

@@ -138,9 +138,11 @@ impl Table {
             self.troubles.push(Trouble { source, line: number, span, message: wrong.message, help: wrong.help });
             Line::Wrong
         };
-        if let Some((_, good)) = origin.text.wrong_lines.iter().find(|(line, _)| *line == number) {
+        let wrong_lines = &origin.text.wrong_lines;
+        if let Ok(at) = wrong_lines.binary_search_by_key(&number, |(line, _)| *line) {
+            let (_, good) = wrong_lines[at];
             let message = format!("this line is not UTF-8, from byte {} on", good + 1);
-            return wrong(Wrong::new(*good..good + 3, message, None));
+            return wrong(Wrong::new(good..good + 3, message, None));
         }
         if let Some(at) = line.find('\0') {
             return wrong(Wrong::new(at..at + 1, "a NUL character, which no command can hold", None));

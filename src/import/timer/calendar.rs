@@ -1,6 +1,6 @@
 //! What is this `OnCalendar` as a schedule of ours?
 
-use super::super::quote::in_comment;
+use super::super::quote::in_remark;
 
 /// A schedule, and the zone in which it holds if it names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn calendar(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Result<Calendar, 
 }
 
 fn unreadable(text: &str) -> String {
-    format!("`{}` is no calendar expression of systemd's", in_comment(text))
+    format!("`{}` is no calendar expression of systemd's", in_remark(text))
 }
 
 fn without_zone<'t>(text: &'t str, is_zone: &dyn Fn(&str) -> bool) -> (&'t str, Option<String>) {

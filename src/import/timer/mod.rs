@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::Text;
 use super::name::Names;
-use super::quote::in_comment;
+use super::quote::in_remark;
 use super::sheet::{Act, Draft, Sheet, Trouble, Value};
 use crate::jobfile::Zones;
 use calendar::calendar;
@@ -58,10 +58,10 @@ pub fn import_timers(units: &[Unit], zones: &dyn Zones) -> ImportedTimers {
     let listed: BTreeSet<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     let listed: Vec<&str> = listed.into_iter().collect();
     imported.sheet.head = vec![
-        format!("From {} of systemd. What means something else here has a note above it.", in_comment(&listed.join(", "))),
-        "Where the clocks are changed, systemd leaves out what falls into the gap; here it runs when the gap ends, unless"
+        format!("From {} of systemd. What means something else here has a note above it.", in_remark(&listed.join(", "))),
+        "Where the clocks are changed, systemd leaves out what falls into the gap; here it runs when the gap ends, unless \
+         dst_gap = \"skip\" says otherwise."
             .to_owned(),
-        "dst_gap = \"skip\" says otherwise.".to_owned(),
     ];
     for unit in units {
         one(unit, zones, &mut names, &mut imported);
@@ -84,18 +84,19 @@ fn one(unit: &Unit, zones: &dyn Zones, names: &mut Names, imported: &mut Importe
     if unit.service.is_empty() {
         let setting = last(&timer, "Timer", "Unit");
         let (line, span) = setting.map_or((1, 0..0), |setting| (setting.line, setting.span.clone()));
-        let message = format!("there is no service {}", in_comment(&unit.service_name));
+        let message = format!("there is no service {}", in_remark(&unit.service_name));
         imported.troubles.push(Trouble { source: first, line, span, message, help: None });
         return;
     }
     let described = last(&service, "Unit", "Description").or_else(|| last(&timer, "Unit", "Description"));
+    let spelt = exec::Names { unit: unit.service_name.clone(), user: None };
     let mut draft = Draft {
         name: String::new(),
         source: first,
         line: 1,
         comments: Vec::new(),
         remarks: Vec::new(),
-        description: described.map(|setting| setting.value.clone()),
+        description: described.map(|setting| spelt.spell_out(&setting.value).0),
         schedules: Vec::new(),
         act: Act::Steps(Vec::new()),
         stdin: None,
@@ -104,7 +105,7 @@ fn one(unit: &Unit, zones: &dyn Zones, names: &mut Names, imported: &mut Importe
     Timing { settings: &timer, draft: &mut draft, troubles: &mut imported.troubles }.read(zones);
     let has_command = service::read(&service, &unit.service_name, &mut draft, &mut imported.troubles);
     if !has_command {
-        let message = format!("{} has no ExecStart", in_comment(&unit.service_name));
+        let message = format!("{} has no ExecStart", in_remark(&unit.service_name));
         let source = first + unit.timer.len();
         imported.troubles.push(Trouble { source, line: 1, span: 0..0, message, help: None });
         return;
@@ -126,8 +127,8 @@ impl Timing<'_> {
     }
 
     fn remark(&mut self, setting: &Setting, what: &str) {
-        let value = in_comment(&setting.value);
-        self.draft.remarks.push(format!("{}={value} (line {}) {what}.", setting.key, setting.line));
+        let value = in_remark(&setting.value);
+        self.draft.remarks.push(format!("{}={value} ({}) {what}.", setting.key, setting.place()));
     }
 
     fn read(mut self, zones: &dyn Zones) {

@@ -1,13 +1,15 @@
 //! What do the settings of a service come to, as keys of a job?
 
-use super::super::quote::in_comment;
+use super::super::quote::in_remark;
 use super::super::sheet::{Act, Draft, Trouble, Value};
 use super::exec::{self, Names};
 use super::span;
 use super::unit::{Setting, all, is_yes, last};
 
 /// Settings that lose nothing here: what they say is so, or is nobody's concern.
-const WITHOUT_LOSS: [&str; 17] = [
+const WITHOUT_LOSS: [&str; 19] = [
+    "Before",
+    "Conflicts",
     "Type",
     "RemainAfterExit",
     "SyslogIdentifier",
@@ -49,7 +51,7 @@ pub fn read(settings: &[Setting], unit: &str, draft: &mut Draft, troubles: &mut 
     service.rest();
     let left = std::mem::take(&mut service.left);
     if !left.is_empty() {
-        draft.remarks.push(format!("left behind of {unit}: {}.", left.join(", ")));
+        draft.remarks.push(format!("left behind: {}.", left.join(", ")));
     }
     has_command
 }
@@ -97,8 +99,8 @@ impl Service<'_> {
     }
 
     fn leave(&mut self, setting: &Setting) {
-        let value = in_comment(&setting.value);
-        self.left.push(format!("{}={value} (line {})", setting.key, setting.line));
+        let value = in_remark(&setting.value);
+        self.left.push(format!("{}={value} ({})", setting.key, setting.place()));
     }
 
     fn put(&mut self, key: &'static str, value: Value) {
@@ -118,7 +120,7 @@ impl Service<'_> {
                 match exec::lines(&setting.value, &self.names) {
                     Ok(lines) => {
                         for line in lines {
-                            let of_line = |remark| format!("line {}: {remark}.", setting.line);
+                            let of_line = |remark| format!("{}: {remark}.", setting.place());
                             self.draft.remarks.extend(line.remarks.into_iter().map(of_line));
                             acts.push(line.act);
                         }
@@ -184,8 +186,8 @@ impl Service<'_> {
         }
         for setting in optional {
             self.draft.remarks.push(format!(
-                "line {}: systemd goes on without an EnvironmentFile that is not there; here the run does not start.",
-                setting.line
+                "{}: systemd goes on without an EnvironmentFile that is not there; here the run does not start.",
+                setting.place()
             ));
         }
     }
@@ -293,10 +295,10 @@ impl Service<'_> {
             self.put("retry_delay", Value::Text(span::duration(pause)));
         }
         self.draft.remarks.push(format!(
-            "Restart={} (line {}) starts it anew at once, until StartLimitBurst; here a failed run has further attempts, with \
+            "Restart={} ({}) starts it anew at once, until StartLimitBurst; here a failed run has further attempts, with \
              pauses that grow.",
-            in_comment(&setting.value),
-            setting.line
+            in_remark(&setting.value),
+            setting.place()
         ));
     }
 
@@ -310,10 +312,10 @@ impl Service<'_> {
                 continue;
             }
             if key == "OnFailure" {
-                let value = in_comment(&setting.value);
-                let line = setting.line;
+                let value = in_remark(&setting.value);
+                let place = setting.place();
                 self.draft.remarks.push(format!(
-                    "OnFailure={value} (line {line}) started another unit when this one failed; here a failure is told to \
+                    "OnFailure={value} ({place}) started another unit when this one failed; here a failure is told to \
                      channels."
                 ));
             } else if !(key.starts_with("Private") && !is_yes(&setting.value)) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::Text;
+use super::super::quote::in_remark;
 
 /// One assignment, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,15 +11,24 @@ pub struct Setting {
     pub section: String,
     pub key: String,
     pub value: String,
-    /// Which of all texts, and the line in it.
+    /// Which of all texts, the name of its file, and the line in it.
     pub source: usize,
+    pub file: String,
     pub line: usize,
     pub span: Range<usize>,
+}
+
+impl Setting {
+    /// Where it stands, for remarks.
+    pub fn place(&self) -> String {
+        format!("{}:{}", in_remark(&self.file), self.line)
+    }
 }
 
 /// The assignments of a text. A line that ends with a backslash goes on with the next one that is no comment.
 pub fn settings(source: usize, text: &Text) -> Vec<Setting> {
     let mut settings = Vec::new();
+    let file = text.label.rsplit('/').next().unwrap_or_default();
     let mut section = String::new();
     let mut open: Option<Setting> = None;
     let mut start = 0;
@@ -50,7 +60,7 @@ pub fn settings(source: usize, text: &Text) -> Vec<Setting> {
                 };
                 let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
                 let span = begin..begin + line.len();
-                Setting { section: section.clone(), key, value, source, line: at + 1, span }
+                Setting { section: section.clone(), key, value, source, file: file.to_owned(), line: at + 1, span }
             }
         };
         if goes_on {
