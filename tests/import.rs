@@ -90,7 +90,8 @@ fn wrong_lines_are_shown_and_the_rest_is_taken_over() {
 #[test]
 fn odd_crontabs_are_answered() {
     let place = Place::new("");
-    let long = [b"0 0 * * * echo ", "x".repeat(100_000).as_bytes(), b"\n#", "y".repeat(100_000).as_bytes(), b"\n"].concat();
+    let long =
+        [b"0 0 * * * echo ", "x".repeat(100_000).as_bytes(), b"\n#", "y".repeat(100_000).as_bytes(), b"\n"].concat();
     let wrong = [b"0 0 * * * a\n99 * * * * ", "x".repeat(100_000).as_bytes(), b"\n"].concat();
     let cases: [(&[u8], i32, &str); 12] = [
         (b"", 0, ""),
@@ -112,7 +113,10 @@ fn odd_crontabs_are_answered() {
         let shown = String::from_utf8_lossy(&crontab[..crontab.len().min(60)]).into_owned();
         assert_eq!(output.status.code(), Some(code), "{shown:?}: {said}");
         assert!(toml.contains(expect), "{shown:?}: {toml}");
-        assert!(!toml.contains('\u{1b}') && !said.contains('\u{1b}') && !said.contains('\0'), "{shown:?}: {toml}{said}");
+        assert!(
+            !toml.contains('\u{1b}') && !said.contains('\u{1b}') && !said.contains('\0'),
+            "{shown:?}: {toml}{said}"
+        );
         assert!(said.len() < 2_000, "{shown:?}: {} bytes are said", said.len());
         place.write_jobs(&toml);
         assert!(place.run(&["check"]).status.success(), "{shown:?}: {toml}");
@@ -150,17 +154,20 @@ fn lay(root: &Path, files: &[(&str, &str)]) {
 fn the_system_s_crontabs_are_found_by_their_places() {
     let place = Place::new("");
     let root = place.path("root");
-    lay(&root, &[
-        (
-            "etc/crontab",
-            "SHELL=/bin/sh\n# m h dom mon dow user\tcommand\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n",
-        ),
-        ("etc/cron.d/certbot", "0 */12 * * * root test -x /usr/bin/certbot && certbot -q renew\n"),
-        ("etc/cron.d/php.dpkg-old", "nonsense\n"),
-        ("etc/cron.d/.placeholder", "nonsense\n"),
-        ("etc/anacrontab", "7 10 weekly run-parts /etc/cron.weekly\n"),
-        ("var/spool/cron/crontabs/bob", "@daily /home/bob/tidy\n"),
-    ]);
+    lay(
+        &root,
+        &[
+            (
+                "etc/crontab",
+                "SHELL=/bin/sh\n# m h dom mon dow user\tcommand\n17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n",
+            ),
+            ("etc/cron.d/certbot", "0 */12 * * * root test -x /usr/bin/certbot && certbot -q renew\n"),
+            ("etc/cron.d/php.dpkg-old", "nonsense\n"),
+            ("etc/cron.d/.placeholder", "nonsense\n"),
+            ("etc/anacrontab", "7 10 weekly run-parts /etc/cron.weekly\n"),
+            ("var/spool/cron/crontabs/bob", "@daily /home/bob/tidy\n"),
+        ],
+    );
     let root = root.to_str().unwrap();
     let output = ask(&place, &["import", "crontab", "--system", "--root", root, "--verify"], b"");
     let (toml, said) = (out(&output).replace(root, "/root"), err(&output));
@@ -180,25 +187,28 @@ fn the_system_s_crontabs_are_found_by_their_places() {
 fn timers_come_with_their_services() {
     let place = Place::new("");
     let root = place.path("root");
-    lay(&root, &[
-        (
-            "etc/systemd/system/backup@.timer",
-            "[Unit]\nDescription=Nightly\n[Timer]\nOnCalendar=*-*-* 02:30\nOnCalendar=Mon *-*~07/1 05:00\nOnCalendar=*-*~03\n\
+    lay(
+        &root,
+        &[
+            (
+                "etc/systemd/system/backup@.timer",
+                "[Unit]\nDescription=Nightly\n[Timer]\nOnCalendar=*-*-* 02:30\nOnCalendar=Mon *-*~07/1 05:00\nOnCalendar=*-*~03\n\
              RandomizedDelaySec=10min\nPersistent=yes\nAccuracySec=1us\n",
-        ),
-        ("etc/systemd/system/backup@.timer.d/more.conf", "[Timer]\nOnBootSec=5min\n"),
-        (
-            "usr/lib/systemd/system/backup@.service",
-            "[Unit]\nDescription=Backup of %i\nOnFailure=mail@%n.service\n[Service]\nType=oneshot\nUser=backup\nUMask=077\n\
+            ),
+            ("etc/systemd/system/backup@.timer.d/more.conf", "[Timer]\nOnBootSec=5min\n"),
+            (
+                "usr/lib/systemd/system/backup@.service",
+                "[Unit]\nDescription=Backup of %i\nOnFailure=mail@%n.service\n[Service]\nType=oneshot\nUser=backup\nUMask=077\n\
              Environment=\"A=one two\" B=2\nEnvironmentFile=-/etc/default/backup\nExecStartPre=-/bin/mkdir /b\n\
              ExecStart=/usr/bin/backup --name %i \\\n  --level ${LEVEL}\nTimeoutStartSec=1h\nMemoryMax=512M\nCPUQuota=50%\n\
              Nice=10\nKillSignal=SIGINT\nSuccessExitStatus=1 TEMPFAIL\nRestart=on-failure\nRestartSec=30\n\
              ProtectSystem=strict\n",
-        ),
-        ("etc/systemd/system/poll.timer", "[Timer]\nOnUnitInactiveSec=90s\nOnBootSec=1min\n"),
-        ("etc/systemd/system/poll.service", "[Service]\nExecStart=/bin/poll\n"),
-        ("etc/systemd/system/alone.timer", "[Timer]\nOnCalendar=daily\n"),
-    ]);
+            ),
+            ("etc/systemd/system/poll.timer", "[Timer]\nOnUnitInactiveSec=90s\nOnBootSec=1min\n"),
+            ("etc/systemd/system/poll.service", "[Service]\nExecStart=/bin/poll\n"),
+            ("etc/systemd/system/alone.timer", "[Timer]\nOnCalendar=daily\n"),
+        ],
+    );
     let root = root.to_str().unwrap();
     let output = ask(&place, &["import", "systemd", "backup@srv.timer", "poll", "--root", root], b"");
     let toml = out(&output);
@@ -335,13 +345,7 @@ fn hold(crontab: &str, fields: &str, zone: &str, windows: &[(&str, &str)]) {
     let jobs = jobs_of(&text, zone);
     let timing = jobs[0].timing.as_ref().unwrap();
     for (from, until) in windows {
-        let claim = Claim {
-            job: "x",
-            fields: Some(fields),
-            is_random: false,
-            timetable: &timing.timetable,
-            zone,
-        };
+        let claim = Claim { job: "x", fields: Some(fields), is_random: false, timetable: &timing.timetable, zone };
         let proof = prove(&[claim], from.parse().unwrap(), until.parse().unwrap()).remove(0);
         assert!(matches!(proof.verdict, Verdict::Compared { .. }));
         let wrong: Vec<_> = proof.differences().iter().filter(|d| d.reason != Reason::MadeUpFor).collect();
@@ -392,7 +396,8 @@ proptest! {
 /// Two jobs of which one is made up for several times at the end of the gap, which is said.
 #[test]
 fn differences_are_listed_with_their_reasons() {
-    let imported = imported("CRON_TZ=Europe/Berlin\n15,45 2 * * * twice\n30 2 * * * once\n~ 3 * * * some\n@reboot boot\n");
+    let imported =
+        imported("CRON_TZ=Europe/Berlin\n15,45 2 * * * twice\n30 2 * * * once\n~ 3 * * * some\n@reboot boot\n");
     let jobs = jobs_of(&written(&imported.sheet), "UTC");
     let claims: Vec<Claim> = jobs
         .iter()
@@ -417,5 +422,8 @@ fn differences_are_listed_with_their_reasons() {
     let claim = Claim { timetable: &wrong[0].timing.as_ref().unwrap().timetable, ..claims[1] };
     let proof = prove(&[claim], now(), "2026-03-03T00:00:00Z".parse().unwrap()).remove(0);
     let found: Vec<_> = proof.differences().iter().map(|d| (d.cron, d.punctual, d.reason)).collect();
-    assert_eq!(found, [(1, 0, Reason::Unknown), (0, 1, Reason::Unknown), (1, 0, Reason::Unknown), (0, 1, Reason::Unknown)]);
+    assert_eq!(
+        found,
+        [(1, 0, Reason::Unknown), (0, 1, Reason::Unknown), (1, 0, Reason::Unknown), (0, 1, Reason::Unknown)]
+    );
 }

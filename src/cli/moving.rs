@@ -55,8 +55,8 @@ pub struct ImportSystemdArguments {
 #[derive(Debug, Args)]
 pub struct Output {
     /// The file to write instead of standard output; it must not be there
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long = "output", short, value_name = "FILE", id = "output")]
+    pub file: Option<PathBuf>,
     /// Replace the file if it is there already
     #[arg(long, requires = "output")]
     pub force: bool,

@@ -103,11 +103,8 @@ fn job(line: &str, surroundings: &Surroundings) -> Result<Draft, (Range<usize>, 
             None => return Err((place(period), format!("`{}` is no period in days", in_remark(period)))),
         },
     };
-    let mut policies = vec![
-        ("user", Value::text("root")),
-        ("overlap", Value::text("skip")),
-        ("catch_up", Value::text("latest")),
-    ];
+    let mut policies =
+        vec![("user", Value::text("root")), ("overlap", Value::text("skip")), ("catch_up", Value::text("latest"))];
     if let Some(shell) = &surroundings.shell {
         policies.push(("shell", Value::Texts(vec![shell.clone(), "-c".to_owned()])));
     }

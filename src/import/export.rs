@@ -84,8 +84,8 @@ struct Holding {
     env: Vec<(String, String)>,
 }
 
-/// The lines of a job.
-struct Lines {
+/// What is written for a job.
+struct Written {
     notes: Vec<String>,
     zone: String,
     shell: Option<String>,
@@ -93,7 +93,7 @@ struct Lines {
     is_disabled: bool,
 }
 
-impl Lines {
+impl Written {
     fn push_to(self, title: &str, text: &mut String, holding: &mut Holding) {
         if !self.is_disabled {
             if self.zone != holding.zone {
@@ -145,11 +145,11 @@ fn command_of(job: &Job) -> Result<(&Work, &CommandLine), Lost> {
     }
 }
 
-fn lines(job: &Job, style: Style, shared: &[(String, String)]) -> Result<Lines, Lost> {
+fn lines(job: &Job, style: Style, shared: &[(String, String)]) -> Result<Written, Lost> {
     let (work, line) = command_of(job)?;
-    let timing = job.timing.as_ref().ok_or_else(|| match job.rules.after.is_empty() {
-        true => "it has no schedule".to_owned(),
-        false => "it runs after other jobs".to_owned(),
+    let timing = job.timing.as_ref().ok_or_else(|| {
+        let why = if job.rules.after.is_empty() { "it has no schedule" } else { "it runs after other jobs" };
+        why.to_owned()
     })?;
     let patterns = patterns(timing, style.now)?;
     let mut notes = notes(job, work, timing, style.now);
@@ -174,7 +174,7 @@ fn lines(job: &Job, style: Style, shared: &[(String, String)]) -> Result<Lines, 
         notes.push("Debian's cron knows no CRON_TZ, cronie does".to_owned());
     }
     let lines = patterns.into_iter().map(|pattern| format!("{pattern} {user}{rest}")).collect();
-    Ok(Lines { notes, zone, shell, lines, is_disabled: !job.enabled })
+    Ok(Written { notes, zone, shell, lines, is_disabled: !job.enabled })
 }
 
 /// What stands before a command of cron.
@@ -247,7 +247,8 @@ fn even(seconds: u64, rest: u32, timing: &Timing, now: Timestamp) -> Option<Stri
     let changes = Transition::between(zone, now, until);
     let mut offsets = vec![zone.to_offset(now)];
     offsets.extend(changes.iter().map(|change| change.after));
-    let minutes = i32::try_from(seconds / 60).ok().filter(|_| rest == 0 && seconds % 60 == 0 && seconds > 0)?;
+    let minutes =
+        i32::try_from(seconds / 60).ok().filter(|_| rest == 0 && seconds.is_multiple_of(60) && seconds > 0)?;
     let fits = offsets.iter().all(|offset| offset.seconds() % (minutes * 60) == 0);
     match minutes {
         1 => Some("* * * * *".to_owned()),
@@ -320,7 +321,9 @@ fn command(
             let text = text.trim_end();
             match &shell[..] {
                 [path, flag] if path.starts_with('/') && flag == "-c" => (Some(path.clone()), text.to_owned()),
-                [path, flag] if path.starts_with('/') && flag == "-ec" => (Some(path.clone()), format!("set -e; {text}")),
+                [path, flag] if path.starts_with('/') && flag == "-ec" => {
+                    (Some(path.clone()), format!("set -e; {text}"))
+                }
                 other => {
                     let words: Vec<String> = other.iter().map(|word| shell_word(word)).collect();
                     (plain(), format!("{} {}", words.join(" "), shell_word(text)))
@@ -335,13 +338,13 @@ fn command(
         if !is_name {
             return Err(format!("a shell knows no variable `{name}`"));
         }
-        before.push_str(&format!("export {name}={}; ", shell_word(value)));
+        let _ = write!(before, "export {name}={}; ", shell_word(value));
     }
     if let Some(umask) = surroundings.standing.umask {
-        before.push_str(&format!("umask {umask:03o}; "));
+        let _ = write!(before, "umask {umask:03o}; ");
     }
     if let Some(cwd) = &surroundings.cwd {
-        before.push_str(&format!("cd {} || exit 1; ", shell_word(&cwd.display().to_string())));
+        let _ = write!(before, "cd {} || exit 1; ", shell_word(&cwd.display().to_string()));
     }
     let text = format!("{before}{text}");
     if text.trim_start().starts_with(['-', '*']) {

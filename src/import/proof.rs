@@ -44,7 +44,9 @@ impl Reason {
     pub fn words(self) -> &'static str {
         match self {
             Self::MadeUpFor => "cron starts it once for each time that the clocks left out; here that is one run",
-            Self::OffsetUnseen => "the zone changed its offset without summer time, which cron only sees when it is restarted",
+            Self::OffsetUnseen => {
+                "the zone changed its offset without summer time, which cron only sees when it is restarted"
+            }
             Self::ClockChange => "the clocks are changed then",
             Self::Unknown => "the schedule does not mean the same",
         }
@@ -76,7 +78,10 @@ impl Unproved {
 pub enum Verdict {
     Unproved(Unproved),
     /// How many instants they have in common, and where they differ.
-    Compared { same: u64, differences: Vec<Difference> },
+    Compared {
+        same: u64,
+        differences: Vec<Difference>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

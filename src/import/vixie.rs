@@ -45,7 +45,7 @@ impl Entry {
         };
         let weekdays = bits(weekday, 0, 7, WEEKDAYS)?;
         // Sunday is the first day and the eighth.
-        let sunday = if weekdays & (1 | 1 << 7) == 0 { 0 } else { 1 };
+        let sunday = u64::from(weekdays & (1 | 1 << 7) != 0);
         Some(Self {
             minutes: bits(minute, 0, 59, "")?,
             hours: bits(hour, 0, 23, "")?,
@@ -230,7 +230,13 @@ mod tests {
         check("30 2 * * *", "Europe/Berlin", spring, summer, &once);
         check("15,45 2 * * *", "Europe/Berlin", spring, summer, &[("2026-03-29T01:00:00Z", 2)]);
         check("*/30 2 * * *", "Europe/Berlin", spring, summer, &[]);
-        check("0 * * * *", "Europe/Berlin", spring, summer, &[("2026-03-29T01:00:00Z", 1), ("2026-03-29T02:00:00Z", 1)]);
+        check(
+            "0 * * * *",
+            "Europe/Berlin",
+            spring,
+            summer,
+            &[("2026-03-29T01:00:00Z", 1), ("2026-03-29T02:00:00Z", 1)],
+        );
         check("0 3 * * *", "Europe/Berlin", spring, summer, &once);
         let (autumn, winter) = ("2026-10-24T23:00:00Z", "2026-10-25T02:00:00Z");
         check("30 2 * * *", "Europe/Berlin", autumn, winter, &[("2026-10-25T00:30:00Z", 1)]);
@@ -242,10 +248,13 @@ mod tests {
     #[test]
     fn days_are_crons() {
         let (from, until) = ("2026-02-01T00:00:00Z", "2026-03-03T00:00:00Z");
-        check("0 0 13 * 5", "UTC", "2026-02-05T00:00:00Z", "2026-02-14T00:00:00Z", &[
-            ("2026-02-06T00:00:00Z", 1),
-            ("2026-02-13T00:00:00Z", 1),
-        ]);
+        check(
+            "0 0 13 * 5",
+            "UTC",
+            "2026-02-05T00:00:00Z",
+            "2026-02-14T00:00:00Z",
+            &[("2026-02-06T00:00:00Z", 1), ("2026-02-13T00:00:00Z", 1)],
+        );
         check("0 0 */10 * 0", "UTC", from, until, &[("2026-03-01T00:00:00Z", 1)]);
         check("0 0 29-31 * *", "UTC", from, until, &[]);
         check("0 0 1 mar 7", "UTC", from, until, &[("2026-03-01T00:00:00Z", 1)]);
@@ -262,12 +271,14 @@ mod tests {
             let question: serde_json::Value = serde_json::from_str(line).unwrap();
             let text = |key: &str| question[key].as_str().unwrap();
             // Classes of patterns that cron has not, or reads otherwise.
-            let is_crons = matches!(text("class"), "simple" | "lists" | "steps" | "names" | "sunday7" | "dom_dow" | "month_end")
-                || text("class").starts_with("dst_");
+            let is_crons =
+                matches!(text("class"), "simple" | "lists" | "steps" | "names" | "sunday7" | "dom_dow" | "month_end")
+                    || text("class").starts_with("dst_");
             let Some(entry) = Entry::read(text("expr")).filter(|_| is_crons) else {
                 continue;
             };
-            let expect: Vec<&str> = question["next"].as_array().unwrap().iter().map(|at| at.as_str().unwrap()).collect();
+            let expect: Vec<&str> =
+                question["next"].as_array().unwrap().iter().map(|at| at.as_str().unwrap()).collect();
             let Some(last) = expect.last() else { continue };
             let zone = TimeZone::get(text("tz")).unwrap();
             let starts = starts(&entry, &zone, at(text("from")), at(last));

@@ -170,7 +170,7 @@ impl Page {
         for word in text.split(' ') {
             if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > 2 {
                 self.line(&line);
-                line = behind.to_owned();
+                behind.clone_into(&mut line);
             }
             line.push(' ');
             line.push_str(word);
@@ -328,6 +328,7 @@ mod tests {
                 value: Value::Texts(vec!["/bin/sh".to_owned(), "-c".to_owned()]),
                 why: "as cron does",
             }],
+            channels: Vec::new(),
             drafts: vec![draft("a", vec![bash(), env(&[])]), draft("b", vec![bash(), env(&[("X", "1")])])],
             tail: vec!["the end".to_owned()],
         };
@@ -358,6 +359,14 @@ mod tests {
         let text = written(&sheet);
         assert!(text.contains("shell = [\"/bin/sh\", \"-c\"]  # as cron does\n\n"), "{text}");
         assert!(text.matches("\"/bin/bash\"").count() == 2 && text.matches("PATH").count() == 2, "{text}");
+    }
+
+    /// What is written as a comment until job files have it is not forgotten there.
+    #[test]
+    fn channels_are_written_as_soon_as_they_are_read() {
+        let text = "[channels.root]\nmail = [\"root\"]\ntell = [\"output\"]\n";
+        let read = crate::jobfile::Draft::parse(std::path::Path::new("jobs.toml"), text.to_owned());
+        assert_eq!(read.daemon().is_some(), CHANNELS_ARE_READ);
     }
 
     #[test]

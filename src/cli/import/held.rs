@@ -43,7 +43,9 @@ pub fn show(proofs: &[Proof], configuration: &Configuration, from: Timestamp, un
     for proof in proofs {
         let verdict = match &proof.verdict {
             Verdict::Unproved(why) => format!("not compared: {}", why.words()),
-            Verdict::Compared { same: 0, differences } if differences.is_empty() => "the same: none in that time".to_owned(),
+            Verdict::Compared { same: 0, differences } if differences.is_empty() => {
+                "the same: none in that time".to_owned()
+            }
             Verdict::Compared { same, differences } if differences.is_empty() => {
                 format!("the same: {}", instants(*same))
             }

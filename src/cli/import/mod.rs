@@ -20,9 +20,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::files::Machine;
-use crate::import::{
-    Draft, Proof, Text, Trouble, import_anacrontab, import_crontabs, import_timers, written,
-};
+use crate::import::{Draft, Proof, Text, Trouble, import_anacrontab, import_crontabs, import_timers, written};
 use crate::report::DiagnosticReport;
 use crate::schedule::parse_duration;
 use crate::settings::Flags;
@@ -117,7 +115,7 @@ impl Result<'_> {
         now: Timestamp,
         screen: &mut Screen,
     ) -> std::result::Result<Configuration, Refusal> {
-        let path = output.output.clone().unwrap_or_else(|| PathBuf::from("jobs.toml"));
+        let path = output.file.clone().unwrap_or_else(|| PathBuf::from("jobs.toml"));
         let path = std::path::absolute(&path).unwrap_or(path);
         let configuration = Configuration::of_text(path, self.text.clone(), &environment(), &Flags::default(), now)
             .map_err(|error| Refusal::chain(Done::Failed, &error))?;
@@ -137,13 +135,13 @@ impl Result<'_> {
         screen: &mut Screen,
     ) -> std::result::Result<(), Refusal> {
         if screen.json {
-            if let Some(path) = &output.output {
+            if let Some(path) = &output.file {
                 write_to(path, output.force, &self.text)?;
             }
             screen.value(&self.report(drafts, proofs));
             return Ok(());
         }
-        match &output.output {
+        match &output.file {
             Some(path) => {
                 write_to(path, output.force, &self.text)?;
                 screen.line(format!("{} has {}", path.display(), counted(drafts.len() as u64, "job")));
@@ -164,7 +162,7 @@ impl Result<'_> {
         } else if drafts.is_empty() {
             screen.note("there are no jobs in it");
         }
-        if let (Some(path), false) = (&output.output, drafts.is_empty()) {
+        if let (Some(path), false) = (&output.file, drafts.is_empty()) {
             screen.note(format!("read it, then ask: punctual check {}", path.display()));
         }
         Ok(())
@@ -183,9 +181,7 @@ impl Result<'_> {
         let length = text.text.len();
         let start = text.text.floor_char_boundary(trouble.span.start.min(length));
         let end = text.text.ceil_char_boundary(trouble.span.end.min(length)).max(start);
-        let snippet = Snippet::source(&text.text)
-            .path(&label)
-            .annotation(AnnotationKind::Primary.span(start..end));
+        let snippet = Snippet::source(&text.text).path(&label).annotation(AnnotationKind::Primary.span(start..end));
         let mut group = Level::ERROR.primary_title(&message).element(snippet);
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help));

@@ -81,8 +81,9 @@ pub fn line_of(text: &str, stdin: &str) -> Option<String> {
         }
     }
     if stdin.is_empty() {
-        return (command(&line) == Command { text: text.to_owned(), stdin: None, had_two_backslashes: line.contains("\\\\") })
-            .then_some(line);
+        return (command(&line)
+            == Command { text: text.to_owned(), stdin: None, had_two_backslashes: line.contains("\\\\") })
+        .then_some(line);
     }
     line.push('%');
     let body = stdin.strip_suffix('\n')?;
@@ -103,7 +104,11 @@ mod tests {
         for (rest, text, stdin) in [
             ("echo hi", "echo hi", None),
             ("date +\\%F", "date +%F", None),
-            ("mail -s \"It's 10pm\" joe%Joe,%%Where are your kids?%", "mail -s \"It's 10pm\" joe", Some("Joe,\n\nWhere are your kids?\n")),
+            (
+                "mail -s \"It's 10pm\" joe%Joe,%%Where are your kids?%",
+                "mail -s \"It's 10pm\" joe",
+                Some("Joe,\n\nWhere are your kids?\n"),
+            ),
             ("cat%one\\%two%three", "cat", Some("one%two\nthree\n")),
             ("cat%a\\b\\\\c\\", "cat", Some("a\\b\\\\c\\\n")),
             ("cat%", "cat", None),

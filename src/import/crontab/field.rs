@@ -192,7 +192,8 @@ fn number(kind: Kind, word: Word) -> Result<u32, Wrong> {
     if let Some(at) = kind.names().iter().position(|name| name.eq_ignore_ascii_case(word.text)) {
         return Ok(low + u32::try_from(at).unwrap_or(0));
     }
-    let is_number = !word.text.is_empty() && word.text.len() <= 4 && word.text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        !word.text.is_empty() && word.text.len() <= 4 && word.text.bytes().all(|byte| byte.is_ascii_digit());
     let value = word.text.parse().ok().filter(|_| is_number);
     let help = match kind.names() {
         [] => format!("it is a number from {low} to {high}, `*`, a range or a list"),

@@ -103,10 +103,14 @@ impl Writing<'_> {
             head.push(format!("From {}. What means something else here has a note above it.", in_remark(label)));
         }
         if table.had_returns {
-            head.push(format!("{label} has Windows line ends, which cron would hand to the commands; they were left out."));
+            head.push(format!(
+                "{label} has Windows line ends, which cron would hand to the commands; they were left out."
+            ));
         }
         if let Some(line) = table.unended {
-            head.push(format!("{label}: line {line} has no line end, and Debian's cron ignores it; it was taken over."));
+            head.push(format!(
+                "{label}: line {line} has no line end, and Debian's cron ignores it; it was taken over."
+            ));
         }
         self.imported.troubles.extend(table.troubles);
         let has_zone = |line: &Line| match line {
@@ -295,9 +299,9 @@ impl Surroundings {
                 env.push((name.clone(), value.clone()));
             }
             "MAILTO" => self.mail_to = Some(value.trim().to_owned()),
-            "MAILFROM" => self.remarks.push(format!(
-                "MAILFROM={shown} (line {line}) is `from` of [smtp] here, for all mail."
-            )),
+            "MAILFROM" => {
+                self.remarks.push(format!("MAILFROM={shown} (line {line}) is `from` of [smtp] here, for all mail."));
+            }
             "CONTENT_TYPE" | "CONTENT_TRANSFER_ENCODING" => {
                 self.remarks.push(format!("{name} (line {line}) was left out: mail is UTF-8 here."));
             }

@@ -77,7 +77,10 @@ enum Line {
     Blank,
     Comment(String),
     /// A comment that would be an entry.
-    Disabled { line: usize, text: String },
+    Disabled {
+        line: usize,
+        text: String,
+    },
     Variable,
     Entry(Entry),
     Wrong,
@@ -290,7 +293,11 @@ fn pattern(line: &str, from: usize) -> Result<Read, Wrong> {
     let help = || Some("write minute, hour, day of month, month, day of week and the command".to_owned());
     let count = fields.len();
     let Ok(fields) = <[Field; 5]>::try_from(fields) else {
-        return Err(Wrong::new(span, format!("there are five fields before the command; this line has {count}"), help()));
+        return Err(Wrong::new(
+            span,
+            format!("there are five fields before the command; this line has {count}"),
+            help(),
+        ));
     };
     let is_random = fields.iter().any(|field| field.is_random);
     let texts: Vec<&str> = found.iter().map(|word| word.text).collect();

@@ -74,7 +74,8 @@ pub fn calendar(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Result<Calendar, 
     let date = date.unwrap_or(Date { year: None, month: None, day: None, from_end: false });
     let zero = || Some(vec![Part { first: 0, last: None, step: None }]);
     let time = time.unwrap_or(Time { hour: zero(), minute: zero(), second: zero() });
-    let schedule = once(weekdays.as_deref(), &date, &time).map_or_else(|| pattern(weekdays.as_deref(), &date, &time), Ok)?;
+    let schedule =
+        once(weekdays.as_deref(), &date, &time).map_or_else(|| pattern(weekdays.as_deref(), &date, &time), Ok)?;
     Ok(Calendar { schedule, zone })
 }
 

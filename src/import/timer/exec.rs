@@ -96,7 +96,7 @@ pub fn words(text: &str) -> Option<Vec<(String, bool)>> {
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match (character, quote) {
-            ('\\', Some('"') | None) | ('\\', Some(_)) => {
+            ('\\', _) => {
                 is_word = true;
                 word.push_str(&escape(&mut characters));
             }
@@ -249,12 +249,16 @@ mod tests {
     fn commands_are_those_that_systemd_starts() {
         assert_eq!(acts("/bin/a b 'c d' \"e\\tf\""), [list(&["/bin/a", "b", "c d", "e\tf"])]);
         assert_eq!(acts("/bin/a ; /bin/b"), [list(&["/bin/a"]), list(&["/bin/b"])]);
-        assert_eq!(acts("/bin/echo %i %I %p %n %u 100%%"), [list(&[
-            "/bin/echo", "srv-data", "srv/data", "backup", "backup@srv-data.service", "alice", "100%"
-        ])]);
+        assert_eq!(
+            acts("/bin/echo %i %I %p %n %u 100%%"),
+            [list(&["/bin/echo", "srv-data", "srv/data", "backup", "backup@srv-data.service", "alice", "100%"])]
+        );
         assert_eq!(acts("-/bin/rm -f /x"), [Act::Text("/bin/rm -f /x || true".to_owned())]);
         assert_eq!(acts("@/bin/a called b"), [list(&["/bin/a", "b"])]);
-        assert_eq!(acts("/bin/a $OPTS ${X}y 'it is' $$5"), [Act::Text("/bin/a $OPTS \"${X}y\" 'it is' '$5'".to_owned())]);
+        assert_eq!(
+            acts("/bin/a $OPTS ${X}y 'it is' $$5"),
+            [Act::Text("/bin/a $OPTS \"${X}y\" 'it is' '$5'".to_owned())]
+        );
         assert_eq!(acts(":/bin/a $X"), [list(&["/bin/a", "$X"])]);
         assert!(lines("/bin/a 'open", &Names::default()).is_err());
         assert!(lines("-", &Names::default()).is_err());

@@ -217,11 +217,15 @@ impl Timing<'_> {
         for (setting, length) in inactive {
             match length.filter(|length| *length >= 1_000_000) {
                 // It stands alone in its job, and begins when the daemon does.
-                Some(length) if self.draft.schedules.iter().all(|schedule| schedule == "@reboot" || schedule == "@start") => {
+                Some(length)
+                    if self.draft.schedules.iter().all(|schedule| schedule == "@reboot" || schedule == "@start") =>
+                {
                     self.draft.schedules = vec![format!("every {} after end", span::duration(length))];
                     self.remark(&setting, "begins with the first such pause after the daemon's start");
                 }
-                Some(_) => self.remark(&setting, "could not be taken over beside another schedule; give it a job of its own"),
+                Some(_) => {
+                    self.remark(&setting, "could not be taken over beside another schedule; give it a job of its own");
+                }
                 None => self.remark(&setting, "could not be taken over"),
             }
         }

@@ -31,19 +31,20 @@ const WITHOUT_LOSS: [&str; 19] = [
 /// How often a service is started anew until systemd gives up, unless it says otherwise.
 const USUAL_RESTARTS: i64 = 5;
 /// Exit codes that have names of their own.
-const CODES: [(&str, i64); 6] =
-    [("SUCCESS", 0), ("FAILURE", 1), ("INVALIDARGUMENT", 2), ("NOTIMPLEMENTED", 3), ("TEMPFAIL", 75), ("NOTCONFIGURED", 6)];
+const CODES: [(&str, i64); 6] = [
+    ("SUCCESS", 0),
+    ("FAILURE", 1),
+    ("INVALIDARGUMENT", 2),
+    ("NOTIMPLEMENTED", 3),
+    ("TEMPFAIL", 75),
+    ("NOTCONFIGURED", 6),
+];
 
 /// Reads a service into a draft; what is left behind becomes remarks.
 pub fn read(settings: &[Setting], unit: &str, draft: &mut Draft, troubles: &mut Vec<Trouble>) -> bool {
     let user = last(settings, "Service", "User").map(|setting| setting.value.clone());
-    let mut service = Service {
-        settings,
-        names: Names { unit: unit.to_owned(), user },
-        draft,
-        troubles,
-        left: Vec::new(),
-    };
+    let mut service =
+        Service { settings, names: Names { unit: unit.to_owned(), user }, draft, troubles, left: Vec::new() };
     let has_command = service.commands();
     service.environment();
     service.bounds();
@@ -202,7 +203,13 @@ impl Service<'_> {
             text.parse::<i64>().ok().filter(|nice| (-20..=19).contains(nice)).map(Value::Number)
         });
         let mut limits = Vec::new();
-        for (key, ours) in [("MemoryMax", "memory"), ("MemoryLimit", "memory"), ("CPUQuota", "cpu"), ("TasksMax", "processes"), ("LimitNOFILE", "open_files")] {
+        for (key, ours) in [
+            ("MemoryMax", "memory"),
+            ("MemoryLimit", "memory"),
+            ("CPUQuota", "cpu"),
+            ("TasksMax", "processes"),
+            ("LimitNOFILE", "open_files"),
+        ] {
             let Some(setting) = self.get(key).cloned() else {
                 continue;
             };
@@ -226,10 +233,13 @@ impl Service<'_> {
             }
         }
         for (key, value) in limits {
-            self.put(key_of_limit(key), match value {
-                Limit::Text(text) => Value::Text(text),
-                Limit::Number(number) => Value::Number(number),
-            });
+            self.put(
+                key_of_limit(key),
+                match value {
+                    Limit::Text(text) => Value::Text(text),
+                    Limit::Number(number) => Value::Number(number),
+                },
+            );
         }
     }
 
@@ -249,7 +259,8 @@ impl Service<'_> {
         let is_oneshot = self.get("Type").is_some_and(|setting| setting.value == "oneshot");
         let start = self.get("TimeoutStartSec").or_else(|| self.get("TimeoutSec")).filter(|_| is_oneshot);
         let bounds = [start, self.get("RuntimeMaxSec")];
-        let shortest = bounds.into_iter().flatten().filter_map(|setting| span::micros(&setting.value)).filter(|m| *m > 0);
+        let shortest =
+            bounds.into_iter().flatten().filter_map(|setting| span::micros(&setting.value)).filter(|m| *m > 0);
         if let Some(shortest) = shortest.min() {
             self.put("timeout", Value::Text(span::duration(shortest)));
         }
@@ -267,7 +278,8 @@ impl Service<'_> {
                 CODES.iter().find(|(name, _)| *name == word).map(|(_, code)| *code).or_else(|| word.parse().ok())
             };
             let codes: Option<Vec<i64>> = text.split_whitespace().map(code).collect();
-            let mut codes: Vec<i64> = codes?.into_iter().filter(|code| (0..=255).contains(code) && *code != 0).collect();
+            let mut codes: Vec<i64> =
+                codes?.into_iter().filter(|code| (0..=255).contains(code) && *code != 0).collect();
             codes.insert(0, 0);
             Some(Value::Numbers(codes))
         });
@@ -318,7 +330,7 @@ impl Service<'_> {
                     "OnFailure={value} ({place}) started another unit when this one failed; here a failure is told to \
                      channels."
                 ));
-            } else if !(key.starts_with("Private") && !is_yes(&setting.value)) {
+            } else if !key.starts_with("Private") || is_yes(&setting.value) {
                 let setting = setting.clone();
                 self.leave(&setting);
             }

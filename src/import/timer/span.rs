@@ -5,6 +5,9 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// A century, which is the most that is written here.
+const LONGEST: u64 = 100 * 365 * DAY;
+
 const UNITS: [(&[&str], u64); 9] = [
     (&["usec", "us", "µs", "μs"], 1),
     (&["msec", "ms"], 1_000),
@@ -40,7 +43,7 @@ pub fn micros(text: &str) -> Option<u64> {
         let micros = (number * unit as f64).round() as u64;
         sum = sum.checked_add(micros)?;
     }
-    Some(sum)
+    Some(sum).filter(|sum| *sum <= LONGEST)
 }
 
 /// The same length as it is written here.
@@ -100,7 +103,9 @@ mod tests {
                 assert_eq!(parse_duration(written).unwrap().as_micros(), u128::from(length), "{text}");
             }
         }
-        for (text, expect) in [("512M", Some("512MiB")), ("1024", Some("1024")), ("10%", None), ("infinity", None), ("0", None)] {
+        for (text, expect) in
+            [("512M", Some("512MiB")), ("1024", Some("1024")), ("10%", None), ("infinity", None), ("0", None)]
+        {
             assert_eq!(size(text).as_deref(), expect, "{text}");
             assert!(size(text).is_none_or(|size| parse_size(&size).is_ok()), "{text}");
         }

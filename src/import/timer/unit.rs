@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("Service", "ExecStart", "/bin/a  b   c", 3),
+                ("Service", "ExecStart", "/bin/a b c", 3),
                 ("Service", "Environment", "A=1", 7),
                 ("Service", "Environment", "", 8),
                 ("Service", "Environment", "B=2", 9),
