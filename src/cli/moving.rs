@@ -34,7 +34,7 @@ pub struct ImportCrontabArguments {
     #[arg(long)]
     pub with_user: bool,
     /// Hold each job against Debian's cron for so long from now: "1y"
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "1y")]
+    #[arg(long, value_name = "DURATION")]
     pub verify: Option<String>,
     #[command(flatten)]
     pub output: Output,
@@ -55,7 +55,7 @@ pub struct ImportSystemdArguments {
 #[derive(Debug, Args)]
 pub struct Output {
     /// The file to write instead of standard output; it must not be there
-    #[arg(long = "output", short, value_name = "FILE", id = "output")]
+    #[arg(long = "output", short = 'o', value_name = "FILE", id = "output")]
     pub file: Option<PathBuf>,
     /// Replace the file if it is there already
     #[arg(long, requires = "output")]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::vixie::{Entry, starts};
 use crate::schedule::{Timetable, Transition};
@@ -15,7 +16,9 @@ pub struct Claim<'c> {
     pub fields: Option<&'c str>,
     pub is_random: bool,
     pub timetable: &'c Timetable,
-    pub zone: &'c str,
+    /// The zone by which cron starts it, and its name.
+    pub cron_zone: &'c TimeZone,
+    pub cron_zone_name: &'c str,
 }
 
 /// A minute at which only one of them starts the job, or cron more often.
@@ -113,8 +116,8 @@ pub fn prove(claims: &[Claim], from: Timestamp, until: Timestamp) -> Vec<Proof> 
             Some(fields) => {
                 let written = claim.timetable.schedules.first().map_or("", |schedule| schedule.text());
                 known
-                    .entry((fields, claim.zone, written))
-                    .or_insert_with(|| compare(fields, claim.timetable, from, until))
+                    .entry((fields, claim.cron_zone_name, written))
+                    .or_insert_with(|| compare(fields, claim, from, until))
                     .clone()
             }
         };
@@ -123,8 +126,8 @@ pub fn prove(claims: &[Claim], from: Timestamp, until: Timestamp) -> Vec<Proof> 
     proofs
 }
 
-fn compare(fields: &str, timetable: &Timetable, from: Timestamp, until: Timestamp) -> Verdict {
-    let zone = &timetable.place.zone;
+fn compare(fields: &str, claim: &Claim, from: Timestamp, until: Timestamp) -> Verdict {
+    let (zone, timetable) = (claim.cron_zone, claim.timetable);
     let crons = Entry::read(fields).map(|entry| starts(&entry, zone, from, until)).unwrap_or_default();
     let mut crons = crons.into_iter().peekable();
     let mut ours = timetable.between(from, until).peekable();
@@ -155,7 +158,7 @@ fn compare(fields: &str, timetable: &Timetable, from: Timestamp, until: Timestam
 /// Hours around a change of the clock in which a difference comes of it.
 const NEAR: i64 = 4 * 3600;
 
-fn reason(at: Timestamp, cron: u32, punctual: u32, changes: &[Timestamp], zone: &jiff::tz::TimeZone) -> Reason {
+fn reason(at: Timestamp, cron: u32, punctual: u32, changes: &[Timestamp], zone: &TimeZone) -> Reason {
     if cron > 1 && punctual == 1 {
         return Reason::MadeUpFor;
     }

@@ -1,14 +1,18 @@
 //! How is it shown that the imported jobs fire when cron would have started them?
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::super::screen::{Screen, counted, grouped, time_in};
 use crate::configuration::Configuration;
 use crate::import::{Claim, Imported, Proof, Verdict, prove};
 use crate::job::Job;
+use crate::jobfile::Zones;
 use crate::report::Time;
 
+/// The name of the machine's zone.
+const SYSTEM: &str = "system";
 /// So many differences of a job are shown; with `--json` all are.
 const SHOWN: usize = 20;
 
@@ -16,6 +20,7 @@ const SHOWN: usize = 20;
 pub fn proofs(imported: &Imported, configuration: &Configuration, from: Timestamp, until: Timestamp) -> Vec<Proof> {
     let jobs = &configuration.checked.jobs;
     let sheet = &imported.sheet;
+    let system = configuration.machine.zone(SYSTEM).map_or(TimeZone::UTC, |zone| zone.zone);
     let origins = imported.fields.iter().zip(&imported.random);
     let claims: Vec<Claim> = sheet
         .drafts
@@ -24,8 +29,13 @@ pub fn proofs(imported: &Imported, configuration: &Configuration, from: Timestam
         .filter_map(|(draft, (fields, is_random))| {
             let timing = find(jobs, &draft.name)?.timing.as_ref()?;
             let (fields, is_random) = (fields.as_deref(), *is_random);
-            let (timetable, zone) = (&timing.timetable, timing.written.zone.as_str());
-            Some(Claim { job: &draft.name, fields, is_random, timetable, zone })
+            let timetable = &timing.timetable;
+            // Without CRON_TZ cron goes by the machine, whatever this daemon was told.
+            let (cron_zone, cron_zone_name) = match draft.policy("timezone") {
+                Some(_) => (&timetable.place.zone, timing.written.zone.as_str()),
+                None => (&system, SYSTEM),
+            };
+            Some(Claim { job: &draft.name, fields, is_random, timetable, cron_zone, cron_zone_name })
         })
         .collect();
     prove(&claims, from, until)
