@@ -423,6 +423,7 @@ fn differences_are_listed_with_their_reasons() {
     let [difference] = twice.differences() else { panic!("{twice:?}") };
     assert_eq!((difference.cron, difference.punctual, difference.reason), (2, 1, Reason::MadeUpFor));
     assert_eq!(difference.at.to_string(), "2026-03-29T01:00:00Z");
+    assert!(matches!(twice.verdict, Verdict::Compared { same: 120, .. }), "{twice:?}");
     assert_eq!(once.verdict, Verdict::Compared { same: 61, differences: Vec::new() });
     assert!(matches!((&some.verdict, &boot.verdict), (Verdict::Unproved(_), Verdict::Unproved(_))));
     // A schedule that means something else is found.

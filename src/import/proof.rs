@@ -147,7 +147,6 @@ fn compare(fields: &str, claim: &Claim, from: Timestamp, until: Timestamp) -> Ve
         if cron == punctual {
             same += 1;
         } else {
-            same += u64::from(punctual.min(cron));
             let reason = reason(at, cron, punctual, &changes, zone);
             differences.push(Difference { at, cron, punctual, reason });
         }

@@ -114,8 +114,8 @@ impl Today {
         let number = minute.div_euclid(24 * 60);
         // The year begins in March, so that the day that is not always there is the last one.
         let shifted = number + 719_468;
-        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let _ = era;
+        // Of the four hundred years after which all days come again.
+        let day_of_era = shifted.rem_euclid(146_097);
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let from_march = (5 * day_of_year + 2) / 153;
