@@ -10,6 +10,7 @@
 //! | 3 | [`jobfile`] | what does the text of jobs.toml mean? |
 //! | 3 | [`report`] | what is said about punctual, in JSON? |
 //! | 4 | [`plan`] | what is to be done now, and when must we look again? |
+//! | 4 | [`import`] | what would this crontab be here, and this job for cron? |
 //! | 4 | [`when`] | which time do people mean? |
 //! | 5 | [`readiness`] | when can this descriptor be read? |
 //! | 5 | [`family`] | which children are ours to wait for? |
@@ -49,6 +50,7 @@ pub mod demo;
 pub mod family;
 pub mod files;
 pub mod heritage;
+pub mod import;
 pub mod inquiry;
 pub mod job;
 pub mod jobfile;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
+use super::moving::{ExportArguments, ImportArguments};
 use super::sheet::Format;
 use crate::inquiry::Count;
 
@@ -71,6 +72,10 @@ pub enum Verb {
     Restore(RestoreArguments),
     /// Print the JSON Schema of jobs.toml, by which editors complete and check it
     Schema,
+    /// Make a job file of a crontab or of systemd's timers; nothing is changed
+    Import(ImportArguments),
+    /// Make a crontab of jobs
+    Export(ExportArguments),
     /// Make the ledger of a week that never was, for trying every question
     Demo(DemoArguments),
 }

@@ -11,12 +11,15 @@ mod definition;
 mod demo;
 mod differences;
 mod entry;
+mod export;
 mod follow;
 mod heat;
 mod held;
 mod history;
+mod import;
 mod logs;
 mod moment;
+mod moving;
 mod next;
 mod output;
 mod pager;
@@ -167,6 +170,8 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Schema) => Ok(schema::run(screen)),
+        Some(Verb::Import(verb)) => import::run(global, verb, screen),
+        Some(Verb::Export(verb)) => export::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
