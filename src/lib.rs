@@ -26,6 +26,7 @@
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`audit`] | does the ledger balance? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
+//! | 9 | [`rehearsal`] | what happens if this job runs here and now? |
 //! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
 //! | 11 | [`cli`] | what did the person at the terminal ask for? |
 //!
@@ -51,6 +52,7 @@ pub mod keeper;
 pub mod mail;
 pub mod plan;
 pub mod readiness;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod runner;

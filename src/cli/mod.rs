@@ -6,6 +6,8 @@ mod audit;
 mod backup;
 mod batch;
 mod check;
+mod complete;
+mod completions;
 mod conclusion;
 mod daemon;
 mod definition;
@@ -16,7 +18,10 @@ mod follow;
 mod gather;
 mod heat;
 mod history;
+mod init;
+mod live;
 mod logs;
+mod manual;
 mod moment;
 mod needle;
 mod next;
@@ -37,11 +42,12 @@ mod subject;
 mod table;
 mod timeline;
 mod trial;
+mod try_job;
+mod typed;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Arguments, Verb};
 use screen::Screen;
@@ -100,14 +106,10 @@ type Answer = Result<Done, Refusal>;
 
 /// Parses, runs, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match args::parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let done = if error.use_stderr() { Done::Misused } else { Done::Well };
-            // A closed pipe (`| head`) is nobody's error.
-            let _ = error.print();
-            return done.into();
-        }
+        Err(error) => return misused(&error, &words).into(),
     };
     if let Some(Verb::Daemon(verb)) = &arguments.verb
         && verb.kept.is_none()
@@ -135,6 +137,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Says what is wrong with a command line, or what its help says.
+fn misused(error: &clap::Error, words: &[OsString]) -> Done {
+    if let Some(message) = words::unknown_verb(error, words) {
+        Screen::new(clap::ColorChoice::Auto, false).complain(&message);
+        return Done::Misused;
+    }
+    // A closed pipe (`| head`) is nobody's error.
+    let _ = error.print();
+    if error.use_stderr() { Done::Misused } else { Done::Well }
+}
+
 fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
     let global = &arguments.global;
     match &arguments.verb {
@@ -148,9 +161,14 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),
         Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
+        Some(Verb::Try(verb)) => try_job::run(global, verb, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
+        Some(Verb::Init(verb)) => init::run(global, verb, screen),
+        Some(Verb::Completions(verb)) => completions::run(verb, screen),
+        Some(Verb::Complete(verb)) => complete::run(verb, screen),
+        Some(Verb::Man(verb)) => manual::run(verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
 }

@@ -9,6 +9,8 @@ use super::{Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Holder, holder};
+use crate::files::read_text;
+use crate::jobfile::job_names as names_in;
 use crate::settings::Flags;
 use crate::store::{OpenError, Reader};
 
@@ -76,9 +78,14 @@ pub fn config_file(global: &Global, running: Option<&Holder>) -> Result<PathBuf,
         Refusal::new(
             Done::Failed,
             "there is no job file: neither ./jobs.toml nor ~/.config/punctual/jobs.toml nor /etc/punctual/jobs.toml; \
-             name one with --config FILE",
+             name one with --config FILE, or begin one; type: punctual init",
         )
     })
+}
+
+/// The names of the jobs in a file, as far as it can be read: nothing is made of them.
+pub fn job_names(path: &Path) -> Vec<String> {
+    read_text(path).map(|text| names_in(&text)).unwrap_or_default()
 }
 
 /// Reads a job file with the settings that hold for this process.

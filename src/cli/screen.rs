@@ -128,6 +128,13 @@ impl Screen {
         self.note(format!("{} {}", "error:".style(style), visible(message)));
     }
 
+    /// The last word about something that went well or did not.
+    pub fn conclude(&mut self, is_success: bool, text: &str) {
+        let color = if is_success { Style::new().green() } else { Style::new().red() };
+        let style = if self.color_errors { color } else { Style::new() };
+        self.note(text.style(style).to_string());
+    }
+
     pub fn flush(&mut self) -> bool {
         match &mut self.out {
             Out::Plain(out) => out.flush().is_ok(),

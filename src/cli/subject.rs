@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::places::unreadable;
+use super::typed::corrected;
 use super::{Done, Refusal};
 use crate::job::Job;
 use crate::jobfile::nearest;
@@ -20,7 +21,9 @@ pub fn parse_run(subject: &str) -> Option<Result<RunId, Refusal>> {
 
 pub async fn find_run(ledger: &Reader, run: RunId) -> Result<Entry, Refusal> {
     let entry = ledger.entry(run).await.map_err(|error| unreadable(&error))?;
-    entry.ok_or_else(|| Refusal::new(Done::Failed, format!("there is no run {run}; punctual history lists them")))
+    entry.ok_or_else(|| {
+        Refusal::new(Done::Failed, format!("there is no run {run}; they are listed by: punctual history"))
+    })
 }
 
 /// The named jobs, or all; a name that is none is refused.
@@ -28,20 +31,20 @@ pub fn chosen(jobs: &[Arc<Job>], names: &[String]) -> Result<Vec<Arc<Job>>, Refu
     if names.is_empty() {
         return Ok(jobs.to_vec());
     }
-    names
-        .iter()
-        .map(|name| {
-            let found = jobs.iter().find(|job| job.name.as_str() == name);
-            found.cloned().ok_or_else(|| no_job(name, jobs.iter().map(|job| job.name.as_str())))
-        })
-        .collect()
+    names.iter().map(|name| find_job(jobs, name)).collect()
+}
+
+/// The job of this name.
+pub fn find_job(jobs: &[Arc<Job>], name: &str) -> Result<Arc<Job>, Refusal> {
+    let found = jobs.iter().find(|job| job.name.as_str() == name);
+    found.cloned().ok_or_else(|| no_job(name, jobs.iter().map(|job| job.name.as_str())))
 }
 
 /// There is no job of this name; perhaps there is one that was meant.
 pub fn no_job<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Refusal {
     let help = match nearest(name, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "punctual status lists them".to_owned(),
+        Some(near) => format!("did you mean: {}", corrected(name, near)),
+        None => "they are listed by: punctual status".to_owned(),
     };
     Refusal::new(Done::Failed, format!("there is no job `{name}`; {help}"))
 }
