@@ -59,41 +59,88 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run the daemon in the foreground
+    ///
+    /// It logs to the terminal, or to journald under systemd, until it is told to stop: by Ctrl-C, or `systemctl
+    /// stop`. Runs may finish then for `stop_grace`; a second time ends them at once.
     Daemon(DaemonArguments),
     /// Is this file right? Every error at once
+    ///
+    /// Each error comes with its place and what to write instead; warnings are about what is right and mostly not
+    /// meant, or cannot work on this machine as it is now.
     Check(CheckArguments),
     /// When is it due?
+    ///
+    /// Of one job its next five instants and its schedule in words; of several, the next twenty of all. A schedule
+    /// can be tried before any job has it.
     Next(NextArguments),
     /// What are the coming days going to be like?
+    ///
+    /// The jobs are run on a simulated clock, each for as long as it usually takes: load by the hour, what comes
+    /// together, what would still be running when due again, days on which clocks change.
     Plan(PlanArguments),
     /// How are the daemon and the jobs doing?
+    ///
+    /// Those that fail come first. It needs no daemon, and says more where one runs. It is what `punctual` alone
+    /// does.
     Status(StatusArguments),
     /// What ran, when, how late, how long, and how did it end?
+    ///
+    /// The newest come last. All conditions hold together. Instants that did not become a run are entries, too, with
+    /// the reason.
     History(HistoryArguments),
     /// One run, or a job as it is defined, and its last run
+    ///
+    /// Of a run: attempts, steps as bars of time, what is unusual about it, its output. Of a job: every value, and
+    /// whether it comes from the file, the defaults, or is built in.
     Show(ShowArguments),
     /// The output of a run in all its attempts, or of a job's last
+    ///
+    /// Control characters are made visible, as jobs may have any output from anywhere.
     Logs(LogsArguments),
     /// How often did it work, how long and how late, at what cost?
+    ///
+    /// Percentiles are of runs that ended by themselves; the line at the end shows the last runs.
     Stats(StatsArguments),
     /// Does the ledger balance against the schedules?
+    ///
+    /// What should have happened is computed from the definitions of that time and compared with what is recorded; it
+    /// exits with 1 if something differs.
     Audit(AuditArguments),
     /// Carry a job out here and now, as the daemon would; recorded nowhere
+    ///
+    /// Environment, user, folder, limits, time-out and steps are those of a run, its number is not: PUNCTUAL_RUN is
+    /// negative. Its standard error comes out of that of `try`. One attempt is made. Ctrl-C stops it with all it
+    /// started, a second one kills it. It exits with 0 or 1; the job's own code is in the last line. Neither daemon
+    /// nor ledger are needed.
     Try(TryArguments),
     /// Copy the ledger to a file while everything goes on
+    ///
+    /// The copy is a plain SQLite file, whole and of one moment.
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
+    ///
+    /// No daemon may run meanwhile. The file is checked first, and nothing is thrown away.
     Restore(RestoreArguments),
     /// Make the ledger of a week that never was, for trying every question
+    ///
+    /// It is made by the real planner on a simulated clock, and nothing is run.
     Demo(DemoArguments),
     /// Write a small jobs.toml to begin with
+    ///
+    /// Nothing that is there is written over. A name that ends in .toml is a file, any other a folder.
     Init(InitArguments),
     /// Print the script with which a shell completes verbs, jobs and runs
+    ///
+    /// The script asks `punctual` itself at each press of the key, so it knows the jobs of the file and the newest
+    /// runs.
     Completions(CompletionsArguments),
     /// What can be typed next? For the scripts of `completions`
     #[command(hide = true)]
     Complete(CompleteArguments),
     /// Show or write the manual pages
+    ///
+    /// On a terminal `man` shows the page; elsewhere its source is printed. They are made from this help and from the
+    /// README.
     Man(ManArguments),
 }
 

@@ -54,12 +54,13 @@ pub fn run(verb: &CompleteArguments, screen: &mut Screen) -> Answer {
     let (words, place, cut) = joined;
     let command = command();
     let place = find(&command, &words, place);
-    let found = match place.wanted {
-        Wanted::Files => vec![(":files".to_owned(), String::new())],
-        Wanted::Folders => vec![(":folders".to_owned(), String::new())],
-        _ => candidates(&place),
-    };
-    for (word, what) in found {
+    // Paths are for the shell to complete, which knows how it writes them.
+    match place.wanted {
+        Wanted::Files => screen.line(":files"),
+        Wanted::Folders => screen.line(":folders"),
+        Wanted::Words(_) | Wanted::Jobs | Wanted::Runs | Wanted::RunsAndJobs | Wanted::Zones | Wanted::Nothing => {}
+    }
+    for (word, what) in candidates(&place) {
         let text = match verb.shell {
             // bash replaces only what stands behind the last `=`.
             Shell::Bash => visible(word.get(cut..).unwrap_or_default()),

@@ -82,7 +82,15 @@ fn page(wanted: Option<&str>) -> Result<Page, Refusal> {
 fn pages() -> impl Iterator<Item = Page> {
     let text = |(name, text)| Page { name, section: 1, text };
     let file = Page { name: FILE.to_owned(), section: 5, text: file::page() };
-    verbs::pages(command()).into_iter().map(text).chain([file])
+    verbs::pages(command()).into_iter().map(text).chain([file]).map(|page| Page { text: in_ascii(&page.text), ..page })
+}
+
+/// troff reads other letters by their numbers.
+fn in_ascii(text: &str) -> String {
+    let one = |letter: char| {
+        if letter.is_ascii() { letter.to_string() } else { format!("\\[u{:04X}]", u32::from(letter)) }
+    };
+    text.chars().map(one).collect()
 }
 
 #[cfg(test)]

@@ -188,5 +188,5 @@ mod tests {
     }
 
     /// Verbs of other parts of this issue.
-    const COMING: [&str; 5] = ["run", "stop", "pause", "resume", "why"];
+    const COMING: [&str; 6] = ["run", "stop", "pause", "resume", "reload", "why"];
 }
