@@ -149,7 +149,8 @@ fn the_bundled_file_is_right() {
 #[test]
 fn without_a_ledger_there_is_a_word_of_what_to_do() {
     let place = Place::new(TWO_JOBS);
-    assert!(place.text(&["status"]).contains("no daemon is running; start one with: punctual daemon"));
+    let status = place.text(&["status"]);
+    assert!(status.contains("no daemon is running; start one with: punctual --config "), "{status}");
     assert!(place.text(&[]).contains("night"), "bare, it is status");
     for verb in [&["history"][..], &["logs", "night"], &["show", "7"]] {
         let output = place.run(verb);

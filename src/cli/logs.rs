@@ -9,6 +9,7 @@ use super::pieces::{CutReport, Joined, PieceReport};
 use super::places::{ask, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, visible};
 use super::subject::{find_run, no_job, parse_run};
+use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::jobfile::nearest;
 use crate::report::Entry;
@@ -18,7 +19,7 @@ use crate::store::{News, OutputLine, OutputPart, PartId, Reader};
 pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer {
     ask(async {
         let ledger = open_ledger(global).await?;
-        let entry = subject(&ledger, verb).await?;
+        let entry = subject(global, &ledger, verb).await?;
         if verb.follow && entry.state != State::Ended {
             if running_daemon(global).is_none() {
                 screen.note("no daemon is running: one is waited for, though not for long");
@@ -55,7 +56,7 @@ fn say_how_it_ended(entry: &Entry, screen: &mut Screen) {
     screen.note(format!("run {} of {} {outcome}{detail}", entry.run, entry.job));
 }
 
-async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal> {
+async fn subject(global: &Global, ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal> {
     if let Some(run) = parse_run(&verb.subject) {
         return find_run(ledger, run?).await;
     }
@@ -74,8 +75,14 @@ async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal
     }
     let last = ledger.last_run(name, verb.failed).await.map_err(|error| unreadable(&error))?;
     last.ok_or_else(|| {
-        let what = if verb.failed { "no failed run" } else { "no run yet" };
-        Refusal::new(Done::Failed, format!("{name} has {what}"))
+        let message = match verb.failed {
+            true => format!(
+                "{name} has no failed run; its runs are listed by: {}",
+                ours(global, &format!("history {name}"))
+            ),
+            false => format!("{name} has no run yet; carry it out here with: {}", ours(global, &format!("try {name}"))),
+        };
+        Refusal::new(Done::Failed, message)
     })
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::args::{ManArguments, command};
 use super::pager::Pager;
 use super::screen::Screen;
+use super::typed::as_root;
 use super::{Answer, Done, Refusal};
 use crate::jobfile::nearest;
 
@@ -45,7 +46,9 @@ pub fn run(verb: &ManArguments, screen: &mut Screen) -> Answer {
 /// All pages, as man finds them below a folder.
 fn write_all(folder: &Path, screen: &mut Screen) -> Answer {
     let failed = |path: &Path, error: &std::io::Error| {
-        Refusal::new(Done::Failed, format!("{} cannot be written: {error}", path.display()))
+        let line = as_root().filter(|_| error.kind() == std::io::ErrorKind::PermissionDenied);
+        let hint = line.map_or_else(String::new, |line| format!("; type: {line}"));
+        Refusal::new(Done::Failed, format!("{} cannot be written: {error}{hint}", path.display()))
     };
     for page in pages() {
         let Page { name, section, text } = page;

@@ -49,6 +49,8 @@ mod words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
+
 use args::{Arguments, Verb};
 use screen::Screen;
 
@@ -87,16 +89,22 @@ impl Refusal {
         Self { message: message.into(), done }
     }
 
-    /// The error with all its causes, in one line.
+    /// The error with all its causes, in one line; of what is not allowed, how it would be.
     fn chain(done: Done, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
+        let mut is_forbidden = false;
         while let Some(error) = cause {
             let text = error.to_string();
+            let io = error.downcast_ref::<std::io::Error>();
+            is_forbidden |= io.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
             if !message.contains(&text) {
                 message = format!("{message}: {text}");
             }
             cause = error.source();
+        }
+        if let Some(line) = typed::as_root().filter(|_| is_forbidden) {
+            message = format!("{message}; type: {line}");
         }
         Self { message, done }
     }
@@ -145,6 +153,11 @@ fn misused(error: &clap::Error, words: &[OsString]) -> Done {
     }
     // A closed pipe (`| head`) is nobody's error.
     let _ = error.print();
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some((line, _)) = words.iter().find_map(|word| args::examples(word.to_str()?).first())
+    {
+        Screen::new(clap::ColorChoice::Auto, false).note(format!("for example: {line}"));
+    }
     if error.use_stderr() { Done::Misused } else { Done::Well }
 }
 

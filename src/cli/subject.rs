@@ -22,7 +22,7 @@ pub fn parse_run(subject: &str) -> Option<Result<RunId, Refusal>> {
 pub async fn find_run(ledger: &Reader, run: RunId) -> Result<Entry, Refusal> {
     let entry = ledger.entry(run).await.map_err(|error| unreadable(&error))?;
     entry.ok_or_else(|| {
-        Refusal::new(Done::Failed, format!("there is no run {run}; they are listed by: punctual history"))
+        Refusal::new(Done::Failed, format!("there is no run {run}; the last ones are listed by: punctual history"))
     })
 }
 
@@ -43,8 +43,8 @@ pub fn find_job(jobs: &[Arc<Job>], name: &str) -> Result<Arc<Job>, Refusal> {
 /// There is no job of this name; perhaps there is one that was meant.
 pub fn no_job<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Refusal {
     let help = match nearest(name, known) {
-        Some(near) => format!("did you mean: {}", corrected(name, near)),
-        None => "they are listed by: punctual status".to_owned(),
+        Some(near) => format!("did you mean {near}? type: {}", corrected(name, near)),
+        None => "the jobs are listed by: punctual status".to_owned(),
     };
     Refusal::new(Done::Failed, format!("there is no job `{name}`; {help}"))
 }

@@ -1,6 +1,9 @@
 //! What is to be typed? Command lines as a shell takes them, to end a message with.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::args::Global;
 
 /// A text as a shell takes it for one word.
 pub fn quoted(text: &str) -> String {
@@ -26,6 +29,19 @@ pub fn corrected(wrong: &str, right: &str) -> String {
         if is_it { right.into() } else { word }
     });
     format!("punctual {}", line(words))
+}
+
+/// A line of punctual's, about the same file and the same ledger as this process.
+pub fn ours(global: &Global, verb: &str) -> String {
+    let flag = |name: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| format!(" {name} {}", quoted(&path.to_string_lossy()))).unwrap_or_default()
+    };
+    format!("punctual{}{} {verb}", flag("--config", &global.config), flag("--state", &global.state))
+}
+
+/// The command line of this process for root, whom it is allowed; `None` where root was not allowed it.
+pub fn as_root() -> Option<String> {
+    (!rustix::process::geteuid().is_root()).then(|| format!("sudo {}", again_with(&[])))
 }
 
 /// The command line of this process, with these words behind it.
