@@ -22,9 +22,10 @@
 //! | 7 | [`keeper`] | who starts commands, and keeps what they leave until it is in the ledger? |
 //! | 7 | [`mail`] | how does a message leave? |
 //! | 7 | [`store`] | all SQL of ours |
-//! | 8 | [`control`] | how does a person talk to the running daemon? |
+//! | 8 | [`inquiry`] | what do people ask of the file and the ledger, and what is the answer? |
 //! | 8 | [`runner`] | how is one attempt carried to its end? |
 //! | 9 | [`audit`] | does the ledger balance? |
+//! | 9 | [`control`] | how does a person talk to the running daemon? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
 //! | 9 | [`rehearsal`] | what happens if this job runs here and now? |
 //! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
@@ -46,6 +47,7 @@ pub mod daemon;
 pub mod demo;
 pub mod family;
 pub mod files;
+pub mod inquiry;
 pub mod job;
 pub mod jobfile;
 pub mod keeper;

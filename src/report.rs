@@ -6,12 +6,12 @@ mod usual;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
 pub use usual::{Difference, Ending, Past, Unlike, differences};
 
-use crate::run::{Cause, Outcome, Reason, RunId, State};
+use crate::run::{Cause, Outcome, Reason, RunId, State, signal_called};
 
 /// A time, written as RFC 3339 in UTC with microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +23,15 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Timestamp::deserialize(deserializer).map(Self)
+    }
+}
+
 /// A length of time, written in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
+#[serde(transparent)]
 pub struct Seconds(pub f64);
 
 impl Seconds {
@@ -48,8 +55,11 @@ impl Serialize for Seconds {
     }
 }
 
+/// One of a closed list, as `KILL`.
+pub type SignalName = &'static str;
+
 /// One entry of the ledger.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub run: RunId,
     pub job: String,
@@ -68,13 +78,14 @@ pub struct Entry {
     pub reason: Option<Reason>,
     pub detail: Option<String>,
     pub exit_code: Option<i64>,
-    pub signal: Option<&'static str>,
+    #[serde(deserialize_with = "signal")]
+    pub signal: Option<SignalName>,
     pub attempts: i64,
     pub cpu: Option<Seconds>,
     pub max_rss: Option<i64>,
     pub output_bytes: i64,
     pub host: Option<String>,
-    /// When it was due or asked for; by this entries are ordered.
+    /// When it was due or asked for; by this entries are ordered. JSON has it only as `due`.
     #[serde(skip)]
     pub at: Timestamp,
 }
@@ -84,6 +95,11 @@ impl Entry {
     pub fn is_failure(&self) -> bool {
         self.outcome.is_some_and(|outcome| outcome.is_failure(self.reason))
     }
+}
+
+fn signal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
+    let name: Option<String> = Option::deserialize(deserializer)?;
+    Ok(name.map(|name| signal_called(&name)))
 }
 
 /// An attempt of a run that has several, or of one of its steps.
@@ -138,6 +154,8 @@ pub struct DaemonReport {
     pub since: Time,
     pub config: String,
     pub version: String,
+    /// Where it listens to people.
+    pub socket: Option<String>,
     /// What keeps it from writing to its ledger.
     pub trouble: Option<TroubleReport>,
 }
@@ -163,7 +181,7 @@ pub struct JobReport {
     pub waiting_for: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PauseReport {
     pub since: Time,
     pub until: Option<Time>,
@@ -309,7 +327,7 @@ pub struct DifferenceReport {
 }
 
 /// One thing to say about a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiagnosticReport {
     pub file: String,
     pub line: usize,
@@ -320,14 +338,14 @@ pub struct DiagnosticReport {
     pub help: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     pub errors: Vec<DiagnosticReport>,
     pub warnings: Vec<DiagnosticReport>,
 }
 
 /// What came of taking the file anew.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReloadReport {
     /// Whether the file as it is now is in force; if not, `check` says why.
     pub in_force: bool,

@@ -24,12 +24,24 @@ pub struct Settings {
     /// For how long a stopping daemon lets runs finish.
     pub stop_grace: Duration,
     pub when_unrecordable: WhenUnrecordable,
+    /// Groups whose members may wish by the control socket.
+    pub operators: Vec<String>,
+    /// Who else may read there.
+    pub readers: Readers,
     /// Six-field cron patterns in UTC; `None`: never.
     pub prune: Option<String>,
     pub optimize: Option<String>,
     pub backup: Option<Backups>,
     pub audit: Option<String>,
     pub retention: Retention,
+}
+
+/// Who may read by the control socket without being an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readers {
+    Everybody,
+    /// Members of these groups.
+    Groups(Vec<String>),
 }
 
 /// Copies of the ledger that the daemon makes by itself.
@@ -98,8 +110,18 @@ struct Written {
     max_running: i64,
     stop_grace: String,
     when_unrecordable: String,
+    operators: OneOrMany,
+    readers: OneOrMany,
     housekeeping: WrittenChores,
     retention: WrittenRetention,
+}
+
+/// A list, of which the environment has only one text, with commas.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +153,8 @@ timezone = "system"
 max_running = 64
 stop_grace = "30s"
 when_unrecordable = "wait"
+operators = []
+readers = []
 [housekeeping]
 prune = "15 3 * * *"
 optimize = "45 3 * * 0"
@@ -199,6 +223,11 @@ impl Written {
             max_running: max_running.ok_or_else(|| value("max_running", "at least one run must be possible"))?,
             stop_grace: parse_duration(&self.stop_grace).map_err(|error| value("stop_grace", error.to_string()))?,
             when_unrecordable: when_unrecordable(&self.when_unrecordable)?,
+            operators: groups("operators", self.operators)?,
+            readers: match groups("readers", self.readers)? {
+                names if names == [EVERYBODY] => Readers::Everybody,
+                names => Readers::Groups(names),
+            },
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
             backup: self.housekeeping.backup.checked()?,
@@ -241,6 +270,21 @@ fn unless_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Re
 fn when_unrecordable(text: &str) -> Result<WhenUnrecordable, SettingsError> {
     let found = WhenUnrecordable::WORDS.into_iter().find(|(word, _)| *word == text);
     found.map(|(_, choice)| choice).ok_or_else(|| value("when_unrecordable", "it is \"wait\" or \"run\""))
+}
+
+/// The word that stands for all groups.
+const EVERYBODY: &str = "all";
+
+fn groups(key: &'static str, written: OneOrMany) -> Result<Vec<String>, SettingsError> {
+    let names: Vec<String> = match written {
+        OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
+        OneOrMany::One(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        OneOrMany::Many(names) => names,
+    };
+    match names.iter().find(|name| name.is_empty() || name.contains(['\0', ' '])) {
+        Some(wrong) => Err(value(key, format!("`{wrong}` is no name of a group"))),
+        None => Ok(names),
+    }
 }
 
 fn chore(key: &'static str, text: &str) -> Result<Option<String>, SettingsError> {
@@ -315,6 +359,21 @@ mod tests {
         assert_eq!(layered(file, &to, &none).unwrap().backup.unwrap().to, Path::new("/mnt"));
         let error = layered(file, &[("PUNCTUAL_DAEMON__HOUSEKEEPING__BACKUP__KEEP_LAST", "0")], &none).unwrap_err();
         assert!(error.to_string().starts_with("housekeeping.backup.keep_last: at least one"), "{error}");
+    }
+
+    #[test]
+    fn groups_are_one_or_several_or_all() {
+        let none = Flags::default();
+        let settings = layered("", &[], &none).unwrap();
+        assert_eq!((settings.operators.len(), settings.readers), (0, Readers::Groups(Vec::new())));
+        let settings = layered("operators = \"ops\"\nreaders = \"all\"\n", &[], &none).unwrap();
+        assert_eq!((settings.operators, settings.readers), (vec!["ops".to_owned()], Readers::Everybody));
+        let environment = [("PUNCTUAL_DAEMON__OPERATORS", "ops, dev"), ("PUNCTUAL_DAEMON__READERS", "")];
+        let settings = layered("operators = [\"a\"]\nreaders = [\"all\"]\n", &environment, &none).unwrap();
+        assert_eq!(settings.operators, ["ops", "dev"]);
+        assert_eq!(settings.readers, Readers::Groups(Vec::new()));
+        let error = layered("operators = [\"\"]\n", &[], &none).unwrap_err();
+        assert!(error.to_string().starts_with("operators: `` is no name of a group"), "{error}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn run(global: &Global, verb: &DemoArguments, screen: &mut Screen) -> Answer
         let made = make(&demo).await.map_err(|error| refusal(&error))?;
         let ledger = Reader::open(&made.database).await.map_err(|error| Refusal::chain(Done::Failed, &error))?;
         let failed = ledger.last_run("backup", true).await.map_err(|error| unreadable(&error))?;
-        Ok((made, failed.map(|entry| entry.run)))
+        Ok::<_, Refusal>((made, failed.map(|entry| entry.run)))
     })??;
     if screen.json {
         screen.value(&DemoReport {

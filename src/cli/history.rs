@@ -9,8 +9,8 @@ use super::gather::gather;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::Screen;
 use super::sheet::{Format, Sheet, Way};
-use super::subject::no_job;
 use super::{Answer, Done, Refusal};
+use crate::inquiry::no_job;
 use crate::store::Reader;
 
 pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Answer {
@@ -30,7 +30,7 @@ pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Ans
         let ledger = open_ledger(global).await?;
         let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
         if let Some(unknown) = verb.jobs.iter().find(|job| !known.contains(job)) {
-            return Err(no_job(unknown, known.iter().map(String::as_str)));
+            return Err(no_job(unknown, known.iter().map(String::as_str)).into());
         }
         answer(&ledger, asked, verb.n, format, screen).await.map_err(|error| unreadable(&error))
     })?

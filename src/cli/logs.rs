@@ -8,9 +8,10 @@ use super::output::{keep_last_lines, output_of, print_output};
 use super::pieces::{CutReport, Joined, PieceReport};
 use super::places::{ask, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, visible};
-use super::subject::{find_run, no_job, parse_run};
+use super::subject::parse_run;
 use super::typed::ours;
 use super::{Answer, Done, Refusal};
+use crate::inquiry::{find_run, no_job};
 use crate::jobfile::nearest;
 use crate::report::Entry;
 use crate::run::{Outcome, RunId, State};
@@ -58,12 +59,12 @@ fn say_how_it_ended(entry: &Entry, screen: &mut Screen) {
 
 async fn subject(global: &Global, ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal> {
     if let Some(run) = parse_run(&verb.subject) {
-        return find_run(ledger, run?).await;
+        return Ok(find_run(ledger, run?).await?);
     }
     let name = &verb.subject;
     let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
     if !known.contains(name) {
-        return Err(no_job(name, known.iter().map(String::as_str)));
+        return Err(no_job(name, known.iter().map(String::as_str)).into());
     }
     if verb.follow && !verb.failed {
         // What goes on, before what waits for its turn.

@@ -30,6 +30,7 @@ mod pager;
 mod pieces;
 mod places;
 mod plan;
+mod reach;
 mod restore;
 mod screen;
 mod select;
@@ -53,6 +54,8 @@ use clap::error::ErrorKind;
 
 use args::{Arguments, Verb};
 use screen::Screen;
+
+use crate::inquiry::NoAnswer;
 
 /// How a verb ended; see section "Exit codes" of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,22 @@ impl Refusal {
             message = format!("{message}; type: {line}");
         }
         Self { message, done }
+    }
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(reason: NoAnswer) -> Self {
+        let done = match &reason {
+            NoAnswer::NoJob { name, near: Some(near) } => {
+                return Self::new(Done::Failed, format!("{reason} type: {}", typed::corrected(name, near)));
+            }
+            NoAnswer::NoJob { near: None, .. } | NoAnswer::Unknown { .. } | NoAnswer::None(_) => Done::Failed,
+            NoAnswer::Misasked { what, message } => {
+                return Self::new(Done::Misused, format!("--{}: {message}", what.replace('_', "-")));
+            }
+            NoAnswer::Ledger(_) => Done::Unreachable,
+        };
+        Self::new(done, reason.to_string())
     }
 }
 

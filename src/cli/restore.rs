@@ -48,6 +48,7 @@ fn hold(global: &Global, ledger: &Path) -> Result<(Lock, Option<Held>), Refusal>
         since: Clock::System.now(),
         config: config_file(global, None).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        socket: None,
         trouble: None,
     };
     let lock = Lock::acquire(ledger, me).and_then(|lock| Ok((lock, hold_itself(ledger)?)));

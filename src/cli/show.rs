@@ -9,9 +9,10 @@ use super::history::outcome;
 use super::output::{output_of, print_output};
 use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
 use super::screen::{Screen, bytes, span, visible};
-use super::subject::{find_run, no_job, parse_run};
+use super::subject::parse_run;
 use super::timeline::show_attempts;
 use super::{Answer, Done, Refusal};
+use crate::inquiry::{find_run, no_job};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::report::{Entry, RunReport, Time, differences};
 use crate::run::{Outcome, RunId};
@@ -36,7 +37,7 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
         let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
         let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
         let differences = differences(&entry, &past, is_all);
-        Ok((RunReport { entry, tried, steps, caused_by, differences }, output))
+        Ok::<_, Refusal>((RunReport { entry, tried, steps, caused_by, differences }, output))
     })??;
     if screen.json {
         screen.value(&report);
@@ -139,7 +140,7 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         Err(refusal) => return Err(Refusal::new(refusal.done, refusal.message.clone())),
     };
     if let Some(configuration) = configuration.filter(|_| defined.is_none() && last.is_none()) {
-        return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())));
+        return Err(no_job(name, configuration.checked.jobs.iter().map(|job| job.name.as_str())).into());
     }
     if screen.json {
         let definition = defined.map(|((job, _), _)| definition(job));

@@ -8,9 +8,9 @@ use super::moment::moment;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::{Screen, counted, span};
 use super::sparkline::sparkline;
-use super::subject::no_job;
 use super::table::Cell;
 use super::{Answer, Done};
+use crate::inquiry::no_job;
 use crate::report::{JobStats, Seconds, Spread, StatsReport, Time};
 use crate::run::Outcome;
 use crate::store::StatsFilter;
@@ -31,7 +31,7 @@ pub fn run(global: &Global, verb: &StatsArguments, screen: &mut Screen) -> Answe
         let ledger = open_ledger(global).await?;
         let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
         if let Some(unknown) = verb.jobs.iter().find(|job| !known.contains(job)) {
-            return Err(no_job(unknown, known.iter().map(String::as_str)));
+            return Err(no_job(unknown, known.iter().map(String::as_str)).into());
         }
         let filter = StatsFilter { jobs: verb.jobs.clone(), since };
         ledger.stats(&filter).await.map_err(|error| unreadable(&error))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use owo_colors::Style;
@@ -13,17 +12,14 @@ use super::places::{
     ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
 };
 use super::screen::{Screen, span, visible};
-use super::subject::no_job;
 use super::table::Cell;
 use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::Holder;
-use crate::job::Job;
-use crate::report::{DaemonReport, Entry, JobReport, Seconds, StatusReport, Time, TroubleReport};
+use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
+use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
-use crate::schedule::Timetable;
-use crate::store::{Reader, Standing};
 
 pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
@@ -70,10 +66,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         }
         Err(refusal) => return Err(refusal),
     };
-    if verb.failed {
-        reports.retain(|report| report.failures > 0);
-    }
-    reports.sort_by(|a, b| (a.failures == 0, &a.job).cmp(&(b.failures == 0, &b.job)));
+    worst_first(&mut reports, verb.failed);
     let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports };
     if screen.json {
         screen.value(&report);
@@ -86,106 +79,18 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     Ok(done)
 }
 
-/// A job of the list, without its past.
-struct Listed {
-    report: JobReport,
-    /// Of a job whose instants follow from its ends: how long after them.
-    pause: Option<Duration>,
-}
-
-impl Listed {
-    fn of(job: &Job, now: Timestamp) -> Self {
-        let timetable = job.active_timing().map(|timing| &timing.timetable);
-        let next = timetable.and_then(|timetable| timetable.next_open(now)).map(|(due, _)| Time(due));
-        let known = Self::only(job.name.to_string());
-        let report = JobReport { enabled: job.enabled, next, ..known.report };
-        Self { report, pause: timetable.and_then(Timetable::after_end) }
-    }
-
-    /// One of which nothing but the name is known.
-    fn only(job: String) -> Self {
-        let report = JobReport {
-            job,
-            enabled: true,
-            paused: None,
-            next: None,
-            last: None,
-            current: Vec::new(),
-            failures: 0,
-            waiting_for: None,
-        };
-        Self { report, pause: None }
-    }
-}
-
-/// The named jobs, or all, without their past.
-fn chosen_of(listed: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
-    let all = || listed.iter().map(|job| job.report.job.as_str());
-    if let Some(unknown) = names.iter().find(|name| !all().any(|known| known == name.as_str())) {
-        return Err(no_job(unknown, all()));
-    }
-    let is_chosen = |job: &&Listed| names.is_empty() || names.contains(&job.report.job);
-    Ok(listed.iter().filter(is_chosen).map(|job| job.report.clone()).collect())
-}
-
 fn daemon_report(holder: &Holder) -> DaemonReport {
     DaemonReport {
         pid: holder.pid,
         since: Time(holder.since),
         config: holder.config.display().to_string(),
         version: holder.version.clone(),
+        socket: holder.socket.as_ref().map(|path| path.display().to_string()),
         trouble: holder
             .trouble
             .as_ref()
             .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
     }
-}
-
-async fn report_all(ledger: &Reader, jobs: &[Listed], names: &[String]) -> Result<Vec<JobReport>, Refusal> {
-    let open = ledger.open_runs().await.map_err(|error| unreadable(&error))?;
-    // Without a file to read, the ledger still knows the jobs that ran.
-    let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
-    let all = jobs.iter().map(|job| job.report.job.as_str()).chain(known.iter().map(String::as_str));
-    if let Some(unknown) = names.iter().find(|name| !all.clone().any(|known| known == name.as_str())) {
-        return Err(no_job(unknown, all));
-    }
-    let standings = ledger.standings(names).await.map_err(|error| unreadable(&error))?;
-    let mut past: BTreeMap<String, Past> = BTreeMap::new();
-    for standing in standings {
-        let job = standing.last.job.clone();
-        past.entry(job).or_default().standing = Some(standing);
-    }
-    for entry in open {
-        past.entry(entry.job.clone()).or_default().current.push(entry);
-    }
-    let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
-    Ok(chosen.map(|job| report_one(job, past.remove(&job.report.job).unwrap_or_default())).collect())
-}
-
-/// What the ledger has of a job.
-#[derive(Default)]
-struct Past {
-    standing: Option<Standing>,
-    /// What has not ended.
-    current: Vec<Entry>,
-}
-
-fn report_one(job: &Listed, past: Past) -> JobReport {
-    let Listed { report: known, pause } = job;
-    let Past { standing, current } = past;
-    let waiting = current.iter().find(|entry| entry.state == State::Waiting);
-    let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
-    let failures = standing.as_ref().map_or(0, |standing| standing.failures);
-    let last = standing.map(|standing| standing.last);
-    let follows =
-        pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    JobReport { next: known.next.or(follows), last, failures, waiting_for, current, ..known.clone() }
-}
-
-/// When a job is due whose instants follow from its last entry.
-fn follows(last: &Entry, pause: Duration) -> Option<Time> {
-    let end = last.ended.or(last.due_last).map_or(last.at, |time| time.0);
-    end.checked_add(pause).ok().map(Time)
 }
 
 fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {

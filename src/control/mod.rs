@@ -1,6 +1,27 @@
-//! How does a person talk to the running daemon? It knows no planner: what is wished goes to the loop, and comes back granted
-//! or denied.
+//! How does a person talk to the running daemon? By HTTP with JSON over a Unix socket: what is asked is answered from the ledger
+//! and the jobs in force, and what is wished goes to the loop, and comes back granted or denied. It knows no planner.
+//!
+//! Who asks is known by the kernel. All is bounded: connections, requests in size and time, and how long an answer may wait to
+//! be taken; a client that stalls makes room for the next one.
 
+mod access;
+mod asking;
+mod bodies;
+mod client;
+mod connections;
+mod desk;
+mod parameters;
+mod place;
+mod problem;
+mod routes;
+mod server;
+mod socket;
+mod stall;
 mod wish;
+mod wishing;
 
+pub use client::{Client, ClientError};
+pub use place::{Place, usual};
+pub use problem::{Code, Problem};
+pub use server::{Server, Setup};
 pub use wish::{Ask, Caller, Denial, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};

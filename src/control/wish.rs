@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::job::JobName;
@@ -84,7 +84,7 @@ pub enum Granted {
 }
 
 /// What came of running a job by hand.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Launched {
     pub job: String,
     /// The run, waiting or running; where a run is in the way, none.
@@ -96,14 +96,14 @@ pub struct Launched {
 }
 
 /// Which runs are being ended, and what the job does next.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stopped {
     pub runs: Vec<Entry>,
     pub job: JobAfter,
 }
 
 /// A job after a wish that changes what it does next.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobAfter {
     pub job: String,
     pub enabled: bool,

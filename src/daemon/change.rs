@@ -44,7 +44,8 @@ impl Core {
             );
         }
         self.overseer.put_in_force(configuration.checked.source.text.clone()).await;
-        self.configuration = configuration;
+        self.configuration = Arc::new(configuration);
+        self.in_force.send_replace(self.configuration.clone());
         self.commit(decision).await;
     }
 }

@@ -14,6 +14,7 @@ use super::reread::{Reread, Rereading};
 use super::service::{Overseer, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
+use crate::control::Ask;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::{AttemptId, Reason, RunId};
 use crate::runner::{Door, Event, Order};
@@ -52,7 +53,11 @@ pub struct Core {
     pub door: Door,
     pub events: mpsc::Receiver<Event>,
     pub demands: mpsc::Receiver<Demand>,
-    pub configuration: Configuration,
+    /// What people wish.
+    pub asks: mpsc::Receiver<Ask>,
+    pub configuration: Arc<Configuration>,
+    /// The same, for whoever asks.
+    pub in_force: watch::Sender<Arc<Configuration>>,
     pub rereading: Rereading,
     /// That zones and calendars are to be taken anew.
     pub refresh: Arc<Notify>,
@@ -117,6 +122,7 @@ enum Turn {
     Reread(Option<(Reread, Box<Configuration>)>),
     Trouble,
     Restated(Restate),
+    Wished(Ask),
     GraceIsOver,
     GivesUp,
     Alive,
@@ -146,6 +152,7 @@ impl Core {
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 Some(ask) = self.restates.recv() => Turn::Restated(ask),
+                Some(ask) = self.asks.recv() => Turn::Wished(ask),
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,
                 () = at(self.state.look_again) => Turn::Woken(Ok(Woken::ClockSet)),
@@ -176,6 +183,7 @@ impl Core {
                     // A writer that does not wait for it any more has ended.
                     let _ = ask.send(self.planner.restate());
                 }
+                Turn::Wished(ask) => self.wished(ask).await,
                 Turn::GraceIsOver => self.drain(Drain::Stop).await,
                 // The loop's own condition looks at the time.
                 Turn::GivesUp => {}

@@ -30,6 +30,9 @@ pub struct Holder {
     pub since: Timestamp,
     pub config: PathBuf,
     pub version: String,
+    /// Where it listens to people; none while it cannot, or if it is of an older version.
+    #[serde(default)]
+    pub socket: Option<PathBuf>,
     /// What keeps it from writing to its ledger.
     #[serde(default)]
     pub trouble: Option<HoldersTrouble>,
@@ -62,7 +65,7 @@ pub struct Lock {
 }
 
 /// The file that is locked for a database.
-fn lock_path(database: &Path) -> PathBuf {
+pub fn lock_path(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     path.into()
@@ -83,14 +86,24 @@ impl Lock {
         Ok(Self { path, file, holder })
     }
 
-    /// Tells whoever asks what is wrong with the ledger, for as long as this is waited for, and sees to it that the lock file
-    /// is there to tell it.
-    pub async fn tell(&mut self, mut trouble: watch::Receiver<Option<Trouble>>) -> std::convert::Infallible {
+    /// Since when the daemon runs that holds it.
+    pub fn since(&self) -> Timestamp {
+        self.holder.since
+    }
+
+    /// Tells whoever asks where people are listened to and what is wrong with the ledger, for as long as this is waited for,
+    /// and sees to it that the lock file is there to tell it.
+    pub async fn tell(
+        &mut self,
+        mut trouble: watch::Receiver<Option<Trouble>>,
+        mut socket: watch::Receiver<Option<PathBuf>>,
+    ) -> std::convert::Infallible {
         loop {
             self.renew();
             let said = trouble.borrow_and_update().as_ref().map(said);
-            if said != self.holder.trouble {
-                self.holder.trouble = said;
+            let path = socket.borrow_and_update().clone();
+            if said != self.holder.trouble || path != self.holder.socket {
+                (self.holder.trouble, self.holder.socket) = (said, path);
                 if let Err(error) = write_holder(&mut self.file, &self.holder) {
                     tracing::warn!("status cannot be told: {} cannot be written: {error}", self.path.display());
                 }
@@ -99,6 +112,8 @@ impl Lock {
                 changed = trouble.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
+                // Once nobody listens any more, the last that was said of it stays.
+                Ok(()) = socket.changed() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
         }
@@ -176,6 +191,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             config: "jobs.toml".into(),
             version: "1".to_owned(),
+            socket: None,
             trouble: None,
         };
         let lock = Lock::acquire(&database, me.clone()).unwrap();
@@ -184,6 +200,13 @@ mod tests {
         drop(lock);
         assert_eq!(holder(&database), None);
         Lock::acquire(&database, me.clone()).unwrap();
+    }
+
+    #[test]
+    fn what_an_older_version_left_is_read() {
+        let text = r#"{"pid":7,"since":"2026-11-23T00:00:00Z","config":"jobs.toml","version":"0.1.0"}"#;
+        let holder: Holder = serde_json::from_str(text).unwrap();
+        assert_eq!((holder.socket, holder.trouble), (None, None));
     }
 
     #[tokio::test]
@@ -195,11 +218,13 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             config: "jobs.toml".into(),
             version: "1".to_owned(),
+            socket: None,
             trouble: None,
         };
         let mut lock = Lock::acquire(&database, me.clone()).unwrap();
         let size = fs::metadata(lock_path(&database)).unwrap().len();
         let (say, trouble) = watch::channel(None);
+        let (say_where, socket) = watch::channel(None);
         let asked = async {
             let told = |wanted: Option<String>| {
                 let database = database.clone();
@@ -216,13 +241,18 @@ mod tests {
             fs::remove_file(lock_path(&database)).unwrap();
             say.send_replace(None);
             told(None).await;
+            say_where.send_replace(Some("/run/a.sock".into()));
+            while holder(&database).and_then(|holder| holder.socket).is_none() {
+                tokio::task::yield_now().await;
+            }
+            say_where.send_replace(None);
             while holder(&database).as_ref() != Some(&me) {
                 say.send_replace(None);
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
-            never = lock.tell(trouble) => match never {},
+            never = lock.tell(trouble, socket) => match never {},
             () = asked => {}
         }
     }

@@ -12,6 +12,7 @@ mod reread;
 mod service;
 mod takeover;
 mod unrecorded;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::control::{Place, Server, Setup as ControlSetup};
 use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
@@ -38,7 +40,7 @@ use self::core::{Core, GIVE_UP_AFTER, LoopState};
 pub use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
-pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder};
+pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};
 pub use log::init as init_log;
 use reread::{Reread, Rereading};
 use service::Overseer;
@@ -46,6 +48,9 @@ use service::Overseer;
 /// For how long a process that is being killed may take to end, and how often it is looked at.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 const LOOK_AT_THE_LOCK: Duration = Duration::from_millis(20);
+
+/// Wishes that wait for the loop: it takes them one by one, and whoever wishes more waits where he is.
+const ASKS: usize = 16;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -106,6 +111,7 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         since: started,
         config: configuration.path.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        socket: None,
         trouble: None,
     };
     let opened = open_ledger(&database, holder).await;
@@ -195,6 +201,20 @@ async fn serve(
     )
     .await?;
     greet(&configuration, &store);
+    let configuration = Arc::new(configuration);
+    let in_force = watch::Sender::new(configuration.clone());
+    let (asks, asks_out) = mpsc::channel(ASKS);
+    let control = Server::start(ControlSetup {
+        place: Place::of(&setup.environment, rustix::process::geteuid().is_root()),
+        database: store.path.clone(),
+        ledger: store.visitors.clone(),
+        in_force: in_force.subscribe(),
+        trouble: writer.trouble(),
+        asks,
+        clock: clock.clone(),
+        pid: keeper.keeper(),
+        since: lock.since(),
+    })?;
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -209,6 +229,8 @@ async fn serve(
         demands,
         rereading: rereading(setup, &configuration),
         configuration,
+        in_force,
+        asks: asks_out,
         refresh,
         head,
         clock_sets,
@@ -219,9 +241,11 @@ async fn serve(
     tasks.spawn(runner.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     tasks.spawn(speak(switchboard));
+    let socket = control.path.clone();
+    tasks.spawn(control.ended());
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
-        never = lock.tell(writer.trouble()) => match never {},
+        never = lock.tell(writer.trouble(), socket) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };

@@ -29,8 +29,17 @@ pub const JOB_KEYS: [&str; 15] = [
     "matrix",
     "max_parallel",
 ];
-const DAEMON_KEYS: [&str; 7] =
-    ["database", "timezone", "max_running", "stop_grace", "when_unrecordable", "housekeeping", "retention"];
+const DAEMON_KEYS: [&str; 9] = [
+    "database",
+    "timezone",
+    "max_running",
+    "stop_grace",
+    "when_unrecordable",
+    "operators",
+    "readers",
+    "housekeeping",
+    "retention",
+];
 const HOUSEKEEPING_KEYS: [&str; 4] = ["prune", "optimize", "audit", "backup"];
 const BACKUP_KEYS: [&str; 3] = ["schedule", "to", "keep_last"];
 const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_size"];
@@ -88,6 +97,8 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
         let help = "choose it where a run that is missed is worse than one that is repeated";
         section.said().warn(&key, run.span, message.to_owned(), Some(help.to_owned()));
     }
+    check_groups(&mut section, "operators");
+    check_groups(&mut section, "readers");
     if let Some(mut chores) = section.table("housekeeping", &HOUSEKEEPING_KEYS) {
         check_pattern(&mut chores, "prune");
         check_pattern(&mut chores, "optimize");
@@ -98,6 +109,15 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
         retention.settable("keep_failures", Section::duration);
         retention.integer("keep_last", 0, i64::MAX);
         retention.settable("max_size", Section::size);
+    }
+}
+
+/// Whether there are such groups is a matter of the machine.
+fn check_groups(section: &mut Section, key: &str) {
+    for name in section.texts(key).into_iter().flat_map(|names| names.value) {
+        if name.value.is_empty() || name.value.contains([',', ' ', '\0']) {
+            section.error(key, name.span, format!("`{}` is no name of a group", name.value), None);
+        }
     }
 }
 

@@ -159,10 +159,17 @@ impl Status {
 
 /// The name of a signal without its `SIG`, as Linux numbers them on all common machines.
 pub fn signal_name(signal: i32) -> &'static str {
-    const NAMES: [&str; 32] = [
-        "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-        "WINCH", "IO", "PWR", "SYS",
-    ];
-    usize::try_from(signal).ok().and_then(|signal| NAMES.get(signal).copied()).unwrap_or("RT")
+    usize::try_from(signal).ok().and_then(|signal| SIGNALS.get(signal).copied()).unwrap_or(REAL_TIME)
 }
+
+/// The name of a signal that was written down.
+pub fn signal_called(name: &str) -> &'static str {
+    SIGNALS.iter().find(|known| **known == name).copied().unwrap_or(REAL_TIME)
+}
+
+const SIGNALS: [&str; 32] = [
+    "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+    "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
+    "IO", "PWR", "SYS",
+];
+const REAL_TIME: &str = "RT";

@@ -10,7 +10,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-pub use end::{Ended, Exit, FailedStep, Status, Verdict, signal_name};
+pub use end::{Ended, Exit, FailedStep, Status, Verdict, signal_called, signal_name};
 
 use crate::job::{JobName, StepName};
 

@@ -54,6 +54,8 @@ pub struct Store {
     /// For what takes long and must not be in the writer's way.
     pub(super) upkeep: SqlitePool,
     pub reader: Reader,
+    /// For people, whose questions may take long.
+    pub visitors: Reader,
 }
 
 /// The ledger, open for questions.
@@ -123,11 +125,11 @@ impl Prepared {
         let pool = |connections, options| renewed(pool_options(connections), &fresh).connect_lazy_with(options);
         // A checkpoint that waits for a reader would keep the writer waiting with it.
         let upkeep = options.clone().busy_timeout(Duration::ZERO);
-        let pools = [pool(1, options), pool(1, upkeep), pool(READERS, reading(path))];
+        let pools = [pool(1, options), pool(1, upkeep), pool(READERS, reading(path)), pool(READERS, reading(path))];
         for pool in &pools {
             connected(pool).await.map_err(|error| classify(path, error))?;
         }
-        let [writer, upkeep, reader] = pools;
+        let [writer, upkeep, reader, visitors] = pools;
         Ok(Store {
             path: path.to_owned(),
             identity,
@@ -137,6 +139,7 @@ impl Prepared {
             writer,
             upkeep,
             reader: Reader { pool: reader },
+            visitors: Reader { pool: visitors },
             held: watch::Sender::new(Arc::new(held)),
             fresh,
             suspicion: Arc::new(Notify::new()),
@@ -173,6 +176,7 @@ impl Store {
 
     /// Closes all connections; the last one to leave empties the write-ahead log.
     pub async fn close(&self) {
+        self.visitors.pool.close().await;
         self.reader.pool.close().await;
         self.upkeep.close().await;
         self.writer.close().await;

@@ -48,6 +48,7 @@ impl Place {
         command
             .current_dir(self.folder.path())
             .env("TZ", "UTC")
+            .env("RUNTIME_DIRECTORY", self.path("run"))
             .env_remove("NOTIFY_SOCKET")
             .env_remove("STATE_DIRECTORY");
         command

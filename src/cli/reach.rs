@@ -1,0 +1,46 @@
+//! How is the running daemon reached?
+
+use std::fs::File;
+use std::io::ErrorKind;
+
+use super::args::Global;
+use super::places::{database, state_folder};
+use super::{Done, Refusal};
+use crate::control::{Client, ClientError, Code, usual};
+use crate::daemon::{holder, lock_path};
+
+#[expect(dead_code, reason = "the verbs that wish come with their own files")]
+/// The client of the daemon that works on the ledger of this state folder.
+pub fn client(global: &Global) -> Result<Client, Refusal> {
+    let database = database(global, &state_folder(global)?);
+    if let Some(holder) = holder(&database) {
+        return Ok(Client::of_daemon(holder.pid, holder.socket.as_deref())?);
+    }
+    // Operators need not be able to read what the daemon keeps.
+    let is_hidden = File::open(lock_path(&database)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    let usual = usual(&database);
+    if is_hidden && usual.exists() {
+        return Ok(Client::at(&usual));
+    }
+    Err(ClientError::NoDaemon.into())
+}
+
+impl From<ClientError> for Refusal {
+    fn from(error: ClientError) -> Self {
+        let done = match &error {
+            ClientError::Refused(problem) => match problem.code {
+                Code::Wrong | Code::Method | Code::TooLarge => Done::Misused,
+                Code::Unknown | Code::Conflict => Done::Failed,
+                Code::Forbidden | Code::Unavailable | Code::TimedOut => Done::Unreachable,
+            },
+            ClientError::NoDaemon
+            | ClientError::NoSocket(_)
+            | ClientError::Gone(_)
+            | ClientError::NoPermission(_)
+            | ClientError::Impostor { .. }
+            | ClientError::TimedOut(_)
+            | ClientError::Broken { .. } => Done::Unreachable,
+        };
+        Self::new(done, error.to_string())
+    }
+}
