@@ -1,5 +1,6 @@
 //! What was typed?
 
+mod acting;
 mod asking;
 mod examples;
 mod learning;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use acting::{PauseArguments, ReloadArguments, ResumeArguments, RunArguments, SkipArguments, StopArguments};
 pub use asking::{Count, HistoryArguments, LogsArguments, ShowArguments, StatsArguments, StatusArguments};
 pub use examples::examples;
 use examples::shown;
@@ -113,6 +115,29 @@ pub enum Verb {
     /// started, a second one kills it. It exits with 0 or 1; the job's own code is in the last line. Neither daemon
     /// nor ledger are needed.
     Try(TryArguments),
+    /// Run jobs now, by the daemon
+    ///
+    /// Each gets a run with a number, as if it were due now; `overlap` decides what happens where one is still going. With
+    /// --wait it exits with 0 if all succeeded and with 1 otherwise; a job's own code is in the last line about it.
+    Run(RunArguments),
+    /// End a run, or whatever of a job has not ended
+    ///
+    /// It is asked to end by its stop signal and killed after `kill_after`, with all that it has started. A run that waits
+    /// does not begin any more.
+    Stop(StopArguments),
+    /// Let jobs not run for a while
+    ///
+    /// Runs that go on are left alone, and running a job by hand is possible. Instants that pass meanwhile are recorded as
+    /// skipped, with the reason. A pause survives a restart of the daemon.
+    Pause(PauseArguments),
+    /// End the pause of jobs
+    Resume(ResumeArguments),
+    /// Leave out the next instants of a job
+    Skip(SkipArguments),
+    /// Take the job file now, and say what changed
+    ///
+    /// A file that is wrong changes nothing.
+    Reload(ReloadArguments),
     /// Copy the ledger to a file while everything goes on
     ///
     /// The copy is a plain SQLite file, whole and of one moment.

@@ -245,12 +245,12 @@ fn flags(command: &Command, verb: &Command) -> Vec<(String, String)> {
 fn candidates(place: &Place) -> Vec<(String, String)> {
     let all = match &place.wanted {
         Wanted::Words(words) => words.clone(),
-        Wanted::Jobs => jobs(&place.global),
+        Wanted::Jobs => job_words(&place.global),
         Wanted::Runs => runs(&place.global),
         // A number is no name, so what is begun says which is meant.
         Wanted::RunsAndJobs if place.begun.starts_with(|c: char| c.is_ascii_digit()) => runs(&place.global),
         Wanted::RunsAndJobs => {
-            let jobs = jobs(&place.global);
+            let jobs = job_words(&place.global);
             if place.begun.is_empty() { jobs.into_iter().chain(runs(&place.global)).collect() } else { jobs }
         }
         Wanted::Zones => Machine::default().names().into_iter().map(|name| (name, String::new())).collect(),
@@ -261,7 +261,7 @@ fn candidates(place: &Place) -> Vec<(String, String)> {
 }
 
 /// The jobs of the file and those that the ledger knows to be in force.
-fn jobs(global: &Global) -> Vec<(String, String)> {
+pub fn job_words(global: &Global) -> Vec<(String, String)> {
     let file = config_file(global, running_daemon(global).as_ref()).ok();
     let is_small = |file: &std::path::PathBuf| file.metadata().is_ok_and(|data| data.len() <= LARGEST_FILE);
     let in_file = file.filter(is_small).map(|file| job_names(&file)).unwrap_or_default();

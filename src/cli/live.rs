@@ -1,75 +1,172 @@
-//! What does a job write that runs here? Its standard output comes out of ours, its standard error apart, each step's under its
-//! name.
+//! What is written at this moment, on the screen: standard output comes out of ours, standard error apart, each step's under its
+//! name. Of several runs at once each line says whose it is.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
 use super::output::{step_title, title};
-use super::pieces::{Joined, PieceReport};
-use super::screen::{Screen, visible, visible_bytes};
-use crate::job::StepName;
-use crate::rehearsal::Scene;
-use crate::run::{Outcome, OutputPiece, StepNote, Stream};
-use crate::store::{News, PartId, StepOutput};
+use super::pieces::{CutReport, Joined, PieceReport};
+use super::screen::{Screen, bytes, visible, visible_bytes};
+use crate::run::{RunId, Stream};
+use crate::store::{News, PartId};
+
+/// Goes to the beginning of the line and clears it.
+const CLEAR: &str = "\r\x1b[K";
+
+/// Who writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Voice<'v> {
+    /// None of what is recorded nowhere.
+    pub run: Option<RunId>,
+    /// With this every line begins, where several write.
+    pub name: Option<&'v str>,
+}
 
 pub struct Live<'s> {
     screen: &'s mut Screen,
     raw: bool,
-    joined: Joined,
+    joined: BTreeMap<Option<RunId>, Joined>,
+    /// Lines that are not whole yet, of runs that are told apart by lines.
+    torn: BTreeMap<(Option<RunId>, PartId, Stream), Vec<u8>>,
     /// Under whose heading the last line stands.
     heading: Option<PartId>,
     /// Whether what was written last to each stream ended its line.
     is_at_line_start: [bool; 2],
+    /// Whether a line stands on standard error that is to go again.
+    has_passing_line: bool,
 }
 
 impl<'s> Live<'s> {
     pub fn new(screen: &'s mut Screen, raw: bool) -> Self {
-        Self { screen, raw, joined: Joined::default(), heading: None, is_at_line_start: [true, true] }
+        Self {
+            screen,
+            raw,
+            joined: BTreeMap::new(),
+            torn: BTreeMap::new(),
+            heading: None,
+            is_at_line_start: [true, true],
+            has_passing_line: false,
+        }
     }
 
-    pub fn show(&mut self, scene: Scene) {
-        match scene {
-            Scene::Output { piece, step } => {
-                let news = news(piece, step);
-                let whole = if self.raw { Some(news) } else { self.joined.take(news) };
-                if let Some(whole) = whole {
-                    self.write(&whole);
-                }
-            }
-            Scene::Step(note) => self.say_what_became_of(&note),
+    pub fn is_json(&self) -> bool {
+        self.screen.json
+    }
+
+    pub fn screen(&mut self) -> &mut Screen {
+        self.clear();
+        self.screen
+    }
+
+    /// Something was written.
+    pub fn hear(&mut self, voice: Voice, news: News) {
+        let news = if self.raw { Some(news) } else { self.joined.entry(voice.run).or_default().take(news) };
+        if let Some(news) = news {
+            self.write(voice, &news);
         }
         self.screen.flush();
     }
 
-    /// Nothing more comes.
-    pub fn finish(mut self) {
-        for rest in self.joined.rest() {
-            self.write(&rest);
+    /// Something was written and not kept.
+    pub fn miss(&mut self, voice: Voice, before: &News, cut: u64) {
+        let rest = self.joined.entry(voice.run).or_default().rest_of(before.part);
+        for rest in rest {
+            self.write(voice, &rest);
         }
-        if !self.raw && !self.screen.json {
+        if self.screen.json {
+            if let Some(run) = voice.run {
+                let step = before.step.as_ref().map(|step| step.name.as_str());
+                self.screen.value(&CutReport { run, attempt: before.part.attempt, step, cut });
+            }
+        } else if !self.raw {
             self.end_lines();
+            let size = bytes(i64::try_from(cut).unwrap_or(i64::MAX));
+            let text = self.screen.dim(&format!("{}[{size} were not kept]", prefix(voice, before)));
+            self.screen.line(text);
         }
     }
 
-    fn write(&mut self, piece: &News) {
+    /// Nothing more comes from this one.
+    pub fn is_over(&mut self, voice: Voice) {
+        for rest in self.joined.remove(&voice.run).map(|mut joined| joined.rest()).unwrap_or_default() {
+            self.write(voice, &rest);
+        }
+        let torn: Vec<_> = self.torn.keys().copied().filter(|(run, ..)| *run == voice.run).collect();
+        for key in torn {
+            let mut line = self.torn.remove(&key).unwrap_or_default();
+            line.push(b'\n');
+            self.put(key.2, &line);
+        }
+        self.end_lines();
+    }
+
+    /// A line about it, for people.
+    pub fn say(&mut self, text: impl AsRef<str>) {
+        self.end_lines();
+        self.screen.note(text);
+    }
+
+    /// The last word about it.
+    pub fn conclude(&mut self, is_success: bool, text: &str) {
+        self.end_lines();
+        self.screen.conclude(is_success, text);
+    }
+
+    /// Shows a line on standard error for as long as nothing else is written; nothing where nobody looks.
+    pub fn pass(&mut self, text: &str) {
+        let Some(width) = self.screen.errors_width().filter(|_| self.is_at_line_start == [true, true]) else {
+            return;
+        };
+        self.screen.flush();
+        let text: String = text.chars().take(width.saturating_sub(1)).collect();
+        let _ = write!(io::stderr(), "{CLEAR}{text}");
+        self.has_passing_line = true;
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.has_passing_line) {
+            let _ = write!(io::stderr(), "{CLEAR}");
+        }
+    }
+
+    fn write(&mut self, voice: Voice, piece: &News) {
+        self.clear();
         if self.screen.json {
-            self.screen.value(&PieceReport::of(None, piece));
+            self.screen.value(&PieceReport::of(voice.run, piece));
             return;
         }
-        self.show_heading(piece);
         let text = if self.raw { piece.data.clone() } else { visible_bytes(&piece.data).into_bytes() };
-        let is_line = piece.data.last().is_none_or(|byte| *byte == b'\n');
-        match piece.stream {
+        if voice.name.is_none() {
+            self.show_heading(piece);
+            self.put(piece.stream, &text);
+            return;
+        }
+        let key = (voice.run, piece.part, piece.stream);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let torn = self.torn.entry(key).or_insert_with(|| prefix(voice, piece).into_bytes());
+            torn.extend_from_slice(line);
+            if line.ends_with(b"\n") {
+                let whole = self.torn.remove(&key).unwrap_or_default();
+                self.put(piece.stream, &whole);
+            }
+        }
+    }
+
+    fn put(&mut self, stream: Stream, text: &[u8]) {
+        self.clear();
+        let is_line = text.last().is_none_or(|byte| *byte == b'\n');
+        match stream {
             Stream::Stdout => {
-                self.screen.raw(&text);
+                self.screen.raw(text);
                 self.is_at_line_start[0] = is_line;
             }
             Stream::Stderr => {
                 self.screen.flush();
-                let text = if self.raw || !self.screen.colors_errors() { text } else { colored(&text) };
+                let colored = (!self.raw && self.screen.colors_errors()).then(|| colored(text));
                 // Whoever does not listen misses it.
-                let _ = io::stderr().write_all(&text);
+                let _ = io::stderr().write_all(colored.as_deref().unwrap_or(text));
                 self.is_at_line_start[1] = is_line;
             }
         }
@@ -77,25 +174,28 @@ impl<'s> Live<'s> {
 
     fn show_heading(&mut self, piece: &News) {
         let before = self.heading.replace(piece.part);
-        if let Some(step) = piece.step.as_ref().filter(|_| before != Some(piece.part) && !self.raw) {
-            self.end_lines();
-            let heading = title(&step_title(step), self.screen);
-            self.screen.line(heading);
+        if before == Some(piece.part) || self.raw {
+            return;
+        }
+        if piece.part.attempt > before.map_or(1, |before| before.attempt) {
+            self.head(&format!("attempt {}", piece.part.attempt));
+        }
+        if let Some(step) = &piece.step {
+            self.head(&step_title(step));
         }
     }
 
-    fn say_what_became_of(&mut self, note: &StepNote) {
-        let Some(end) = note.end.as_ref().filter(|end| end.verdict.outcome != Outcome::Succeeded) else {
-            return;
-        };
-        if !self.raw && !self.screen.json {
-            self.end_lines();
-        }
-        let detail = end.verdict.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
-        self.screen.note(format!("step {} {}{detail}", visible(note.name.as_str()), end.verdict.outcome));
+    fn head(&mut self, text: &str) {
+        self.end_lines();
+        let heading = title(text, self.screen);
+        self.screen.line(heading);
     }
 
     fn end_lines(&mut self) {
+        self.clear();
+        if self.raw || self.screen.json {
+            return;
+        }
         let [stdout, stderr] = std::mem::replace(&mut self.is_at_line_start, [true, true]);
         if !stdout {
             self.screen.line("");
@@ -103,6 +203,23 @@ impl<'s> Live<'s> {
         if !stderr {
             self.screen.note("");
         }
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What a line begins with that says whose it is.
+fn prefix(voice: Voice, piece: &News) -> String {
+    let Some(name) = voice.name else {
+        return String::new();
+    };
+    match &piece.step {
+        Some(step) => format!("{name} {} | ", visible(&step.name)),
+        None => format!("{name} | "),
     }
 }
 
@@ -115,12 +232,4 @@ fn colored(text: &[u8]) -> Vec<u8> {
         format!("{}{end}", words.style(style))
     };
     text.split_inclusive('\n').map(paint).collect::<String>().into_bytes()
-}
-
-fn news(piece: OutputPiece, step: Option<StepName>) -> News {
-    let OutputPiece { id, offset, stream, at, data, .. } = piece;
-    let part = PartId { attempt: id.attempt.into(), step: id.step.into(), step_attempt: id.step_attempt.into() };
-    let step =
-        step.map(|name| StepOutput { number: id.step.into(), name: name.to_string(), attempt: id.step_attempt.into() });
-    News { part, step, offset, stream, at, data }
 }

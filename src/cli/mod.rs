@@ -27,24 +27,32 @@ mod needle;
 mod next;
 mod output;
 mod pager;
+mod pause;
 mod pieces;
 mod places;
 mod plan;
 mod reach;
+mod reload;
 mod restore;
+mod run_jobs;
 mod screen;
 mod select;
 mod sheet;
 mod show;
+mod skip;
 mod sparkline;
 mod stats;
 mod status;
+mod stop;
 mod subject;
 mod table;
+mod then;
 mod timeline;
 mod trial;
 mod try_job;
 mod typed;
+mod wait;
+mod wishing;
 mod words;
 
 use std::ffi::OsString;
@@ -194,6 +202,12 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
         Some(Verb::Try(verb)) => try_job::run(global, verb, screen),
+        Some(Verb::Run(verb)) => run_jobs::run(global, verb, screen),
+        Some(Verb::Stop(verb)) => stop::run(global, verb, screen),
+        Some(Verb::Pause(verb)) => pause::run(global, verb, screen),
+        Some(Verb::Resume(verb)) => pause::resume(global, verb, screen),
+        Some(Verb::Skip(verb)) => skip::run(global, verb, screen),
+        Some(Verb::Reload(_)) => reload::run(global, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),

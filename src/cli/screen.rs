@@ -111,8 +111,7 @@ impl Screen {
         match &mut self.out {
             Out::Plain(out) => {
                 let _ = out.flush();
-                let terminal = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
-                let width = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+                let width = self.errors_width();
                 // What has lines of its own is laid out already.
                 let width = width.filter(|_| !text.as_ref().contains('\n'));
                 for line in wrap(text.as_ref(), width) {
@@ -153,6 +152,12 @@ impl Screen {
             self.note(text);
         }
         self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Columns of the terminal that standard error is; `None` where nobody looks.
+    pub fn errors_width(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+        size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
     }
 
     /// Whether messages on standard error are coloured.

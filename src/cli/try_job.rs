@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Global, TryArguments};
 use super::check::read_right;
-use super::live::Live;
+use super::live::{Live, Voice};
 use super::places::{ask, database, environment, open_if_any, running_daemon, state_folder, unreadable};
 use super::screen::{Screen, span, visible};
 use super::typed::again_with;
@@ -19,15 +19,17 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::{Holder, Ledger};
 use crate::inquiry::find_job;
-use crate::job::{Job, Steps, Surroundings as WorkSurroundings, Task, Work};
+use crate::job::{Job, StepName, Steps, Surroundings as WorkSurroundings, Task, Work};
 use crate::keeper::{drop_heritage, own_program};
 use crate::plan::verdict;
-use crate::rehearsal::{Ending, Interrupt, Rehearsal, rehearse};
+use crate::rehearsal::{Ending, Interrupt, Rehearsal, Scene, rehearse};
 use crate::report::{Seconds, Time};
-use crate::run::{Outcome, Reason, State, Verdict, signal_name};
+use crate::run::{Outcome, OutputPiece, Reason, State, Verdict, signal_name};
 use crate::runner::{Cgroups, Facts, NoLedger, Surroundings};
-use crate::store::Reader;
+use crate::store::{News, PartId, Reader, StepOutput};
 
+/// Who writes here.
+const HERE: Voice = Voice { run: None, name: None };
 /// Signals that wait to be looked at.
 const INTERRUPTS: usize = 4;
 
@@ -65,7 +67,8 @@ pub fn run(global: &Global, verb: &TryArguments, screen: &mut Screen) -> Answer 
         let rehearsal = Rehearsal { job: job.clone(), surroundings, clock: Clock::System };
         let mut live = Live::new(screen, verb.raw);
         let ending = in_the_foreground(rehearsal, &mut live).await;
-        live.finish();
+        live.is_over(HERE);
+        drop(live);
         let ending = ending.map_err(|error| Refusal::chain(Done::Failed, &error))?;
         Ok(conclude(&job, &ending, screen))
     })?
@@ -93,9 +96,30 @@ async fn in_the_foreground(rehearsal: Rehearsal, live: &mut Live<'_>) -> std::io
         }
     };
     tokio::select! {
-        ending = rehearse(rehearsal, interrupts_out, |scene| live.show(scene)) => ending,
+        ending = rehearse(rehearsal, interrupts_out, |scene| show(scene, live)) => ending,
         never = pass_on => never,
     }
+}
+
+fn show(scene: Scene, live: &mut Live<'_>) {
+    match scene {
+        Scene::Output { piece, step } => live.hear(HERE, news(piece, step)),
+        Scene::Step(note) => {
+            if let Some(end) = note.end.filter(|end| end.verdict.outcome != Outcome::Succeeded) {
+                let Verdict { outcome, detail, .. } = end.verdict;
+                let detail = detail.map_or_else(String::new, |detail| format!(": {}", visible(&detail)));
+                live.say(format!("step {} {outcome}{detail}", visible(note.name.as_str())));
+            }
+        }
+    }
+}
+
+/// A piece as the ledger would have it.
+fn news(piece: OutputPiece, step: Option<StepName>) -> News {
+    let OutputPiece { id, offset, stream, at, data, .. } = piece;
+    let part = PartId { attempt: id.attempt.into(), step: id.step.into(), step_attempt: id.step_attempt.into() };
+    let step = step.map(|name| StepOutput { number: part.step, name: name.to_string(), attempt: part.step_attempt });
+    News { part, step, offset, stream, at, data }
 }
 
 /// While a run of it goes on, only who says so has it twice.

@@ -93,6 +93,8 @@ pub struct Launched {
     pub waiting_for: Option<String>,
     /// Which run is in the way, by the job's rule of overlap.
     pub in_the_way: Option<RunId>,
+    /// What is odd about the wish, though it came true.
+    pub note: Option<String>,
 }
 
 /// Which runs are being ended, and what the job does next.

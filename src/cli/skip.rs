@@ -1,0 +1,31 @@
+//! `punctual skip`: the next instants of a job are left out, or none of them any more.
+
+use super::args::{Global, SkipArguments};
+use super::places::ask;
+use super::screen::Screen;
+use super::then::sentence;
+use super::wishing::{client, names, refused};
+use super::{Answer, Done};
+use crate::clock::Clock;
+
+pub fn run(global: &Global, verb: &SkipArguments, screen: &mut Screen) -> Answer {
+    let jobs = names(global, std::slice::from_ref(&verb.job))?;
+    let Some(job) = jobs.first() else {
+        return Ok(Done::Misused);
+    };
+    let client = client(global)?;
+    let after = ask(async {
+        match verb.undo {
+            true => client.unskip(job).await,
+            false => client.skip(job, verb.n).await,
+        }
+    })?;
+    let after = after.map_err(|error| refused(global, &jobs, &error))?;
+    if screen.json {
+        screen.value(&after);
+    } else {
+        let line = sentence(&after, Clock::System.now(), screen);
+        screen.line(line);
+    }
+    Ok(Done::Well)
+}
