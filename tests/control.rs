@@ -45,6 +45,74 @@ fn get(place: &Place, target: &str) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
+/// The schema of what is answered, found in the description by the address's pattern.
+#[track_caller]
+fn fits(answer: &Value, description: &Value, method: &str, path: &str) {
+    let responses = &description["paths"][path][method]["responses"];
+    let schema = &responses["200"]["content"]["application/json"]["schema"];
+    assert!(schema.is_object(), "{method} {path} is not described");
+    if let Err(why) = conforms(answer, schema, description) {
+        panic!("{method} {path}: {why}\n{answer}");
+    }
+}
+
+/// The part of JSON Schema that the description uses; any other word in it is an error.
+fn conforms(value: &Value, schema: &Value, whole: &Value) -> Result<(), String> {
+    for (word, rule) in schema.as_object().ok_or("a schema is an object")? {
+        let fits = match word.as_str() {
+            "$ref" => {
+                let inner = whole.pointer(rule.as_str().unwrap().trim_start_matches('#'));
+                conforms(value, inner.ok_or(format!("{rule} is not there"))?, whole)?;
+                true
+            }
+            "type" => match rule {
+                Value::Array(types) => types.iter().any(|one| is_of(value, one)),
+                one => is_of(value, one),
+            },
+            "enum" => rule.as_array().unwrap().contains(value),
+            "anyOf" => rule.as_array().unwrap().iter().any(|one| conforms(value, one, whole).is_ok()),
+            "items" => {
+                for item in value.as_array().into_iter().flatten() {
+                    conforms(item, rule, whole)?;
+                }
+                true
+            }
+            "required" => rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "properties" | "additionalProperties" => {
+                for (name, inner) in value.as_object().into_iter().flatten() {
+                    match (schema["properties"].get(name), &schema["additionalProperties"]) {
+                        (Some(known), _) => conforms(inner, known, whole).map_err(|why| format!("{name}: {why}"))?,
+                        (None, Value::Bool(false)) => return Err(format!("{name} is not described")),
+                        (None, Value::Null) => {}
+                        (None, other) => conforms(inner, other, whole)?,
+                    }
+                }
+                true
+            }
+            "format" => value.is_null() || value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
+            "description" => true,
+            other => panic!("this test does not know the word {other}"),
+        };
+        if !fits {
+            return Err(format!("{value} against {word} {rule}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_of(value: &Value, kind: &Value) -> bool {
+    match kind.as_str().unwrap() {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("there is no type {other}"),
+    }
+}
+
 /// The error of a request that is refused.
 #[track_caller]
 fn refused(place: &Place, method: &str, target: &str, body: &str, status: u16, code: &str) -> Value {
@@ -132,5 +200,127 @@ fn wishes_go_to_the_loop_and_wrong_ones_do_not() {
     refused(&place, "POST", "/v1/runs/first/stop", "", 404, "unknown");
     refused(&place, "POST", "/v1/jobs/%ff/run", "", 400, "wrong");
     refused(&place, "POST", "/v1/runs", &" ".repeat(300_000), 413, "too_large");
+    daemon.stop();
+}
+
+/// A job of steps, one that fails and is tried again, and one that never ran.
+const MANY: &str = "[jobs.steps]\nschedule = \"@start\"\nsteps = [\"echo one\", \"echo two; exit 3\"]\n\
+                    [jobs.again]\nschedule = \"@start\"\ncommand = \"echo tried; exit 4\"\nretries = 1\n\
+                    retry_delay = \"10ms\"\n\
+                    [jobs.never]\nschedule = \"0 0 1 1 *\"\ncommand = [\"true\"]\ndescription = \"x\"\n";
+
+#[test]
+fn answers_are_as_described_and_as_the_command_line_gives_them() {
+    let place = Place::new(MANY);
+    let daemon = place.start();
+    let (steps, again) = (place.ended("steps"), place.ended("again"));
+    let description = get(&place, "/v1/openapi.json");
+    let check = |path: &str, target: &str| {
+        let answer = get(&place, target);
+        fits(&answer, &description, "get", path);
+        answer
+    };
+    check("/v1/openapi.json", "/v1/openapi.json");
+    check("/v1/status", "/v1/status");
+    check("/v1/jobs", "/v1/jobs");
+    check("/v1/jobs/{job}", "/v1/jobs/never");
+    let shown = check("/v1/jobs/{job}", "/v1/jobs/steps");
+    let mut said = place.json(&["show", "steps"]);
+    said.as_object_mut().unwrap().remove("origins");
+    assert_eq!(shown, said);
+    let next = check("/v1/jobs/{job}/next", "/v1/jobs/never/next?n=2&from=2030-06-01T00:00:00Z");
+    let dues: Vec<&str> = next.as_array().unwrap().iter().filter_map(|due| due["due"].as_str()).collect();
+    assert_eq!(dues, ["2031-01-01T00:00:00.000000Z", "2032-01-01T00:00:00.000000Z"]);
+    for run in [&steps["run"], &again["run"]] {
+        let answer = check("/v1/runs/{run}", &format!("/v1/runs/{run}"));
+        assert_eq!(answer, place.json(&["show", &run.to_string()]));
+    }
+    let history = check("/v1/history", "/v1/history");
+    assert_eq!(history, Value::from(place.history()));
+    for (target, arguments) in [
+        ("job=steps,again&failed&n=1", &["steps", "again", "--failed", "-n", "1"][..]),
+        ("outcome=failed&reason=exit-code&cause=start&exit_code=4", &["--exit-code", "4"]),
+        ("grep=tried&since=1h", &["--grep", "tried"]),
+        ("outcome=succeeded&longer_than=1h", &["--outcome", "succeeded"]),
+    ] {
+        let answer = check("/v1/history", &format!("/v1/history?{target}"));
+        assert_eq!(answer, place.json(&[&["history"], arguments].concat()), "{target}");
+    }
+    let stats = check("/v1/stats", "/v1/stats?job=again");
+    assert_eq!(stats, place.json(&["stats", "again"]));
+    for target in [
+        "/v1/history?outcome=purple",
+        "/v1/history?since=soonish",
+        "/v1/history?n=0",
+        "/v1/history?n=1000000",
+        "/v1/history?grep=/(/",
+        "/v1/history?exit_code=256",
+        "/v1/stats?since=",
+        "/v1/jobs/never/next?n=x",
+        "/v1/runs/1/output?format=xml",
+    ] {
+        refused(&place, "GET", target, "", 400, "wrong");
+    }
+    for target in [
+        "/v1/jobs/nevr",
+        "/v1/jobs/nevr/next",
+        "/v1/runs/99",
+        "/v1/runs/x",
+        "/v1/runs/99/output",
+        "/v1/history?job=nevr",
+        "/v1/stats?job=nevr",
+    ] {
+        let error = refused(&place, "GET", target, "", 404, "unknown");
+        assert!(error["help"].is_string(), "{target}: {error}");
+        fits(
+            &json!({ "error": error }),
+            &json!({ "paths": {"x": {"get": {"responses": {"200": {"content":
+            {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}}}}},
+            "components": description["components"] }),
+            "get",
+            "x",
+        );
+    }
+    daemon.stop();
+}
+
+#[test]
+fn output_is_told_while_it_is_written() {
+    let command = "printf 'a\\033[2Jb\\n'; while [ ! -e go ]; do sleep 0.05; done; echo done";
+    let place = Place::new(&format!(
+        "[jobs.job]\nschedule = \"@start\"\ncwd = \".\"\ncommand = '''{command}'''\n\
+         [jobs.steps]\nschedule = \"@start\"\nsteps = [\"echo one\", \"echo two\"]\n"
+    ));
+    let daemon = place.start();
+    let run = place.wait_for("job", |entry| entry["output_bytes"] != 0 || entry["state"] == "running")["run"].clone();
+    let mut stream = UnixStream::connect(socket(&place)).unwrap();
+    stream.set_read_timeout(Some(support::DEADLINE)).unwrap();
+    let request = format!("GET /v1/runs/{run}/output?follow=true HTTP/1.0\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut seen = String::new();
+    let mut buffer = [0; 1024];
+    while !seen.contains("a^[[2Jb\n") {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "it ended: {seen}");
+        seen.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+    // What there is so far, without waiting for more.
+    let output = |format: &str| ask(&place, "GET", &format!("/v1/runs/{run}/output{format}"), "").1;
+    assert_eq!(output(""), "a^[[2Jb\n");
+    fs::write(place.path("go"), "").unwrap();
+    stream.read_to_string(&mut seen).unwrap();
+    assert!(seen.ends_with("a^[[2Jb\ndone\n"), "{seen}");
+    assert_eq!(output("?follow=true"), "a^[[2Jb\ndone\n");
+    assert_eq!(output("?format=raw"), "a\x1b[2Jb\ndone\n");
+    let description = get(&place, "/v1/openapi.json");
+    let lines: Vec<Value> = output("?format=ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &lines {
+        conforms(line, &json!({"$ref": "#/components/schemas/Output"}), &description).unwrap();
+    }
+    let text: String = lines.iter().filter_map(|line| line["text"].as_str()).collect();
+    assert_eq!(text, "a\x1b[2Jb\ndone\n");
+    let run = place.ended("steps")["run"].clone();
+    let (_, text) = ask(&place, "GET", &format!("/v1/runs/{run}/output"), "");
+    assert_eq!(text, place.text(&["logs", "steps"]));
     daemon.stop();
 }

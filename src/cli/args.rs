@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use acting::{PauseArguments, ReloadArguments, ResumeArguments, RunArguments, SkipArguments, StopArguments};
-pub use asking::{Count, HistoryArguments, LogsArguments, ShowArguments, StatsArguments, StatusArguments};
+pub use asking::{HistoryArguments, LogsArguments, ShowArguments, StatsArguments, StatusArguments};
 pub use examples::examples;
 use examples::shown;
 pub use learning::{CompleteArguments, CompletionsArguments, InitArguments, ManArguments, Shell};
@@ -217,9 +217,14 @@ mod tests {
         let command = command();
         for verb in command.get_subcommands() {
             for (line, _) in examples(verb.get_name()) {
-                // What follows a pipe or a redirection is another program's.
-                let line = line.split(['|', '<', '>']).next().unwrap_or(line).replace('\'', "");
-                let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+                // What follows a pipe or a redirection is another program's; every other part stands between quotes.
+                let line = line.split(['|', '<', '>']).next().unwrap_or(line);
+                let parts = line.split('\'').enumerate();
+                let words = parts.flat_map(|(number, part)| match number % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
+                let words: Vec<OsString> = words.map(Into::into).collect();
                 assert_eq!(words.get(1).unwrap(), verb.get_name(), "{line}");
                 assert!(parse(&words).is_ok(), "{line}: {}", parse(&words).unwrap_err());
             }

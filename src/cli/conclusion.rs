@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::args::Count;
-use super::asked::Asked;
 use super::screen::{Screen, grouped};
 use super::table::Lacking;
+use crate::inquiry::{Asked, Count};
 use crate::report::Time;
 use crate::run::{Outcome, State};
 use crate::store::{HistoryFilter, Reader, Tally};

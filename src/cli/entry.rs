@@ -1,15 +1,13 @@
 //! What does an entry of the ledger look like? As cells for people, as fields for programs.
 
 use owo_colors::Style;
-use serde::{Serialize, Serializer};
 
-use super::needle::excerpt;
 use super::screen::{Screen, span, visible, visible_bytes};
 use super::sheet::Record;
 use super::table::Cell;
+use crate::inquiry::{EntryRecord, excerpt};
 use crate::report::{Entry, Time};
 use crate::run::{Outcome, Reason};
-use crate::store::FoundLine;
 
 /// The fields of an entry, as its JSON has them.
 pub const FIELDS: [&str; 23] = [
@@ -40,22 +38,6 @@ pub const FIELDS: [&str; 23] = [
 
 /// The field of the line that was looked for, behind the others.
 pub const LINE: &str = "line";
-
-/// An entry, and the line for which it was found.
-#[derive(Serialize)]
-pub struct EntryRecord {
-    #[serde(flatten)]
-    pub entry: Entry,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
-    pub line: Option<FoundLine>,
-}
-
-/// All of a line; what is no UTF-8 becomes U+FFFD.
-#[expect(clippy::ref_option, reason = "the form that serde asks for")]
-fn as_text<S: Serializer>(line: &Option<FoundLine>, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = line.as_ref().map(|line| String::from_utf8_lossy(&line.text));
-    text.serialize(serializer)
-}
 
 impl Record for EntryRecord {
     fn fields(&self) -> Vec<String> {

@@ -1,16 +1,15 @@
 //! `punctual history`: what ran, when, how late, how long, and how did it end?
 
-use super::args::{Count, Global, HistoryArguments};
-use super::asked::Asked;
+use super::args::{Global, HistoryArguments};
 use super::conclusion::{Shown, conclude};
 use super::entry::{FIELDS, LINE};
 pub use super::entry::{outcome, style_of};
-use super::gather::gather;
 use super::places::{ask, open_ledger, unreadable};
 use super::screen::Screen;
 use super::sheet::{Format, Sheet, Way};
 use super::{Answer, Done, Refusal};
-use crate::inquiry::no_job;
+use crate::clock::Clock;
+use crate::inquiry::{Asked, Count, HistoryQuestion, gather, known_jobs};
 use crate::store::Reader;
 
 pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Answer {
@@ -25,15 +24,27 @@ pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Ans
     if let Some(sql) = &verb.sql {
         return super::select::run(global, sql, &verb.sql_timeout, format, screen);
     }
-    let asked = Asked::of(verb, screen)?;
+    let asked = Asked::of(question(verb), &Clock::System.now().to_zoned(screen.zone().clone()))?;
     ask(async {
         let ledger = open_ledger(global).await?;
-        let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
-        if let Some(unknown) = verb.jobs.iter().find(|job| !known.contains(job)) {
-            return Err(no_job(unknown, known.iter().map(String::as_str)).into());
-        }
+        known_jobs(&ledger, &verb.jobs).await?;
         answer(&ledger, asked, verb.n, format, screen).await.map_err(|error| unreadable(&error))
     })?
+}
+
+fn question(verb: &HistoryArguments) -> HistoryQuestion {
+    HistoryQuestion {
+        jobs: verb.jobs.clone(),
+        failed: verb.failed,
+        since: verb.since.clone(),
+        until: verb.until.clone(),
+        outcome: verb.outcome.clone(),
+        reason: verb.reason.clone(),
+        cause: verb.cause.clone(),
+        longer_than: verb.longer_than.clone(),
+        exit_code: verb.exit_code,
+        grep: verb.grep.clone(),
+    }
 }
 
 async fn answer(
@@ -47,7 +58,7 @@ async fn answer(
     let line = asked.needle.as_ref().map(|_| LINE);
     let fields: Vec<&str> = FIELDS.into_iter().chain(line).collect();
     let mut sheet = Sheet::begin(format, &fields, header, WAY, screen);
-    let seen = gather(ledger, &mut asked, count, &mut sheet).await?;
+    let seen = gather(ledger, &mut asked, count, |record| sheet.push(record)).await?;
     let entries = sheet.count;
     let lacking = sheet.end();
     if format == Format::Table {

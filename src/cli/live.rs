@@ -6,11 +6,10 @@ use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
-use super::output::{step_title, title};
-use super::pieces::{CutReport, Joined, PieceReport};
-use super::screen::{Screen, bytes, visible, visible_bytes};
+use super::screen::{Screen, visible, visible_bytes};
+use crate::inquiry::{CutReport, Passage, PieceReport, Transcript, attempt_title, cut_title, step_title};
 use crate::run::{RunId, Stream};
-use crate::store::{News, PartId};
+use crate::store::{News, PartId, StepOutput};
 
 /// Goes to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
@@ -27,11 +26,9 @@ pub struct Voice<'v> {
 pub struct Live<'s> {
     screen: &'s mut Screen,
     raw: bool,
-    joined: BTreeMap<Option<RunId>, Joined>,
+    transcripts: BTreeMap<Option<RunId>, Transcript>,
     /// Lines that are not whole yet, of runs that are told apart by lines.
     torn: BTreeMap<(Option<RunId>, PartId, Stream), Vec<u8>>,
-    /// Under whose heading the last line stands.
-    heading: Option<PartId>,
     /// Whether what was written last to each stream ended its line.
     is_at_line_start: [bool; 2],
     /// Whether a line stands on standard error that is to go again.
@@ -43,9 +40,8 @@ impl<'s> Live<'s> {
         Self {
             screen,
             raw,
-            joined: BTreeMap::new(),
+            transcripts: BTreeMap::new(),
             torn: BTreeMap::new(),
-            heading: None,
             is_at_line_start: [true, true],
             has_passing_line: false,
         }
@@ -62,36 +58,23 @@ impl<'s> Live<'s> {
 
     /// Something was written.
     pub fn hear(&mut self, voice: Voice, news: News) {
-        let news = if self.raw { Some(news) } else { self.joined.entry(voice.run).or_default().take(news) };
-        if let Some(news) = news {
-            self.write(voice, &news);
+        let transcript = self.transcripts.entry(voice.run).or_insert_with(|| Transcript::new(self.raw));
+        for passage in transcript.take(news) {
+            self.tell(voice, passage);
         }
         self.screen.flush();
     }
 
-    /// Something was written and not kept.
-    pub fn miss(&mut self, voice: Voice, before: &News, cut: u64) {
-        let rest = self.joined.entry(voice.run).or_default().rest_of(before.part);
-        for rest in rest {
-            self.write(voice, &rest);
-        }
-        if self.screen.json {
-            if let Some(run) = voice.run {
-                let step = before.step.as_ref().map(|step| step.name.as_str());
-                self.screen.value(&CutReport { run, attempt: before.part.attempt, step, cut });
-            }
-        } else if !self.raw {
-            self.end_lines();
-            let size = bytes(i64::try_from(cut).unwrap_or(i64::MAX));
-            let text = self.screen.dim(&format!("{}[{size} were not kept]", prefix(voice, before)));
-            self.screen.line(text);
-        }
+    /// Up to where each part of a run was told.
+    pub fn reached(&mut self, voice: Voice) -> &BTreeMap<PartId, u64> {
+        self.transcripts.entry(voice.run).or_insert_with(|| Transcript::new(self.raw)).reached()
     }
 
     /// Nothing more comes from this one.
     pub fn is_over(&mut self, voice: Voice) {
-        for rest in self.joined.remove(&voice.run).map(|mut joined| joined.rest()).unwrap_or_default() {
-            self.write(voice, &rest);
+        let rest = self.transcripts.remove(&voice.run).map(|mut transcript| transcript.rest());
+        for passage in rest.into_iter().flatten() {
+            self.tell(voice, passage);
         }
         let torn: Vec<_> = self.torn.keys().copied().filter(|(run, ..)| *run == voice.run).collect();
         for key in torn {
@@ -131,21 +114,49 @@ impl<'s> Live<'s> {
         }
     }
 
-    fn write(&mut self, voice: Voice, piece: &News) {
+    fn tell(&mut self, voice: Voice, passage: Passage) {
         self.clear();
         if self.screen.json {
-            self.screen.value(&PieceReport::of(voice.run, piece));
+            self.tell_in_json(voice, &passage);
             return;
         }
+        match passage {
+            Passage::Text(piece) => self.write(voice, &piece),
+            Passage::Attempt(_) | Passage::Step(_) | Passage::Cut { .. } if self.raw => {}
+            // Where several write, each line says whose it is.
+            Passage::Attempt(_) | Passage::Step(_) if voice.name.is_some() => {}
+            Passage::Attempt(number) => self.head(&attempt_title(number)),
+            Passage::Step(step) => self.head(&step_title(&step)),
+            Passage::Cut { step, bytes, .. } => {
+                let text = format!("{}{}", prefix(voice, step.as_ref()), cut_title(bytes));
+                self.head(&text);
+            }
+        }
+    }
+
+    fn tell_in_json(&mut self, voice: Voice, passage: &Passage) {
+        match passage {
+            Passage::Text(piece) => self.screen.value(&PieceReport::of(voice.run, piece)),
+            Passage::Cut { part, step, bytes } => {
+                if let Some(run) = voice.run {
+                    let step = step.as_ref().map(|step| step.name.as_str());
+                    self.screen.value(&CutReport { run, attempt: part.attempt, step, cut: *bytes });
+                }
+            }
+            Passage::Attempt(_) | Passage::Step(_) => {}
+        }
+    }
+
+    fn write(&mut self, voice: Voice, piece: &News) {
         let text = if self.raw { piece.data.clone() } else { visible_bytes(&piece.data).into_bytes() };
         if voice.name.is_none() {
-            self.show_heading(piece);
             self.put(piece.stream, &text);
             return;
         }
         let key = (voice.run, piece.part, piece.stream);
         for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let torn = self.torn.entry(key).or_insert_with(|| prefix(voice, piece).into_bytes());
+            let begin = || prefix(voice, piece.step.as_ref()).into_bytes();
+            let torn = self.torn.entry(key).or_insert_with(begin);
             torn.extend_from_slice(line);
             if line.ends_with(b"\n") {
                 let whole = self.torn.remove(&key).unwrap_or_default();
@@ -172,23 +183,11 @@ impl<'s> Live<'s> {
         }
     }
 
-    fn show_heading(&mut self, piece: &News) {
-        let before = self.heading.replace(piece.part);
-        if before == Some(piece.part) || self.raw {
-            return;
-        }
-        if piece.part.attempt > before.map_or(1, |before| before.attempt) {
-            self.head(&format!("attempt {}", piece.part.attempt));
-        }
-        if let Some(step) = &piece.step {
-            self.head(&step_title(step));
-        }
-    }
-
+    /// A line of ours between those that are written.
     fn head(&mut self, text: &str) {
         self.end_lines();
-        let heading = title(text, self.screen);
-        self.screen.line(heading);
+        let text = self.screen.dim(text);
+        self.screen.line(text);
     }
 
     fn end_lines(&mut self) {
@@ -213,13 +212,11 @@ impl Drop for Live<'_> {
 }
 
 /// What a line begins with that says whose it is.
-fn prefix(voice: Voice, piece: &News) -> String {
-    let Some(name) = voice.name else {
-        return String::new();
-    };
-    match &piece.step {
-        Some(step) => format!("{name} {} | ", visible(&step.name)),
-        None => format!("{name} | "),
+fn prefix(voice: Voice, step: Option<&StepOutput>) -> String {
+    match (voice.name, step) {
+        (None, _) => String::new(),
+        (Some(name), Some(step)) => format!("{name} {} | ", visible(&step.name)),
+        (Some(name), None) => format!("{name} | "),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What did the person at the terminal ask for? A file for each verb, and one printer.
 
 mod args;
-mod asked;
 mod audit;
 mod backup;
 mod batch;
@@ -15,7 +14,6 @@ mod demo;
 mod differences;
 mod entry;
 mod follow;
-mod gather;
 mod heat;
 mod history;
 mod init;
@@ -23,12 +21,10 @@ mod live;
 mod logs;
 mod manual;
 mod moment;
-mod needle;
 mod next;
 mod output;
 mod pager;
 mod pause;
-mod pieces;
 mod places;
 mod plan;
 mod reach;

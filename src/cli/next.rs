@@ -1,7 +1,5 @@
 //! `punctual next`: when is it due?
 
-use std::rc::Rc;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -14,11 +12,10 @@ use super::trial::{MOST, Trial};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
-use crate::inquiry::chosen;
-use crate::job::{Job, JobName};
+use crate::inquiry::{Due, chosen, due, next_of, why_not, without_instants};
 use crate::jobfile::Zones;
-use crate::report::{NextReport, Seconds, Time};
-use crate::schedule::{Schedule, Timetable};
+use crate::report::Seconds;
+use crate::schedule::Timetable;
 use crate::when::Toward;
 
 const OF_ONE: usize = 5;
@@ -74,53 +71,11 @@ fn count(verb: &NextArguments, jobs: usize) -> usize {
     wanted.unwrap_or(if jobs == 1 { OF_ONE } else { OF_SEVERAL }).min(MOST)
 }
 
-/// An instant, and the schedule that names it in words.
-struct Due {
-    report: NextReport,
-    zone: TimeZone,
-    words: Rc<str>,
-}
-
-/// The instants of a timetable that are not skipped.
-fn due<'t>(
-    job: Option<&'t str>,
-    timetable: &'t Timetable,
-    zone: &'t str,
-    from: Timestamp,
-    now: Timestamp,
-) -> impl Iterator<Item = Due> + 't {
-    let words: Vec<Rc<str>> = timetable.schedules.iter().map(|schedule| schedule.in_words().into()).collect();
-    let words_of = move |schedule: &Schedule| {
-        let at = timetable.schedules.iter().position(|other| std::ptr::eq(&raw const **other, schedule));
-        at.map_or_else(|| "".into(), |at| words[at].clone())
-    };
-    std::iter::successors(timetable.next_open(from), |(last, _)| timetable.next_open(*last)).map(
-        move |(due, schedule)| {
-            let report = NextReport {
-                job: job.map(str::to_owned),
-                due: Time(due),
-                distance: Seconds::from_micros(due.as_microsecond() - now.as_microsecond()),
-                schedule: schedule.text().to_owned(),
-                timezone: zone.to_owned(),
-            };
-            Due { report, zone: timetable.place.zone.clone(), words: words_of(schedule) }
-        },
-    )
-}
-
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {
     let configuration = read_right(global, screen)?;
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
     let count = count(verb, jobs.len());
-    let mut reports = Vec::new();
-    for job in &jobs {
-        if let Some(timing) = job.active_timing() {
-            let zone = &timing.written.zone;
-            reports.extend(due(Some(job.name.as_str()), &timing.timetable, zone, from, now).take(count));
-        }
-    }
-    reports.sort_by(|a, b| (a.report.due, &a.report.job).cmp(&(b.report.due, &b.report.job)));
-    reports.truncate(count);
+    let reports = next_of(&jobs, from, now, count);
     match &jobs[..] {
         _ if screen.json => answer(&reports, screen),
         [job] => {
@@ -135,35 +90,6 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
         _ => show_several(&reports, screen),
     }
     Ok(Done::Well)
-}
-
-/// Why a job has no instants to come.
-fn why_not(job: &Job, from: Timestamp) -> String {
-    match (&job.timing, job.enabled) {
-        (_, false) => "it is disabled".to_owned(),
-        (None, true) if !job.rules.after.is_empty() => {
-            let names: Vec<&str> = job.rules.after.iter().map(JobName::as_str).collect();
-            format!("it runs when {} succeeded", names.join(" and "))
-        }
-        (None, true) => "it has no schedule: it is run by hand".to_owned(),
-        (Some(timing), true) => without_instants(&timing.timetable, from),
-    }
-}
-
-fn without_instants(timetable: &Timetable, from: Timestamp) -> String {
-    if timetable.bounds.last() < from {
-        return "its not_after is past".to_owned();
-    }
-    if timetable.after_end().is_some() {
-        return "when depends on the end of its last run; ask `punctual status`".to_owned();
-    }
-    if timetable.schedules.iter().any(|schedule| schedule.moment().is_some()) {
-        return "it waits for a start of the daemon or the machine".to_owned();
-    }
-    if timetable.next_after(from).is_some() {
-        return "its calendars skip all its instants from then on".to_owned();
-    }
-    "it names no instant from then on".to_owned()
 }
 
 /// What the schedules mean, and what else decides.

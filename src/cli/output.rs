@@ -2,9 +2,10 @@
 
 use super::Refusal;
 use super::places::unreadable;
-use super::screen::{Screen, bytes, visible, visible_bytes};
+use super::screen::{Screen, visible_bytes};
+use crate::inquiry::{attempt_title, cut_title, step_title};
 use crate::report::Entry;
-use crate::store::{OutputLine, OutputPart, Reader, StepOutput};
+use crate::store::{OutputLine, OutputPart, Reader};
 
 /// All that is kept of what a run wrote, in all its attempts.
 pub async fn output_of(ledger: &Reader, entry: &Entry) -> Result<Vec<OutputPart>, Refusal> {
@@ -20,11 +21,11 @@ pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, scre
     let mut attempt = 1;
     for part in output {
         if part.attempt > std::mem::replace(&mut attempt, part.attempt) && !raw {
-            text.extend_from_slice(title(&format!("attempt {attempt}"), screen).as_bytes());
+            text.extend_from_slice(screen.dim(&attempt_title(attempt)).as_bytes());
             text.push(b'\n');
         }
         if let Some(step) = part.step.as_ref().filter(|_| !raw) {
-            text.extend_from_slice(title(&step_title(step), screen).as_bytes());
+            text.extend_from_slice(screen.dim(&step_title(step)).as_bytes());
             text.push(b'\n');
         }
         // Pieces end anywhere, also within a character.
@@ -36,17 +37,6 @@ pub fn print_output(output: &[OutputPart], lines: Option<usize>, raw: bool, scre
         }
     }
     screen.raw(last_lines(&text, lines));
-}
-
-/// A line above what follows.
-pub fn title(text: &str, screen: &Screen) -> String {
-    screen.dim(&format!("── {text} ──"))
-}
-
-/// How a step's output is headed.
-pub fn step_title(step: &StepOutput) -> String {
-    let again = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
-    format!("{}{again}", visible(&step.name))
 }
 
 fn is_piece(line: &OutputLine) -> bool {
@@ -67,8 +57,8 @@ fn append(text: &mut Vec<u8>, lines: &[OutputLine], raw: bool, screen: &Screen) 
                 if text.last().is_some_and(|byte| *byte != b'\n') {
                     text.push(b'\n');
                 }
-                let size = bytes(i64::try_from(*cut).unwrap_or(i64::MAX));
-                text.extend_from_slice(screen.dim(&format!("[{size} were not kept]\n")).as_bytes());
+                text.extend_from_slice(screen.dim(&cut_title(*cut)).as_bytes());
+                text.push(b'\n');
             }
         }
     }

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::args::{Global, PauseArguments, ResumeArguments};
 use super::moment::moment;
 use super::places::ask;
+use super::reach::client;
 use super::screen::Screen;
 use super::then::tell_all;
-use super::wishing::{client, names, refused};
+use super::wishing::{names, refused};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::control::{ClientError, JobAfter, Which};
@@ -39,7 +40,7 @@ fn which(all: bool, jobs: &[JobName]) -> Which {
 }
 
 fn answer(global: &Global, jobs: &[JobName], after: Result<Vec<JobAfter>, ClientError>, screen: &mut Screen) -> Answer {
-    let after = after.map_err(|error| refused(global, jobs, &error))?;
+    let after = after.map_err(|error| refused(global, jobs, error))?;
     if screen.json {
         screen.value(&after);
     } else {

@@ -5,11 +5,11 @@ use std::io::ErrorKind;
 
 use super::args::Global;
 use super::places::{database, state_folder};
+use super::typed::ours;
 use super::{Done, Refusal};
 use crate::control::{Client, ClientError, Code, usual};
 use crate::daemon::{holder, lock_path};
 
-#[expect(dead_code, reason = "the verbs that wish come with their own files")]
 /// The client of the daemon that works on the ledger of this state folder.
 pub fn client(global: &Global) -> Result<Client, Refusal> {
     let database = database(global, &state_folder(global)?);
@@ -22,7 +22,8 @@ pub fn client(global: &Global) -> Result<Client, Refusal> {
     if is_hidden && usual.exists() {
         return Ok(Client::at(&usual));
     }
-    Err(ClientError::NoDaemon.into())
+    let message = format!("no daemon is running; start one with: {}", ours(global, "daemon"));
+    Err(Refusal::new(Done::Unreachable, message))
 }
 
 impl From<ClientError> for Refusal {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::args::{Global, RunArguments};
 use super::moment::moment;
 use super::places::{ask, open_ledger, running_daemon};
+use super::reach::client;
 use super::screen::{Screen, visible};
 use super::typed::ours;
 use super::wait::watch_all;
-use super::wishing::{client, names, refused};
+use super::wishing::{names, refused};
 use super::{Answer, Done, Refusal};
 use crate::control::Launched;
 use crate::run::RunId;
@@ -23,7 +24,7 @@ pub fn run(global: &Global, verb: &RunArguments, screen: &mut Screen) -> Answer 
         // Whoever cannot read the ledger is told before anything runs.
         let ledger = if verb.wait { Some(open_ledger(global).await?) } else { None };
         let launched = client.run(&jobs, due.map(|due| due.first), &env).await;
-        let launched = launched.map_err(|error| refused(global, &jobs, &error))?;
+        let launched = launched.map_err(|error| refused(global, &jobs, error))?;
         let in_the_way = launched.iter().any(|launched| launched.run.is_none());
         match ledger {
             Some(ledger) => {

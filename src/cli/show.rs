@@ -3,18 +3,18 @@
 use serde_json::{Value, json};
 
 use super::args::{Global, ShowArguments};
-use super::definition::{definition, fields};
+use super::definition::fields;
 use super::differences::sentences;
 use super::history::outcome;
 use super::output::{output_of, print_output};
-use super::places::{ask, config_file, open_ledger, read, running_daemon, unreadable};
+use super::places::{ask, config_file, open_ledger, read, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::parse_run;
 use super::timeline::show_attempts;
 use super::{Answer, Done, Refusal};
-use crate::inquiry::{find_run, no_job};
+use crate::inquiry::{definition, no_job, run_report};
 use crate::jobfile::{JobPlaces, Origin, Source};
-use crate::report::{Entry, RunReport, Time, differences};
+use crate::report::{Entry, Time};
 use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
@@ -30,14 +30,9 @@ pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer
 fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
     let (report, output) = ask(async {
         let ledger = open_ledger(global).await?;
-        let entry = find_run(&ledger, run).await?;
-        let output = output_of(&ledger, &entry).await?;
-        let attempts = ledger.attempts(run).await.map_err(|error| unreadable(&error))?;
-        let (steps, tried) = attempts.into_iter().partition(|attempt| attempt.step.is_some());
-        let caused_by = ledger.causes(run).await.map_err(|error| unreadable(&error))?;
-        let (past, is_all) = ledger.past_of(&entry).await.map_err(|error| unreadable(&error))?;
-        let differences = differences(&entry, &past, is_all);
-        Ok::<_, Refusal>((RunReport { entry, tried, steps, caused_by, differences }, output))
+        let report = run_report(&ledger, run).await?;
+        let output = output_of(&ledger, &report.entry).await?;
+        Ok::<_, Refusal>((report, output))
     })??;
     if screen.json {
         screen.value(&report);

@@ -2,9 +2,10 @@
 
 use super::args::{Global, SkipArguments};
 use super::places::ask;
+use super::reach::client;
 use super::screen::Screen;
 use super::then::sentence;
-use super::wishing::{client, names, refused};
+use super::wishing::{names, refused};
 use super::{Answer, Done};
 use crate::clock::Clock;
 
@@ -20,7 +21,7 @@ pub fn run(global: &Global, verb: &SkipArguments, screen: &mut Screen) -> Answer
             false => client.skip(job, verb.n).await,
         }
     })?;
-    let after = after.map_err(|error| refused(global, &jobs, &error))?;
+    let after = after.map_err(|error| refused(global, &jobs, error))?;
     if screen.json {
         screen.value(&after);
     } else {

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use super::args::{Global, StatsArguments};
 use super::history::style_of;
 use super::moment::moment;
-use super::places::{ask, open_ledger, unreadable};
+use super::places::{ask, open_ledger};
 use super::screen::{Screen, counted, span};
 use super::sparkline::sparkline;
 use super::table::Cell;
-use super::{Answer, Done};
-use crate::inquiry::no_job;
-use crate::report::{JobStats, Seconds, Spread, StatsReport, Time};
+use super::{Answer, Done, Refusal};
+use crate::inquiry::stats;
+use crate::report::{JobStats, Seconds, Spread};
 use crate::run::Outcome;
-use crate::store::StatsFilter;
 use crate::when::Toward;
 
 /// Runs in the sparkline of a row, and where there is a line for it.
@@ -27,16 +26,10 @@ pub fn run(global: &Global, verb: &StatsArguments, screen: &mut Screen) -> Answe
         .map(|text| moment("--since", text, Toward::Past, screen))
         .transpose()?
         .map(|meant| meant.first);
-    let figures = ask(async {
+    let report = ask(async {
         let ledger = open_ledger(global).await?;
-        let known = ledger.known_jobs().await.map_err(|error| unreadable(&error))?;
-        if let Some(unknown) = verb.jobs.iter().find(|job| !known.contains(job)) {
-            return Err(no_job(unknown, known.iter().map(String::as_str)).into());
-        }
-        let filter = StatsFilter { jobs: verb.jobs.clone(), since };
-        ledger.stats(&filter).await.map_err(|error| unreadable(&error))
+        Ok::<_, Refusal>(stats(&ledger, &verb.jobs, since).await?)
     })??;
-    let report = StatsReport::of(figures, since.map(Time));
     if screen.json {
         screen.value(&report);
         return Ok(Done::Well);

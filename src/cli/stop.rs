@@ -2,11 +2,12 @@
 
 use super::args::{Global, StopArguments};
 use super::places::{ask, open_ledger};
+use super::reach::client;
 use super::screen::{Screen, visible};
 use super::subject::parse_run;
 use super::then::sentence;
 use super::wait::{ending, until_ended};
-use super::wishing::{client, names, refused};
+use super::wishing::{names, refused};
 use super::{Answer, Done};
 use crate::clock::Clock;
 use crate::control::Stopped;
@@ -26,7 +27,7 @@ pub fn run(global: &Global, verb: &StopArguments, screen: &mut Screen) -> Answer
             (None, Some(job)) => client.stop_job(job, verb.kill).await,
             (None, None) => return Ok(Done::Misused),
         };
-        let Stopped { mut runs, job } = stopped.map_err(|error| refused(global, &jobs, &error))?;
+        let Stopped { mut runs, job } = stopped.map_err(|error| refused(global, &jobs, error))?;
         if !screen.json {
             for entry in &runs {
                 let line = in_a_line(entry, verb.kill);

@@ -1,6 +1,5 @@
 //! How do runs go on that are waited for, and how did they end?
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +16,7 @@ use crate::clock::Clock;
 use crate::inquiry::find_run;
 use crate::report::{Entry, Seconds};
 use crate::run::{Outcome, RunId, State};
-use crate::store::{PartId, Reader};
+use crate::store::Reader;
 
 /// What takes less needs no word about how long it takes.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
@@ -29,7 +28,6 @@ const BAR: usize = 20;
 /// A run that is waited for.
 struct Watched {
     entry: Entry,
-    reached: BTreeMap<PartId, u64>,
     /// How long runs of the job take that succeed.
     usual: Option<Seconds>,
     /// What was last said about what it waits for.
@@ -43,7 +41,7 @@ pub async fn watch_all(global: &Global, ledger: &Reader, runs: &[RunId], screen:
     for run in runs {
         let entry = find_run(ledger, *run).await?;
         let usual = usual(ledger, &entry.job).await?;
-        watched.push(Watched { entry, reached: BTreeMap::new(), usual, said: None });
+        watched.push(Watched { entry, usual, said: None });
     }
     let mut live = Live::new(screen, false);
     let mut changes = ledger.changes().await.map_err(|error| unreadable(&error))?;
@@ -85,13 +83,8 @@ impl Watched {
         // The end is committed with the last output, so whoever sees the end sees all of the output afterwards.
         self.entry = find_run(ledger, self.entry.run).await?;
         let voice = Voice { run: Some(self.entry.run), name: are_several.then_some(self.entry.job.as_str()) };
-        let news = ledger.output_since(self.entry.run, &self.reached, None).await;
+        let news = ledger.output_since(self.entry.run, live.reached(voice), None).await;
         for piece in news.map_err(|error| unreadable(&error))? {
-            let reached = self.reached.insert(piece.part, piece.end()).unwrap_or(0);
-            let cut = piece.offset.saturating_sub(reached);
-            if cut > 0 {
-                live.miss(voice, &piece, cut);
-            }
             live.hear(voice, piece);
         }
         if self.entry.state == State::Ended {

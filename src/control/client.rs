@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
+use futures_util::TryStreamExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -19,8 +20,8 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::desk::ANSWERED_WITHIN;
 use super::problem::{Problem, ProblemReport};
-use super::routes::ANSWERED_WITHIN;
 use super::wish::{JobAfter, Launched, Stopped, Which};
 use crate::job::JobName;
 use crate::report::{ReloadReport, Time};
@@ -53,6 +54,40 @@ pub enum ClientError {
     TimedOut(Duration),
     #[error("the daemon cannot be talked to by {}: {message}; see how it is with: punctual status", path.display())]
     Broken { path: PathBuf, message: String },
+}
+
+/// What a run has written, and writes, as it comes.
+pub struct Output {
+    bytes: BodyDataStream,
+    client: Client,
+    _connection: JoinSet<()>,
+}
+
+impl Output {
+    /// The next bytes; none when the run has ended, or there is no more. Whoever does not ask for them slows nobody down.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        self.bytes.try_next().await.map_err(|error| self.client.broken(&error))
+    }
+}
+
+/// In which form output comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    Raw,
+    /// A JSON object on each line.
+    Ndjson,
+}
+
+impl OutputFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Raw => "raw",
+            Self::Ndjson => "ndjson",
+        }
+    }
 }
 
 /// A daemon that can be talked to.
@@ -125,6 +160,15 @@ impl Client {
 
     pub async fn reload(&self) -> Result<ReloadReport, ClientError> {
         self.wish("/v1/reload", &json!({})).await
+    }
+
+    /// What a run has written; where it is followed, until it has ended.
+    pub async fn output(&self, run: RunId, follow: bool, format: OutputFormat) -> Result<Output, ClientError> {
+        let target = format!("/v1/runs/{run}/output?follow={follow}&format={}", format.word());
+        let exchange = timeout(PATIENCE, self.exchange(Method::GET, &target, None)).await;
+        let Exchange { response, _connection } = exchange.unwrap_or(Err(ClientError::TimedOut(PATIENCE)))?;
+        let bytes = Body::new(response.into_body()).into_data_stream();
+        Ok(Output { bytes, client: self.clone(), _connection })
     }
 
     /// Any question, answered in JSON: `/v1/status`.

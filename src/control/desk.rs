@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::access::{Access, Person, Right};
 use super::connections::Visitor;
@@ -17,6 +17,8 @@ use crate::configuration::Configuration;
 use crate::report::{DaemonReport, Time, TroubleReport};
 use crate::store::{Reader, Trouble};
 
+/// For how long a request may take, until the head of its answer is on its way.
+pub const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// For how long a wish may wait until the loop looks at it.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -32,9 +34,26 @@ pub struct Desk {
     pub trouble: watch::Receiver<Option<Trouble>>,
     pub access: watch::Receiver<Access>,
     pub asks: mpsc::Sender<Ask>,
+    /// How many may still read output at the same time.
+    pub outputs: Arc<Semaphore>,
+    /// That something was written to the ledger, while somebody follows a run.
+    pub tidings: watch::Sender<()>,
+    /// That somebody has begun to follow one.
+    pub begun: Notify,
 }
 
 impl Desk {
+    /// Hears of whatever is written to the ledger from now on.
+    pub fn follow(&self) -> watch::Receiver<()> {
+        let tidings = self.tidings.subscribe();
+        self.begun.notify_one();
+        tidings
+    }
+
+    pub fn configuration(&self) -> Arc<Configuration> {
+        self.in_force.borrow().clone()
+    }
+
     /// Says no to whoever may not do what he wants to.
     pub async fn allow(&self, visitor: &Visitor, wanted: Right) -> Result<(), Problem> {
         let peer = visitor.peer;

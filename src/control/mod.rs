@@ -10,6 +10,7 @@ mod bodies;
 mod client;
 mod connections;
 mod desk;
+mod output;
 mod parameters;
 mod place;
 mod problem;
@@ -17,10 +18,14 @@ mod routes;
 mod server;
 mod socket;
 mod stall;
+mod tidings;
 mod wish;
 mod wishing;
 
-pub use client::{Client, ClientError};
+/// All addresses, what they take and what they answer, in the words of `OpenAPI` 3.1.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+pub use client::{Client, ClientError, Output, OutputFormat};
 pub use place::{Place, usual};
 pub use problem::{Code, Problem};
 pub use server::{Server, Setup};

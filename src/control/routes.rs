@@ -1,7 +1,6 @@
 //! Which addresses are there?
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -15,12 +14,9 @@ use tokio::time::timeout;
 
 use super::access::Right;
 use super::connections::Visitor;
-use super::desk::Desk;
+use super::desk::{ANSWERED_WITHIN, Desk};
 use super::problem::{Code, Problem};
-use super::{asking, wishing};
-
-/// For how long a request may take, until the head of its answer is on its way.
-pub const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+use super::{asking, output, wishing};
 
 /// All addresses, and whoever is behind them.
 pub fn router(desk: &Arc<Desk>) -> Router {
@@ -40,6 +36,13 @@ impl Routes {
         let none = Self { router: Router::new(), served: Vec::new() };
         none.read("/v1/status", asking::status)
             .read("/v1/jobs", asking::jobs)
+            .read("/v1/jobs/{job}", asking::job)
+            .read("/v1/jobs/{job}/next", asking::next)
+            .read("/v1/history", asking::history)
+            .read("/v1/runs/{run}", asking::run)
+            .read("/v1/runs/{run}/output", output::output)
+            .read("/v1/stats", asking::stats)
+            .read("/v1/openapi.json", asking::description)
             .wish("/v1/jobs/{job}/run", wishing::run_job)
             .wish("/v1/jobs/{job}/stop", wishing::stop_job)
             .wish("/v1/jobs/{job}/pause", wishing::pause_job)
@@ -109,4 +112,47 @@ async fn not_so(method: Method, uri: Uri) -> Problem {
     let other = if method == Method::POST { "GET" } else { "POST" };
     let message = format!("{} is not asked by {method}", uri.path());
     Problem::new(Code::Method, message).with_help(format!("ask it by {other}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::run::{Cause, Outcome, Reason};
+
+    fn description() -> Value {
+        serde_json::from_str(super::super::DESCRIPTION).unwrap()
+    }
+
+    #[test]
+    fn what_is_described_is_served_and_what_is_served_is_described() {
+        let description = description();
+        let paths = description["paths"].as_object().unwrap();
+        let methods = |(path, item): (&String, &Value)| {
+            item.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
+        };
+        let described: BTreeSet<(String, String)> = paths.iter().flat_map(methods).collect();
+        let served = Routes::all().served;
+        let served: BTreeSet<(String, String)> =
+            served.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+        assert_eq!(described, served);
+        assert!(served.len() > 15);
+    }
+
+    #[test]
+    fn the_description_has_all_words() {
+        let description = description();
+        let words = |schema: &str, field: &str| -> Vec<String> {
+            let words = &description["components"]["schemas"][schema]["properties"][field]["enum"];
+            words.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        assert_eq!(words("Entry", "cause"), Cause::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
+        assert_eq!(words("Entry", "outcome"), Outcome::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
+        assert_eq!(words("Entry", "reason"), Reason::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
+        let codes = &description["components"]["schemas"]["Problem"]["properties"]["error"]["properties"]["code"];
+        assert_eq!(codes["enum"], serde_json::to_value(Code::ALL).unwrap());
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::UnixStream;
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -21,6 +21,7 @@ use super::desk::Desk;
 use super::place::Place;
 use super::routes::router;
 use super::socket::Socket;
+use super::tidings::tell;
 use super::wish::Ask;
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -30,6 +31,10 @@ use crate::store::{Reader, Trouble};
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// After a connection could not be taken, because there are no descriptors: until then there may be some.
 const BREATH: Duration = Duration::from_millis(100);
+/// Those who read output at the same time: each holds what one of its looks has found.
+const MOST_OUTPUTS: usize = 16;
+/// Threads beside its own, for searches and for the user database.
+const MOST_ASIDE: usize = 8;
 /// The kernel gives a thread so much less of a processor that others want.
 const NICE: i32 = 5;
 
@@ -63,7 +68,7 @@ impl Server {
         let (ending, ended) = oneshot::channel();
         let serve = move || {
             let _ = rustix::process::setpriority_process(None, NICE);
-            match runtime::Builder::new_current_thread().enable_all().build() {
+            match runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MOST_ASIDE).build() {
                 Ok(runtime) => {
                     runtime.block_on(async { Host::new(setup, say_where).serve().await });
                     // Whoever asks the user database for longer than that is left alone.
@@ -95,6 +100,7 @@ struct Host {
     say_where: watch::Sender<Option<PathBuf>>,
     in_force: watch::Receiver<Arc<Configuration>>,
     access: watch::Sender<Access>,
+    desk: Arc<Desk>,
     connections: Option<Connections>,
 }
 
@@ -114,10 +120,14 @@ impl Host {
             trouble,
             access: access.subscribe(),
             asks,
+            outputs: Arc::new(Semaphore::new(MOST_OUTPUTS)),
+            tidings: watch::Sender::new(()),
+            begun: Notify::new(),
         };
-        let connections = Some(Connections::new(router(&Arc::new(desk))));
+        let desk = Arc::new(desk);
+        let connections = Some(Connections::new(router(&desk)));
         let (socket, has_complained) = (None, false);
-        Self { place, database, socket, has_complained, say_where, in_force, access, connections }
+        Self { place, database, socket, has_complained, say_where, in_force, access, desk, connections }
     }
 
     /// Makes the socket where there is none.
@@ -160,10 +170,12 @@ impl Host {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looking_up = JoinSet::new();
+        let mut tidings = std::pin::pin!(tell(self.desk.clone()));
         loop {
             tokio::select! {
                 stream = accept(self.socket.as_ref()) => connections.take(stream),
                 _ = looks.tick() => self.look(),
+                never = &mut tidings => match never {},
                 changed = self.in_force.changed() => {
                     if changed.is_err() {
                         break;

@@ -1,10 +1,28 @@
 //! What do people ask of the file and the ledger, and what is the answer? The same for the terminal and for the socket: it is
 //! asked in texts, as people write them, and answered in what `report` has words for. It shows nothing.
 
+mod asked;
+mod definition;
+mod figures;
+mod gather;
+mod needle;
+mod next;
 mod no_answer;
+mod pieces;
+mod shown;
 mod status;
 mod subject;
+mod transcript;
 
+pub use asked::{Asked, HistoryQuestion, known_jobs};
+pub use definition::{calendars, definition, in_words, needs, queue_limit};
+pub use figures::{run_report, stats};
+pub use gather::{Count, EntryRecord, gather};
+pub use needle::excerpt;
+pub use next::{Due, due, next_of, why_not, without_instants};
 pub use no_answer::{NoAnswer, meant};
+pub use pieces::{CutReport, Joined, PieceReport};
+pub use shown::{bytes, visible, visible_bytes};
 pub use status::{Listed, chosen_of, report_all, worst_first};
 pub use subject::{chosen, find_job, find_run, no_job};
+pub use transcript::{Page, Passage, Transcript, attempt_title, cut_title, step_title};

@@ -27,6 +27,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const WRITER_BUSY: Duration = Duration::from_secs(2);
 /// Questions that are asked at the same time.
 const READERS: u32 = 2;
+/// Those of people, and one that says whether anything was written.
+const VISITORS: u32 = 3;
 
 /// Who writes: recorded with what is written.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +127,7 @@ impl Prepared {
         let pool = |connections, options| renewed(pool_options(connections), &fresh).connect_lazy_with(options);
         // A checkpoint that waits for a reader would keep the writer waiting with it.
         let upkeep = options.clone().busy_timeout(Duration::ZERO);
-        let pools = [pool(1, options), pool(1, upkeep), pool(READERS, reading(path)), pool(READERS, reading(path))];
+        let pools = [pool(1, options), pool(1, upkeep), pool(READERS, reading(path)), pool(VISITORS, reading(path))];
         for pool in &pools {
             connected(pool).await.map_err(|error| classify(path, error))?;
         }

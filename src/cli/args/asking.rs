@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::sheet::Format;
+use crate::inquiry::Count;
 
 #[derive(Debug, Default, Args)]
 pub struct StatusArguments {
@@ -48,7 +49,7 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "TEXT|/RE/", allow_hyphen_values = true)]
     pub grep: Option<String>,
     /// How many entries, the newest; "all"; 0 only counts them, in the table
-    #[arg(short, value_name = "N|all", default_value = "20")]
+    #[arg(short, value_name = "N|all", default_value = "20", value_parser = count)]
     pub n: Count,
     /// Ask in SQL instead, over the views history, attempts_shown, outputs and events_shown; nothing can be changed
     #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
@@ -66,21 +67,10 @@ fn exit_code(text: &str) -> Result<u8, &'static str> {
     text.parse().map_err(|_| "an exit code is a number from 0 to 255")
 }
 
-/// How many are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    All,
-    Newest(u32),
-}
-
-impl std::str::FromStr for Count {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "all" => Ok(Self::All),
-            _ => text.parse().map(Self::Newest).map_err(|_| "it is a number, or `all`"),
-        }
+fn count(text: &str) -> Result<Count, &'static str> {
+    match text {
+        "all" => Ok(Count::All),
+        _ => text.parse().map(Count::Newest).map_err(|_| "it is a number, or `all`"),
     }
 }
 

@@ -1,14 +1,13 @@
-//! Which of the entries fit, what does the sheet get of them, and how many were there of each kind?
+//! Which of the entries fit, and how many were there of each kind?
 
 use std::ops::ControlFlow;
 
-use super::args::Count;
+use serde::{Serialize, Serializer};
+
 use super::asked::Asked;
-use super::entry::EntryRecord;
 use super::needle::Needle;
-use super::sheet::Sheet;
 use crate::report::Entry;
-use crate::store::{Candidates, Order, Reader, Tally};
+use crate::store::{Candidates, FoundLine, Order, Reader, Tally};
 
 /// So few runs in which a text may stand are looked up one by one; of more, the newest are looked at first.
 const FEW: u64 = 20_000;
@@ -16,12 +15,35 @@ const FEW: u64 = 20_000;
 const TOGETHER: usize = 64;
 const MUCH: i64 = 4 << 20;
 
-/// Hands the sheet the entries that fit; the answer is how many there were of each kind.
-pub async fn gather(
+/// An entry, and the line for which it was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct EntryRecord {
+    #[serde(flatten)]
+    pub entry: Entry,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub line: Option<FoundLine>,
+}
+
+/// All of a line; what is no UTF-8 becomes U+FFFD.
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
+fn as_text<S: Serializer>(line: &Option<FoundLine>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = line.as_ref().map(|line| String::from_utf8_lossy(&line.text));
+    text.serialize(serializer)
+}
+
+/// How many are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    All,
+    Newest(u32),
+}
+
+/// Hands over the entries that fit, the newest last, until a break says that no more are wanted; the answer is how many there were of each kind.
+pub async fn gather<S: FnMut(&EntryRecord) -> ControlFlow<()>>(
     ledger: &Reader,
     asked: &mut Asked,
     count: Count,
-    sheet: &mut Sheet<'_>,
+    show: S,
 ) -> Result<Tally, sqlx::Error> {
     let mut candidates = Candidates::all();
     if let Some(text) = asked.needle.as_ref().and_then(|needle| needle.text.as_deref()) {
@@ -36,7 +58,7 @@ pub async fn gather(
         (Count::Newest(_), Some(_)) => (Order::NewestFirst, None),
         (Count::Newest(wanted), None) => (Order::NewestFirst, Some(wanted)),
     };
-    let mut kept = Kept { count, sheet, tally: Tally::default(), newest: Vec::new() };
+    let mut kept = Kept { count, show, tally: Tally::default(), newest: Vec::new() };
     match &asked.needle {
         None => {
             let visit = async |entry| Ok(kept.keep(EntryRecord { entry, line: None }));
@@ -53,15 +75,15 @@ pub async fn gather(
 }
 
 /// What was found so far.
-struct Kept<'k, 's> {
+struct Kept<S> {
     count: Count,
-    sheet: &'k mut Sheet<'s>,
+    show: S,
     tally: Tally,
     /// The newest first; they are shown last.
     newest: Vec<EntryRecord>,
 }
 
-impl Kept<'_, '_> {
+impl<S: FnMut(&EntryRecord) -> ControlFlow<()>> Kept<S> {
     /// A break says that no more is wanted.
     fn keep(&mut self, record: EntryRecord) -> ControlFlow<()> {
         let wanted = match self.count {
@@ -77,7 +99,7 @@ impl Kept<'_, '_> {
             None => self.tally.kinds.push((kind.0, kind.1, 1)),
         }
         match wanted {
-            None => self.sheet.push(&record),
+            None => (self.show)(&record),
             Some(0) => ControlFlow::Continue(()),
             Some(wanted) => {
                 self.newest.push(record);
@@ -86,9 +108,9 @@ impl Kept<'_, '_> {
         }
     }
 
-    fn finish(self) -> Tally {
+    fn finish(mut self) -> Tally {
         for record in self.newest.iter().rev() {
-            if self.sheet.push(record).is_break() {
+            if (self.show)(record).is_break() {
                 break;
             }
         }
@@ -106,7 +128,11 @@ struct Hunt<'h> {
 }
 
 impl Hunt<'_> {
-    async fn see(&mut self, entry: Entry, kept: &mut Kept<'_, '_>) -> Result<ControlFlow<()>, sqlx::Error> {
+    async fn see<S: FnMut(&EntryRecord) -> ControlFlow<()>>(
+        &mut self,
+        entry: Entry,
+        kept: &mut Kept<S>,
+    ) -> Result<ControlFlow<()>, sqlx::Error> {
         if !self.candidates.contain(entry.run) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -118,7 +144,10 @@ impl Hunt<'_> {
         self.look(kept).await
     }
 
-    async fn look(&mut self, kept: &mut Kept<'_, '_>) -> Result<ControlFlow<()>, sqlx::Error> {
+    async fn look<S: FnMut(&EntryRecord) -> ControlFlow<()>>(
+        &mut self,
+        kept: &mut Kept<S>,
+    ) -> Result<ControlFlow<()>, sqlx::Error> {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
         let runs: Vec<_> = batch.iter().map(|entry| entry.run).collect();

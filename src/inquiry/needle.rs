@@ -2,8 +2,8 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::screen::visible_bytes;
-use super::{Done, Refusal};
+use super::no_answer::NoAnswer;
+use super::shown::visible_bytes;
 use crate::store::FoundLine;
 
 /// Bytes of a compiled expression: some thousand characters of Unicode classes.
@@ -21,8 +21,8 @@ pub struct Needle {
 }
 
 impl Needle {
-    pub fn new(typed: &str) -> Result<Self, Refusal> {
-        let wrong = |why: &str| Refusal::new(Done::Misused, format!("--grep: {why}"));
+    pub fn new(typed: &str) -> Result<Self, NoAnswer> {
+        let wrong = |why: &str| NoAnswer::Misasked { what: "grep", message: why.to_owned() };
         if typed.contains(['\n', '\r']) {
             return Err(wrong("it looks at one line at a time, and this text has several"));
         }
