@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, Command, ValueHint};
 
+use super::Done;
 use super::args::{CompleteArguments, Global, Shell, command};
 use super::places::{ask, config_file, job_names, open_ledger_if_any, running_daemon};
 use super::screen::{Screen, visible};
-use super::{Answer, Done};
 use crate::files::Machine;
 use crate::jobfile::Zones;
 use crate::report::{Entry, Time};
@@ -48,7 +48,7 @@ struct Place<'w> {
     seen: BTreeSet<&'w str>,
 }
 
-pub fn run(verb: &CompleteArguments, screen: &mut Screen) -> Answer {
+pub fn run(verb: &CompleteArguments, screen: &mut Screen) -> Done {
     let words: Vec<String> = verb.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let joined = if verb.shell == Shell::Bash { rejoined(&words, verb.place) } else { (words, verb.place, 0) };
     let (words, place, cut) = joined;
@@ -71,7 +71,7 @@ pub fn run(verb: &CompleteArguments, screen: &mut Screen) -> Answer {
         };
         screen.line(text.replace('\n', " "));
     }
-    Ok(Done::Well)
+    Done::Well
 }
 
 /// bash takes `=` for a word of its own. The words as they were typed, the place among them, and how many bytes of the

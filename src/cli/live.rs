@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
-use super::screen::{Screen, visible, visible_bytes};
+use super::screen::{Screen, errors_width, visible, visible_bytes};
 use crate::inquiry::{CutReport, Passage, PieceReport, Transcript, attempt_title, cut_title, step_title};
 use crate::run::{RunId, Stream};
 use crate::store::{News, PartId, StepOutput};
@@ -99,7 +99,7 @@ impl<'s> Live<'s> {
 
     /// Shows a line on standard error for as long as nothing else is written; nothing where nobody looks.
     pub fn pass(&mut self, text: &str) {
-        let Some(width) = self.screen.errors_width().filter(|_| self.is_at_line_start == [true, true]) else {
+        let Some(width) = errors_width().filter(|_| self.is_at_line_start == [true, true]) else {
             return;
         };
         self.screen.flush();

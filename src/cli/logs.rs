@@ -75,12 +75,11 @@ async fn subject(global: &Global, ledger: &Reader, verb: &LogsArguments) -> Resu
     }
     let last = ledger.last_run(name, verb.failed).await.map_err(|error| unreadable(&error))?;
     last.ok_or_else(|| {
-        let message = match verb.failed {
-            true => format!(
-                "{name} has no failed run; its runs are listed by: {}",
-                ours(global, &format!("history {name}"))
-            ),
-            false => format!("{name} has no run yet; carry it out here with: {}", ours(global, &format!("try {name}"))),
+        let message = if verb.failed {
+            let history = ours(global, &format!("history {name}"));
+            format!("{name} has no failed run; its runs are listed by: {history}")
+        } else {
+            format!("{name} has no run yet; carry it out here with: {}", ours(global, &format!("try {name}")))
         };
         Refusal::new(Done::Failed, message)
     })

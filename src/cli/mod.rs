@@ -208,8 +208,8 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         Some(Verb::Init(verb)) => init::run(global, verb, screen),
-        Some(Verb::Completions(verb)) => completions::run(verb, screen),
-        Some(Verb::Complete(verb)) => complete::run(verb, screen),
+        Some(Verb::Completions(verb)) => Ok(completions::run(verb, screen)),
+        Some(Verb::Complete(verb)) => Ok(complete::run(verb, screen)),
         Some(Verb::Man(verb)) => manual::run(verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }

@@ -111,7 +111,7 @@ impl Screen {
         match &mut self.out {
             Out::Plain(out) => {
                 let _ = out.flush();
-                let width = self.errors_width();
+                let width = errors_width();
                 // What has lines of its own is laid out already.
                 let width = width.filter(|_| !text.as_ref().contains('\n'));
                 for line in wrap(text.as_ref(), width) {
@@ -152,12 +152,6 @@ impl Screen {
             self.note(text);
         }
         self.failed.take().map_or(Ok(()), Err)
-    }
-
-    /// Columns of the terminal that standard error is; `None` where nobody looks.
-    pub fn errors_width(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
-        size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
     }
 
     /// Whether messages on standard error are coloured.
@@ -247,6 +241,12 @@ impl Screen {
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
+}
+
+/// Columns of the terminal that standard error is; `None` where nobody looks.
+pub fn errors_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// A time as the clocks of a zone show it.

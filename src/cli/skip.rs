@@ -15,12 +15,7 @@ pub fn run(global: &Global, verb: &SkipArguments, screen: &mut Screen) -> Answer
         return Ok(Done::Misused);
     };
     let client = client(global)?;
-    let after = ask(async {
-        match verb.undo {
-            true => client.unskip(job).await,
-            false => client.skip(job, verb.n).await,
-        }
-    })?;
+    let after = ask(async { if verb.undo { client.unskip(job).await } else { client.skip(job, verb.n).await } })?;
     let after = after.map_err(|error| refused(global, &jobs, error))?;
     if screen.json {
         screen.value(&after);

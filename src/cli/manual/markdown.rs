@@ -19,7 +19,7 @@ pub fn to_troff(markdown: &str) -> String {
     let mut is_between = true;
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
-            page.push_str(&format!(".SH \"{}\"\n", inline(title).to_uppercase()));
+            page += &format!(".SH \"{}\"\n", inline(title).to_uppercase());
             is_between = false;
         } else if line.starts_with("```") {
             page.push_str(".PP\n.in +4\n.EX\n");
@@ -36,7 +36,7 @@ pub fn to_troff(markdown: &str) -> String {
             }
             is_between = true;
         } else if let Some(item) = line.strip_prefix("- ") {
-            page.push_str(&format!(".IP \\(bu 2\n{}\n", inline(item)));
+            page += &format!(".IP \\(bu 2\n{}\n", inline(item));
             is_between = false;
         } else if line.trim().is_empty() {
             is_between = true;
@@ -67,7 +67,7 @@ fn inline(text: &str) -> String {
     for (number, part) in text.split('`').enumerate() {
         is_code = number % 2 == 1;
         if is_code {
-            line.push_str(&format!("\\fB{}\\fR", code(part)));
+            line += &format!("\\fB{}\\fR", code(part));
         } else {
             line.push_str(&bold(&unlinked(part)));
         }
