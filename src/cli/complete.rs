@@ -2,6 +2,7 @@
 //! silence where something is wrong.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::{Arg, Command, ValueHint};
 
@@ -245,12 +246,12 @@ fn flags(command: &Command, verb: &Command) -> Vec<(String, String)> {
 fn candidates(place: &Place) -> Vec<(String, String)> {
     let all = match &place.wanted {
         Wanted::Words(words) => words.clone(),
-        Wanted::Jobs => job_words(&place.global),
+        Wanted::Jobs => jobs(&place.global),
         Wanted::Runs => runs(&place.global),
         // A number is no name, so what is begun says which is meant.
         Wanted::RunsAndJobs if place.begun.starts_with(|c: char| c.is_ascii_digit()) => runs(&place.global),
         Wanted::RunsAndJobs => {
-            let jobs = job_words(&place.global);
+            let jobs = jobs(&place.global);
             if place.begun.is_empty() { jobs.into_iter().chain(runs(&place.global)).collect() } else { jobs }
         }
         Wanted::Zones => Machine::default().names().into_iter().map(|name| (name, String::new())).collect(),
@@ -261,19 +262,24 @@ fn candidates(place: &Place) -> Vec<(String, String)> {
 }
 
 /// The jobs of the file and those that the ledger knows to be in force.
-pub fn job_words(global: &Global) -> Vec<(String, String)> {
+pub async fn known_jobs(global: &Global) -> BTreeSet<String> {
     let file = config_file(global, running_daemon(global).as_ref()).ok();
-    let is_small = |file: &std::path::PathBuf| file.metadata().is_ok_and(|data| data.len() <= LARGEST_FILE);
+    let is_small = |file: &PathBuf| file.metadata().is_ok_and(|data| data.len() <= LARGEST_FILE);
     let in_file = file.filter(is_small).map(|file| job_names(&file)).unwrap_or_default();
-    let in_ledger = asked(global, async |ledger| ledger.defined_jobs().await.unwrap_or_default());
-    let names: BTreeSet<String> = in_file.into_iter().chain(in_ledger).collect();
+    let in_ledger = asked(global, async |ledger| ledger.defined_jobs().await.unwrap_or_default()).await;
+    in_file.into_iter().chain(in_ledger).collect()
+}
+
+fn jobs(global: &Global) -> Vec<(String, String)> {
+    let names = ask(known_jobs(global)).unwrap_or_default();
     names.into_iter().map(|name| (name, String::new())).collect()
 }
 
 /// The newest runs, newest first.
 fn runs(global: &Global) -> Vec<(String, String)> {
     let newest = async |ledger: &Reader| ledger.history(&HistoryFilter::default(), Some(NEWEST)).await;
-    let entries: Vec<Entry> = asked(global, async |ledger| newest(ledger).await.unwrap_or_default());
+    let entries: Result<Vec<Entry>, _> = ask(asked(global, async |ledger| newest(ledger).await.unwrap_or_default()));
+    let entries = entries.unwrap_or_default();
     let screen = Screen::new(clap::ColorChoice::Never, false);
     let described = |entry: Entry| {
         let became = entry.outcome.map_or_else(|| entry.state.word(), Outcome::word);
@@ -284,14 +290,11 @@ fn runs(global: &Global) -> Vec<(String, String)> {
 }
 
 /// What the ledger says, if there is one that can be read.
-fn asked<T: Default>(global: &Global, question: impl AsyncFnOnce(&Reader) -> T) -> T {
-    let answer = ask(async {
-        match open_ledger_if_any(global).await {
-            Ok(Some(ledger)) => question(&ledger).await,
-            Ok(None) | Err(_) => T::default(),
-        }
-    });
-    answer.unwrap_or_default()
+async fn asked<T: Default>(global: &Global, question: impl AsyncFnOnce(&Reader) -> T) -> T {
+    match open_ledger_if_any(global).await {
+        Ok(Some(ledger)) => question(&ledger).await,
+        Ok(None) | Err(_) => T::default(),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `punctual pause` and `punctual resume`: jobs that are not to run for a while, and are again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Global, PauseArguments, ResumeArguments};
 use super::moment::moment;
@@ -14,33 +14,47 @@ use crate::clock::Clock;
 use crate::control::{ClientError, JobAfter, Which};
 use crate::job::JobName;
 use crate::schedule::parse_duration;
-use crate::when::Toward;
+use crate::when::{Meant, Toward};
 
 pub fn run(global: &Global, verb: &PauseArguments, screen: &mut Screen) -> Answer {
     let until = until(verb, screen)?;
     let jobs = names(global, &verb.jobs)?;
     let client = client(global)?;
-    let paused = ask(client.pause(&which(verb.all, &jobs), until, verb.reason.as_deref()))?;
-    answer(global, &jobs, paused, screen)
+    let which = which(verb.all, &jobs);
+    let paused = client.pause(&which, until, verb.reason.as_deref());
+    answer(wished(global, &jobs, paused)?, screen)
 }
 
 pub fn resume(global: &Global, verb: &ResumeArguments, screen: &mut Screen) -> Answer {
     let jobs = names(global, &verb.jobs)?;
     let client = client(global)?;
-    let resumed = ask(client.resume(&which(verb.all, &jobs)))?;
-    if !screen.json && resumed.as_ref().is_ok_and(Vec::is_empty) {
+    let which = which(verb.all, &jobs);
+    let resumed = wished(global, &jobs, client.resume(&which))?;
+    if !screen.json && resumed.is_empty() {
         screen.note("no job is paused");
         return Ok(Done::Well);
     }
-    answer(global, &jobs, resumed, screen)
+    answer(resumed, screen)
 }
 
 fn which(all: bool, jobs: &[JobName]) -> Which {
     if all { Which::All } else { Which::These(jobs.to_vec()) }
 }
 
-fn answer(global: &Global, jobs: &[JobName], after: Result<Vec<JobAfter>, ClientError>, screen: &mut Screen) -> Answer {
-    let after = after.map_err(|error| refused(global, jobs, error))?;
+fn wished(
+    global: &Global,
+    jobs: &[JobName],
+    wish: impl Future<Output = Result<Vec<JobAfter>, ClientError>>,
+) -> Result<Vec<JobAfter>, Refusal> {
+    ask(async {
+        match wish.await {
+            Ok(after) => Ok(after),
+            Err(error) => Err(refused(global, jobs, error).await),
+        }
+    })?
+}
+
+fn answer(after: Vec<JobAfter>, screen: &mut Screen) -> Answer {
     if screen.json {
         screen.value(&after);
     } else {
@@ -58,11 +72,23 @@ fn until(verb: &PauseArguments, screen: &Screen) -> Result<Option<Timestamp>, Re
             let length = parse_duration(within).map_err(|error| wrong(error.to_string()))?;
             now.checked_add(length).map_err(|_| wrong(format!("{within} is longer than time can be counted")))?
         }
-        (None, Some(until)) => moment("--until", until, Toward::Future, screen)?.first,
+        (None, Some(until)) => {
+            let Meant { first, last } = moment("--until", until, Toward::Future, screen)?;
+            // Of the day that it is now, or the week, its end is meant.
+            if first <= now && now < last { instant_after(last) } else { first }
+        }
         (None, None) => return Ok(None),
     };
     if end <= now {
-        return Err(Refusal::new(Done::Misused, "a pause that ends now or before would be none"));
+        return Err(Refusal::new(
+            Done::Misused,
+            "--until: that is past; a pause that ends now or before would be none",
+        ));
     }
     Ok(Some(end))
+}
+
+/// A stretch of time ends with its last microsecond; what follows begins with the next.
+fn instant_after(last: Timestamp) -> Timestamp {
+    last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last)
 }

@@ -5,13 +5,12 @@ use super::places::ask;
 use super::reach::client;
 use super::screen::{Screen, visible};
 use super::typed::ours;
-use super::wishing::refused;
 use super::{Answer, Done, Refusal};
 use crate::report::DiagnosticReport;
 
 pub fn run(global: &Global, screen: &mut Screen) -> Answer {
     let client = client(global)?;
-    let report = ask(client.reload())?.map_err(|error| refused(global, &[], error))?;
+    let report = ask(client.reload())??;
     let done = if report.in_force { Done::Well } else { Done::Failed };
     if screen.json {
         screen.value(&report);

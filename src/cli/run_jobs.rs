@@ -23,8 +23,10 @@ pub fn run(global: &Global, verb: &RunArguments, screen: &mut Screen) -> Answer 
     ask(async {
         // Whoever cannot read the ledger is told before anything runs.
         let ledger = if verb.wait { Some(open_ledger(global).await?) } else { None };
-        let launched = client.run(&jobs, due.map(|due| due.first), &env).await;
-        let launched = launched.map_err(|error| refused(global, &jobs, error))?;
+        let launched = match client.run(&jobs, due.map(|due| due.first), &env).await {
+            Ok(launched) => launched,
+            Err(error) => return Err(refused(global, &jobs, error).await),
+        };
         let in_the_way = launched.iter().any(|launched| launched.run.is_none());
         match ledger {
             Some(ledger) => {

@@ -15,8 +15,13 @@ pub fn run(global: &Global, verb: &SkipArguments, screen: &mut Screen) -> Answer
         return Ok(Done::Misused);
     };
     let client = client(global)?;
-    let after = ask(async { if verb.undo { client.unskip(job).await } else { client.skip(job, verb.n).await } })?;
-    let after = after.map_err(|error| refused(global, &jobs, error))?;
+    let after = ask(async {
+        let after = if verb.undo { client.unskip(job).await } else { client.skip(job, verb.n).await };
+        match after {
+            Ok(after) => Ok(after),
+            Err(error) => Err(refused(global, &jobs, error).await),
+        }
+    })??;
     if screen.json {
         screen.value(&after);
     } else {

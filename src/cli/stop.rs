@@ -27,7 +27,10 @@ pub fn run(global: &Global, verb: &StopArguments, screen: &mut Screen) -> Answer
             (None, Some(job)) => client.stop_job(job, verb.kill).await,
             (None, None) => return Ok(Done::Misused),
         };
-        let Stopped { mut runs, job } = stopped.map_err(|error| refused(global, &jobs, error))?;
+        let Stopped { mut runs, job } = match stopped {
+            Ok(stopped) => stopped,
+            Err(error) => return Err(refused(global, &jobs, error).await),
+        };
         if !screen.json {
             for entry in &runs {
                 let line = in_a_line(entry, verb.kill);

@@ -37,7 +37,7 @@ pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
     let JobAfter { job, enabled, paused, skips, next } = after;
     let next = next.map(|next| moment(next, now, screen));
     let state = match (paused, skips.as_slice()) {
-        (_, []) if !enabled => format!("{job} is disabled in the file"),
+        (None, _) if !enabled => format!("{job} is disabled in the file"),
         (Some(pause), _) => format!("{job} is {}", in_words(pause, screen)),
         (None, []) => format!("{job} goes on"),
         (None, [one]) => format!("{job} leaves out {}", screen.time(*one)),
@@ -49,6 +49,7 @@ pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
     };
     match next {
         Some(next) => format!("{state}; its next run is {next}"),
+        None if !enabled => format!("{state}; it runs by hand only"),
         None if paused.as_ref().is_some_and(|pause| pause.until.is_none()) => {
             format!("{state}; until then it runs by hand only")
         }
@@ -72,6 +73,7 @@ fn moment(time: Time, now: Timestamp, screen: &Screen) -> String {
 mod tests {
     use super::*;
     use clap::ColorChoice;
+    use serde_json::json;
 
     #[test]
     fn each_state_has_its_sentence() {
@@ -81,10 +83,10 @@ mod tests {
         let job = |enabled, paused: Option<Option<i64>>, skips: &[i64], next: Option<i64>| JobAfter {
             job: "backup".to_owned(),
             enabled,
-            paused: paused.map(|until| PauseReport {
-                since: Time(now),
-                until: until.map(at),
-                reason: Some("moving\u{1b}".to_owned()),
+            paused: paused.map(|until| {
+                let until = until.map(at);
+                let pause = json!({"since": Time(now), "until": until, "reason": "moving\u{1b}", "by": "ann"});
+                serde_json::from_value(pause).unwrap()
             }),
             skips: skips.iter().map(|hours| at(*hours)).collect(),
             next: next.map(at),
@@ -93,7 +95,7 @@ mod tests {
         for (after, expect) in [
             (job(true, None, &[], Some(2)), format!("backup goes on; its next run is {} (in 2h)", shown(2))),
             (job(true, None, &[], None), "backup goes on; no run of it is ahead".to_owned()),
-            (job(false, None, &[], None), "backup is disabled in the file; no run of it is ahead".to_owned()),
+            (job(false, None, &[], None), "backup is disabled in the file; it runs by hand only".to_owned()),
             (
                 job(true, Some(Some(1)), &[], Some(2)),
                 format!("backup is paused until {} (moving^[); its next run is {} (in 2h)", shown(1), shown(2)),

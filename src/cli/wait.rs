@@ -28,6 +28,8 @@ const BAR: usize = 20;
 /// A run that is waited for.
 struct Watched {
     entry: Entry,
+    /// Whether it was told how it ended.
+    is_told: bool,
     /// How long runs of the job take that succeed.
     usual: Option<Seconds>,
     /// What was last said about what it waits for.
@@ -41,7 +43,7 @@ pub async fn watch_all(global: &Global, ledger: &Reader, runs: &[RunId], screen:
     for run in runs {
         let entry = find_run(ledger, *run).await?;
         let usual = usual(ledger, &entry.job).await?;
-        watched.push(Watched { entry, usual, said: None });
+        watched.push(Watched { entry, is_told: false, usual, said: None });
     }
     let mut live = Live::new(screen, false);
     let mut changes = ledger.changes().await.map_err(|error| unreadable(&error))?;
@@ -49,11 +51,11 @@ pub async fn watch_all(global: &Global, ledger: &Reader, runs: &[RunId], screen:
     let are_several = runs.len() > 1;
     loop {
         if changes.have_come().await.map_err(|error| unreadable(&error))? {
-            for one in watched.iter_mut().filter(|one| one.entry.state != State::Ended) {
+            for one in watched.iter_mut().filter(|one| !one.is_told) {
                 one.look(ledger, are_several, &mut live).await?;
             }
         }
-        let Some(open) = watched.iter().find(|one| one.entry.state != State::Ended) else {
+        let Some(open) = watched.iter().find(|one| !one.is_told) else {
             break;
         };
         if !live.is_json() {
@@ -88,6 +90,7 @@ impl Watched {
             live.hear(voice, piece);
         }
         if self.entry.state == State::Ended {
+            self.is_told = true;
             live.is_over(voice);
             if live.is_json() {
                 live.screen().value(&self.entry);
@@ -145,7 +148,7 @@ async fn usual(ledger: &Reader, job: &str) -> Result<Option<Seconds>, Refusal> {
 
 /// How long they have been going, against how long it usually takes.
 fn progress(watched: &[Watched], now: Timestamp) -> String {
-    let open: Vec<&Watched> = watched.iter().filter(|one| one.entry.state != State::Ended).collect();
+    let open: Vec<&Watched> = watched.iter().filter(|one| !one.is_told).collect();
     let elapsed = |one: &Watched| {
         let since = one.entry.started.map_or(one.entry.at, |started| started.0);
         Seconds::from_micros((now.as_microsecond() - since.as_microsecond()).max(0))
@@ -185,7 +188,7 @@ fn bar(elapsed: f64, usual: f64) -> String {
 
 /// Whoever does not wait any more wants to know what becomes of them.
 fn left_going(global: &Global, watched: &[Watched]) -> String {
-    let open = watched.iter().filter(|one| one.entry.state != State::Ended);
+    let open = watched.iter().filter(|one| !one.is_told);
     let runs: Vec<&Entry> = open.map(|one| &one.entry).collect();
     match runs.as_slice() {
         [entry] => {
