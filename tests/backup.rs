@@ -97,7 +97,7 @@ fn a_backup_is_made_while_the_daemon_writes_and_is_restored_by_copying_it() {
         assert_eq!(refused.status.code(), Some(1), "{wrong}");
         assert!(said(&refused).contains(why), "{wrong}: {}", said(&refused));
     }
-    assert_eq!(names(place.folder.path()), ["backup.db", "jobs.toml", "log", "state"]);
+    assert_eq!(names(place.folder.path()), ["backup.db", "jobs.toml", "log", "run", "state"]);
     let nothing = Place::new(JOBS);
     assert_eq!(nothing.run(&["backup", "copy.db"]).status.code(), Some(3));
     assert_eq!(names(nothing.folder.path()), ["jobs.toml"]);

@@ -4,12 +4,17 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use punctual::control::{Client, ClientError, Code, OutputFormat};
+use punctual::run::RunId;
 use serde_json::{Value, json};
 use support::{Place, wait};
 
@@ -323,4 +328,201 @@ fn output_is_told_while_it_is_written() {
     let (_, text) = ask(&place, "GET", &format!("/v1/runs/{run}/output"), "");
     assert_eq!(text, place.text(&["logs", "steps"]));
     daemon.stop();
+}
+
+/// Late of a job of every second, in seconds, as its runs say.
+fn lates(place: &Place) -> Vec<f64> {
+    let late = |entry: &Value| entry["late"].as_f64();
+    place.entries_of("tick").iter().filter_map(late).collect()
+}
+
+#[test]
+fn a_thousand_stalled_clients_keep_nobody_waiting() {
+    let place = Place::new("[jobs.tick]\nschedule = \"every 1s\"\ncommand = [\"true\"]\n");
+    let daemon = place.start();
+    let path = socket(&place);
+    let runs = lates(&place).len();
+    let stalled: Vec<UnixStream> = (0..1000)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&path).unwrap();
+            // One that is given up while others come is as good as one that stalls.
+            let _ = stream.write_all(b"POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Le");
+            stream
+        })
+        .collect();
+    let asked = Instant::now();
+    let status = get(&place, "/v1/status");
+    let took = asked.elapsed();
+    assert_eq!(status["daemon"]["pid"], daemon.pid());
+    assert!(took < Duration::from_secs(2), "an answer took {took:?}");
+    wait("runs beside them", || (lates(&place).len() >= runs + 3).then_some(()));
+    let lates = lates(&place);
+    assert!(lates.iter().all(|late| *late < 1.0), "{lates:?}");
+    // It never held all of them, and holds none for long.
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", daemon.scheduler())).unwrap().count();
+    assert!(descriptors() < 300, "{} descriptors", descriptors());
+    wait("the end of those that stall", || (descriptors() < 100).then_some(()));
+    drop(stalled);
+    assert_eq!(place.json(&["audit"])["balances"], true);
+    daemon.stop();
+}
+
+#[test]
+fn who_takes_nothing_of_an_answer_is_in_nobodys_way() {
+    let place = Place::new(
+        "[jobs.job]\nschedule = \"@start\"\noutput_limit = \"8MiB\"\n\
+         command = \"head -c 6000000 /dev/zero | tr '\\\\0' x\"\n",
+    );
+    let daemon = place.start();
+    let run = place.ended("job")["run"].clone();
+    let mut streams: Vec<UnixStream> = (0..16)
+        .map(|_| {
+            let mut stream = UnixStream::connect(socket(&place)).unwrap();
+            stream.write_all(format!("GET /v1/runs/{run}/output HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+            stream.set_read_timeout(Some(support::DEADLINE)).unwrap();
+            let mut first = [0; 12];
+            stream.read_exact(&mut first).unwrap();
+            assert_eq!(&first, b"HTTP/1.0 200");
+            stream
+        })
+        .collect();
+    refused(&place, "GET", &format!("/v1/runs/{run}/output"), "", 503, "unavailable");
+    assert_eq!(get(&place, "/v1/status")["daemon"]["pid"], daemon.pid());
+    // One that takes it gets all of it.
+    let mut all = String::new();
+    streams.pop().unwrap().read_to_string(&mut all).unwrap();
+    assert!(all.len() > 6_000_000);
+    wait("its place", || (ask(&place, "GET", &format!("/v1/runs/{run}/output"), "").0 == 200).then_some(()));
+    daemon.stop();
+}
+
+/// The lines of a page's examples, each with what follows from it.
+#[test]
+fn the_page_is_true() {
+    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return;
+    }
+    let place = Place::new("[jobs.backup]\nschedule = \"@start\"\ncommand = \"echo hello\"\n");
+    let daemon = place.start();
+    place.ended("backup");
+    let path = socket(&place);
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/control.md")).unwrap();
+    let mut paths = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with("curl ")) {
+        let answer = Command::new("sh")
+            .args(["-ec", &line.replace("curl ", "curl --fail-with-body -sS -m 20 ")])
+            .env("SOCKET", &path)
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+        let is_wish = line.contains("-X POST") || line.contains("-d ");
+        let refusal = serde_json::from_str::<Value>(&out)
+            .ok()
+            .and_then(|value| value["error"]["code"].as_str().map(str::to_owned));
+        match refusal.as_deref() {
+            None => assert!(answer.status.success(), "{line}: {out}{err}"),
+            // What is over by the time that it is wished for.
+            Some("conflict" | "unavailable") => assert!(is_wish, "{line}: {out}"),
+            Some(_) => panic!("{line}: {out}"),
+        }
+        let target = line.split("http://punctual").nth(1).unwrap();
+        let target = target.split(['?', '\'', '"', ' ']).next().unwrap();
+        paths.insert(target.replace("/backup", "/{job}").replace("/runs/1", "/runs/{run}"));
+    }
+    let description = get(&place, "/v1/openapi.json");
+    let described: BTreeSet<String> = description["paths"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(paths, described, "the page has an example of each address");
+    daemon.stop();
+}
+
+/// Another user, without any group of the daemon's.
+#[test]
+fn others_may_only_what_they_are_let() {
+    let has_curl = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !rustix::process::geteuid().is_root() || !has_curl {
+        return;
+    }
+    let place = Place::new(JOBS);
+    fs::set_permissions(place.folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |method: &str, target: &str, group: &str| {
+        let output = Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", group, "--clear-groups"])
+            .args(["curl", "-sS", "-m", "20", "-w", " %{http_code}", "-X", method, "--unix-socket"])
+            .arg(socket(&place))
+            .arg(format!("http://punctual{target}"))
+            .output()
+            .unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        let status = answer.rsplit(' ').next().and_then(|status| status.parse::<u16>().ok());
+        (status.unwrap_or(1), answer + &String::from_utf8_lossy(&output.stderr))
+    };
+    let check = |settings: &str, group: &str, reads: u16, wishes: u16| {
+        place.write_jobs(&format!("[daemon]\n{settings}\n{JOBS}"));
+        assert_eq!(ask(&place, "POST", "/v1/reload", "").0, 200);
+        let begin = Instant::now();
+        loop {
+            let (read, said) = as_nobody("GET", "/v1/status", group);
+            let (wish, said_of_wish) = as_nobody("POST", "/v1/reload", group);
+            if (read, wish) == (reads, wishes) {
+                return said + &said_of_wish;
+            }
+            assert!(begin.elapsed() < support::DEADLINE, "{settings} for {group}: {said}{said_of_wish}");
+        }
+    };
+    let daemon = place.start();
+    let said = check("max_running = 7", "65534", 0, 0);
+    assert!(said.contains("curl: (7)"), "{said}");
+    check("operators = [\"4242\"]", "65534", 0, 0);
+    check("operators = [\"4242\"]", "4242", 200, 200);
+    let said = check("operators = [\"4242\", \"4243\"]", "65534", 403, 403);
+    assert!(said.contains("become a member of the group 4242"), "{said}");
+    check("operators = [\"4242\"]\nreaders = \"all\"", "65534", 200, 403);
+    check("operators = [\"4242\"]\nreaders = [\"4343\"]", "4343", 200, 403);
+    check("operators = [\"no-such-group\"]\nreaders = \"all\"", "4242", 200, 403);
+    assert!(place.log().contains("operators: there is no group `no-such-group` on this machine"), "{}", place.log());
+    daemon.stop();
+}
+
+#[test]
+fn a_group_that_is_not_there_is_said_before_it_is_missed() {
+    let place = Place::new(&format!("[daemon]\noperators = [\"root\", \"no-such-group\"]\nreaders = \"all\"\n{JOBS}"));
+    let check = place.json(&["check"]);
+    let warning = &check["warnings"][0];
+    assert_eq!((warning["key"].as_str(), warning["line"].as_i64()), (Some("daemon.operators"), Some(2)), "{check}");
+    assert!(warning["message"].as_str().unwrap().contains("no group `no-such-group`"), "{warning}");
+    place.write_jobs("[daemon]\noperators = [\"two words\", 3]\nreaders = \"\"\n");
+    let errors = serde_json::from_slice::<Value>(&place.run(&["check", "--json"]).stdout).unwrap()["errors"].clone();
+    assert!(errors.as_array().unwrap().len() >= 2, "{errors}");
+}
+
+#[tokio::test]
+async fn the_client_says_what_is_the_matter() {
+    let place = Place::new(JOBS);
+    let daemon = place.start();
+    let entry = place.ended("once");
+    let path = socket(&place);
+    let client = Client::of_daemon(daemon.pid(), Some(&path)).unwrap();
+    assert_eq!(client.ask("/v1/status").await.unwrap()["daemon"]["pid"], daemon.pid());
+    assert!(client.reload().await.unwrap().in_force);
+    let run = RunId(entry["run"].as_i64().unwrap());
+    let mut output = client.output(run, true, OutputFormat::Text).await.unwrap();
+    let mut text = Vec::new();
+    while let Some(bytes) = output.next().await.unwrap() {
+        text.extend_from_slice(&bytes);
+    }
+    assert_eq!(text, b"hello\noops\n");
+    let error = client.output(RunId(99), false, OutputFormat::Raw).await.err().unwrap();
+    assert!(matches!(&error, ClientError::Refused(problem) if problem.code == Code::Unknown), "{error}");
+    assert_eq!(error.to_string(), "there is no run 99; punctual history lists them");
+    assert!(matches!(Client::of_daemon(daemon.pid(), None), Err(ClientError::NoSocket(_))));
+    let other = place.path("other.sock");
+    let elsewhere = Client::of_daemon(daemon.pid(), Some(&other)).unwrap();
+    assert!(matches!(elsewhere.ask("/v1/status").await, Err(ClientError::Gone(_))));
+    // Somebody who takes what he is sent, and says nothing.
+    let silent = std::os::unix::net::UnixListener::bind(&other).unwrap();
+    let ended = std::thread::spawn(move || drop(silent.accept()));
+    assert!(matches!(elsewhere.ask("/v1/status").await, Err(ClientError::Broken { .. })));
+    ended.join().unwrap();
+    daemon.stop();
+    assert!(matches!(client.ask("/v1/status").await, Err(ClientError::Gone(_))));
 }

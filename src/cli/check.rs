@@ -10,8 +10,9 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
+use crate::control::group_number;
 use crate::job::{Act, StepName};
-use crate::jobfile::{Diagnostic, Origin, Source};
+use crate::jobfile::{Diagnostic, NamedGroup, Origin, Source, named_groups};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
 
@@ -92,6 +93,12 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             if let Some(lacking) = goes_without(work, starter) {
                 warn(step, "limits", format!("would run without limits: {lacking}"));
             }
+        }
+    }
+    for NamedGroup { key, name, span } in named_groups(&checked.source.text) {
+        if group_number(&name).is_none() {
+            let message = format!("there is no group `{name}` on this machine: nobody is let in by it");
+            warnings.push((format!("daemon.{key}"), span, message));
         }
     }
     for (key, span, message) in warnings {

@@ -24,7 +24,7 @@ pub fn run(global: &Global, verb: &HistoryArguments, screen: &mut Screen) -> Ans
     if let Some(sql) = &verb.sql {
         return super::select::run(global, sql, &verb.sql_timeout, format, screen);
     }
-    let asked = Asked::of(question(verb), &Clock::System.now().to_zoned(screen.zone().clone()))?;
+    let asked = Asked::of(&question(verb), &Clock::System.now().to_zoned(screen.zone().clone()))?;
     ask(async {
         let ledger = open_ledger(global).await?;
         known_jobs(&ledger, &verb.jobs).await?;

@@ -123,7 +123,7 @@ pub async fn history(State(desk): At, uri: Uri) -> Told<Vec<EntryRecord>> {
     };
     let count = number(&given, ENTRIES)?;
     known_jobs(&desk.ledger, &question.jobs).await?;
-    let asked = Asked::of(question, &zoned(&desk))?;
+    let asked = Asked::of(&question, &zoned(&desk))?;
     let ledger = desk.ledger.clone();
     // A search through output is work for the processor, and others wait for this thread.
     let (runtime, mut searching) = (Handle::current(), JoinSet::new());

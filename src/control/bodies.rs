@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -17,6 +18,9 @@ use crate::when::{Toward, meant};
 
 /// Bytes: room for the variables of a run and the names of some thousand jobs.
 const LARGEST: usize = 256 << 10;
+
+/// Bytes of a body that are read, if only to say that they are too many.
+const GIVE_UP_AFTER: usize = 16 * LARGEST;
 
 /// Runs several jobs.
 #[derive(Debug, Deserialize)]
@@ -90,14 +94,32 @@ pub struct Nothing {}
 
 /// Reads the JSON of a body, whatever it says that it is; none is an empty object.
 pub async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let bytes = to_bytes(body, LARGEST).await.map_err(|_| {
-        Problem::new(Code::TooLarge, format!("the body ends too early, or has more than {LARGEST} bytes"))
-    })?;
+    let bytes = whole(body).await?;
     let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
     serde_json::from_slice(text).map_err(|error| {
         Problem::new(Code::Wrong, format!("the body is not as it should be: {error}"))
             .with_help("it is one JSON object; /v1/openapi.json says what may stand in it")
     })
+}
+
+/// What is too large is read a little further, so that whoever sends it hears why it is not taken.
+async fn whole(body: Body) -> Result<Vec<u8>, Problem> {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    let mut stream = body.into_data_stream();
+    while count < GIVE_UP_AFTER {
+        match stream.try_next().await {
+            Ok(Some(chunk)) => {
+                count += chunk.len();
+                if count <= LARGEST {
+                    bytes.extend_from_slice(&chunk);
+                }
+            }
+            Ok(None) if count <= LARGEST => return Ok(bytes),
+            Ok(None) => break,
+            Err(error) => return Err(Problem::new(Code::Wrong, format!("the body ends too early: {error}"))),
+        }
+    }
+    Err(Problem::new(Code::TooLarge, format!("the body has more than {LARGEST} bytes")))
 }
 
 /// A name that can be one; whether there is such a job is another question.

@@ -60,7 +60,7 @@ pub enum ClientError {
 pub struct Output {
     bytes: BodyDataStream,
     client: Client,
-    _connection: JoinSet<()>,
+    _driver: JoinSet<()>,
 }
 
 impl Output {
@@ -101,7 +101,7 @@ pub struct Client {
 /// An answer, and the connection by which it comes.
 struct Exchange {
     response: Response<Incoming>,
-    _connection: JoinSet<()>,
+    driver: JoinSet<()>,
 }
 
 impl Client {
@@ -166,9 +166,9 @@ impl Client {
     pub async fn output(&self, run: RunId, follow: bool, format: OutputFormat) -> Result<Output, ClientError> {
         let target = format!("/v1/runs/{run}/output?follow={follow}&format={}", format.word());
         let exchange = timeout(PATIENCE, self.exchange(Method::GET, &target, None)).await;
-        let Exchange { response, _connection } = exchange.unwrap_or(Err(ClientError::TimedOut(PATIENCE)))?;
+        let Exchange { response, driver } = exchange.unwrap_or(Err(ClientError::TimedOut(PATIENCE)))?;
         let bytes = Body::new(response.into_body()).into_data_stream();
-        Ok(Output { bytes, client: self.clone(), _connection })
+        Ok(Output { bytes, client: self.clone(), _driver: driver })
     }
 
     /// Any question, answered in JSON: `/v1/status`.
@@ -207,7 +207,7 @@ impl Client {
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
         let request = request.map_err(|error| self.broken(&error))?;
         let response = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
-        let exchange = Exchange { response, _connection: driver };
+        let exchange = Exchange { response, driver };
         if exchange.response.status() == StatusCode::OK {
             return Ok(exchange);
         }
@@ -220,8 +220,10 @@ impl Client {
     }
 
     async fn bytes(&self, exchange: Exchange) -> Result<Bytes, ClientError> {
-        let Exchange { response, _connection } = exchange;
-        to_bytes(Body::new(response.into_body()), LARGEST).await.map_err(|error| self.broken(&error))
+        let Exchange { response, driver } = exchange;
+        let bytes = to_bytes(Body::new(response.into_body()), LARGEST).await;
+        drop(driver);
+        bytes.map_err(|error| self.broken(&error))
     }
 
     async fn connect(&self) -> Result<UnixStream, ClientError> {

@@ -28,9 +28,9 @@ use super::stall::Impatient;
 /// Each takes a descriptor and some ten kilobytes; people and their programs need a handful.
 const MOST: usize = 128;
 /// For how long the head of a request may take, and a connection may stay open without one.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// For how long a client may take nothing of its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// For how long a client may take nothing of its answer: somebody may read it page by page.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a request's head, and its lines.
 const LARGEST_HEAD: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;

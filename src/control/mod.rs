@@ -25,6 +25,7 @@ mod wishing;
 /// All addresses, what they take and what they answer, in the words of `OpenAPI` 3.1.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
+pub use access::group_number;
 pub use client::{Client, ClientError, Output, OutputFormat};
 pub use place::{Place, usual};
 pub use problem::{Code, Problem};

@@ -75,6 +75,7 @@ impl Problem {
         Self { code, message: message.into(), help: None }
     }
 
+    #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }

@@ -97,6 +97,8 @@ struct Host {
     socket: Option<Socket>,
     /// That there is none was said.
     has_complained: bool,
+    /// What was said about groups that there are not.
+    unknown: Vec<String>,
     say_where: watch::Sender<Option<PathBuf>>,
     in_force: watch::Receiver<Arc<Configuration>>,
     access: watch::Sender<Access>,
@@ -108,7 +110,6 @@ impl Host {
     fn new(setup: Setup, say_where: watch::Sender<Option<PathBuf>>) -> Self {
         let Setup { place, database, ledger, mut in_force, trouble, asks, clock, pid, since } = setup;
         let (access, unknown) = Access::of(&in_force.borrow_and_update().settings);
-        complain(&unknown);
         let access = watch::Sender::new(access);
         let desk = Desk {
             ledger,
@@ -126,8 +127,20 @@ impl Host {
         };
         let desk = Arc::new(desk);
         let connections = Some(Connections::new(router(&desk)));
-        let (socket, has_complained) = (None, false);
-        Self { place, database, socket, has_complained, say_where, in_force, access, desk, connections }
+        let mut host = Self {
+            place,
+            database,
+            socket: None,
+            has_complained: false,
+            unknown: Vec::new(),
+            say_where,
+            in_force,
+            access,
+            desk,
+            connections,
+        };
+        host.complain(unknown);
+        host
     }
 
     /// Makes the socket where there is none.
@@ -162,6 +175,14 @@ impl Host {
         }
     }
 
+    /// Says which groups there are not, once.
+    fn complain(&mut self, unknown: Vec<String>) {
+        for words in unknown.iter().filter(|words| !self.unknown.contains(words)) {
+            tracing::warn!("[daemon] {words}; nobody is let in by it");
+        }
+        self.unknown = unknown;
+    }
+
     /// The first look is at once.
     async fn serve(mut self) {
         let Some(mut connections) = self.connections.take() else {
@@ -184,9 +205,9 @@ impl Host {
                     looking_up.spawn_blocking(move || Access::of(&configuration.settings));
                 }
                 Some(Ok((access, unknown))) = looking_up.join_next() => {
+                    self.complain(unknown);
                     let is_new = *self.access.borrow() != access;
                     if is_new {
-                        complain(&unknown);
                         self.access.send_replace(access);
                         self.admit();
                     }
@@ -197,12 +218,6 @@ impl Host {
             socket.remove();
         }
         connections.end().await;
-    }
-}
-
-fn complain(unknown: &[String]) {
-    for words in unknown {
-        tracing::warn!("[daemon] {words}; nobody is let in by it");
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
@@ -87,7 +87,9 @@ impl Socket {
 
 /// Makes the folder where there is none; it must be ours, and no link.
 fn own_folder(folder: &Path) -> Result<(), SocketError> {
-    let made = DirBuilder::new().mode(0o755).create(folder);
+    // Operators pass through it, whatever the umask is.
+    let made =
+        DirBuilder::new().create(folder).and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
     if let Err(source) = made
         && source.kind() != io::ErrorKind::AlreadyExists
     {

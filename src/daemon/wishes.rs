@@ -6,6 +6,7 @@ use crate::control::{Ask, Denial, Denied, Granted, Wish};
 use crate::report::{CheckReport, ReloadReport};
 
 impl Core {
+    #[expect(clippy::unused_async, reason = "what follows from a wish is committed")]
     pub(super) async fn wished(&mut self, ask: Ask) {
         let answer = match ask.wish {
             Wish::Reload => {

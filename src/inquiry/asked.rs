@@ -53,7 +53,7 @@ pub struct Asked {
 
 impl Asked {
     /// What the question means at this time, which also says in which zone people live.
-    pub fn of(question: HistoryQuestion, now: &Zoned) -> Result<Self, NoAnswer> {
+    pub fn of(question: &HistoryQuestion, now: &Zoned) -> Result<Self, NoAnswer> {
         let since = question.since.as_deref().map(|text| time("since", text, now)).transpose()?;
         let until = question.until.as_deref().map(|text| time("until", text, now)).transpose()?;
         let (since, until) = (since.map(|meant| meant.first), until.map(|meant| meant.last));
