@@ -237,7 +237,7 @@ fn an_interrupt_ends_the_whole_tree_as_a_stop_does() {
 fn is_waiting(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let pending = status.lines().filter(|line| line.starts_with("SigPnd") || line.starts_with("ShdPnd"));
-    pending.flat_map(|line| line.split_whitespace().nth(1)).all(|mask| mask.chars().all(|c| c == '0'))
+    pending.filter_map(|line| line.split_whitespace().nth(1)).all(|mask| mask.chars().all(|c| c == '0'))
 }
 
 #[test]

@@ -111,7 +111,7 @@ mod tests {
             assert!(text.contains(".TH "), "{name}");
             for part in text.split("\n.SH ").skip(1) {
                 let (title, body) = part.split_once('\n').unwrap();
-                assert!(body.lines().any(|line| !line.starts_with(".") && !line.trim().is_empty()), "{name}: {title}");
+                assert!(body.lines().any(|line| !line.starts_with('.') && !line.trim().is_empty()), "{name}: {title}");
             }
             for part in ["NAME", "SYNOPSIS", "DESCRIPTION"] {
                 assert!(text.contains(&format!("\n.SH {part}\n")), "{name} has no {part}");

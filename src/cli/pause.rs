@@ -22,7 +22,8 @@ pub fn run(global: &Global, verb: &PauseArguments, screen: &mut Screen) -> Answe
     let client = client(global)?;
     let which = which(verb.all, &jobs);
     let paused = client.pause(&which, until, verb.reason.as_deref());
-    answer(wished(global, &jobs, paused)?, screen)
+    show(&wished(global, &jobs, paused)?, screen);
+    Ok(Done::Well)
 }
 
 pub fn resume(global: &Global, verb: &ResumeArguments, screen: &mut Screen) -> Answer {
@@ -32,9 +33,10 @@ pub fn resume(global: &Global, verb: &ResumeArguments, screen: &mut Screen) -> A
     let resumed = wished(global, &jobs, client.resume(&which))?;
     if !screen.json && resumed.is_empty() {
         screen.note("no job is paused");
-        return Ok(Done::Well);
+    } else {
+        show(&resumed, screen);
     }
-    answer(resumed, screen)
+    Ok(Done::Well)
 }
 
 fn which(all: bool, jobs: &[JobName]) -> Which {
@@ -54,13 +56,12 @@ fn wished(
     })?
 }
 
-fn answer(after: Vec<JobAfter>, screen: &mut Screen) -> Answer {
+fn show(after: &[JobAfter], screen: &mut Screen) {
     if screen.json {
         screen.value(&after);
     } else {
-        tell_all(&after, Clock::System.now(), screen);
+        tell_all(after, Clock::System.now(), screen);
     }
-    Ok(Done::Well)
 }
 
 /// Until when it is to hold; `None` until somebody resumes it.

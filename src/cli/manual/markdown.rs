@@ -19,7 +19,7 @@ pub fn to_troff(markdown: &str) -> String {
     let mut is_between = true;
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
-            page += &format!(".SH \"{}\"\n", inline(title).to_uppercase());
+            page.extend([".SH \"", &inline(title).to_uppercase(), "\"\n"]);
             is_between = false;
         } else if line.starts_with("```") {
             page.push_str(".PP\n.in +4\n.EX\n");
@@ -36,7 +36,7 @@ pub fn to_troff(markdown: &str) -> String {
             }
             is_between = true;
         } else if let Some(item) = line.strip_prefix("- ") {
-            page += &format!(".IP \\(bu 2\n{}\n", inline(item));
+            page.extend([".IP \\(bu 2\n", &inline(item), "\n"]);
             is_between = false;
         } else if line.trim().is_empty() {
             is_between = true;
@@ -67,7 +67,7 @@ fn inline(text: &str) -> String {
     for (number, part) in text.split('`').enumerate() {
         is_code = number % 2 == 1;
         if is_code {
-            line += &format!("\\fB{}\\fR", code(part));
+            line.extend(["\\fB", &code(part), "\\fR"]);
         } else {
             line.push_str(&bold(&unlinked(part)));
         }
