@@ -30,6 +30,7 @@
 //! | 8 | [`why`] | why did it run, or not, and will it? |
 //! | 9 | [`control`] | how does a person talk to the running daemon? |
 //! | 9 | [`demo`] | what would a believable week have left in the ledger? |
+//! | 9 | [`rehearsal`] | what happens if this job runs here and now? |
 //! | 10 | [`daemon`] | what does the running daemon consist of, and how does it start and stop? |
 //! | 11 | [`cli`] | what did the person at the terminal ask for? |
 //!
@@ -58,6 +59,7 @@ pub mod keeper;
 pub mod mail;
 pub mod plan;
 pub mod readiness;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod runner;

@@ -149,12 +149,14 @@ fn the_bundled_file_is_right() {
 #[test]
 fn without_a_ledger_there_is_a_word_of_what_to_do() {
     let place = Place::new(TWO_JOBS);
-    assert!(place.text(&["status"]).contains("no daemon is running; start one with: punctual daemon"));
+    let status = place.text(&["status"]);
+    assert!(status.contains("no daemon is running; start one with: punctual --config "), "{status}");
     assert!(place.text(&[]).contains("night"), "bare, it is status");
     for verb in [&["history"][..], &["logs", "night"], &["show", "7"]] {
         let output = place.run(verb);
         assert_eq!(output.status.code(), Some(3), "{verb:?}");
-        assert!(String::from_utf8(output.stderr).unwrap().contains("punctual daemon"), "{verb:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("start one with: punctual --config ") && said.ends_with(" daemon\n"), "{verb:?}: {said}");
     }
     assert!(!place.path("state").exists(), "asking makes nothing");
     assert!(place.text(&["show", "night"]).contains("America/New_York"));

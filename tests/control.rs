@@ -513,7 +513,7 @@ async fn the_client_says_what_is_the_matter() {
     assert_eq!(text, b"hello\noops\n");
     let error = client.output(RunId(99), false, OutputFormat::Raw).await.err().unwrap();
     assert!(matches!(&error, ClientError::Refused(problem) if problem.code == Code::Unknown), "{error}");
-    assert_eq!(error.to_string(), "there is no run 99; punctual history lists them");
+    assert_eq!(error.to_string(), "there is no run 99; the last ones are listed by: punctual history");
     assert!(matches!(Client::of_daemon(daemon.pid(), None), Err(ClientError::NoSocket(_))));
     let other = place.path("other.sock");
     let elsewhere = Client::of_daemon(daemon.pid(), Some(&other)).unwrap();

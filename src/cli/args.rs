@@ -1,12 +1,33 @@
 //! What was typed?
 
+mod acting;
+mod asking;
+mod examples;
+mod learning;
+mod ledger;
+mod moving;
+mod planning;
+mod service;
+mod trying;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::moving::{ExportArguments, ImportArguments};
-use super::sheet::Format;
-use crate::inquiry::Count;
+pub use acting::{PauseArguments, ReloadArguments, ResumeArguments, RunArguments, SkipArguments, StopArguments};
+pub use asking::{HistoryArguments, LogsArguments, ShowArguments, StatsArguments, StatusArguments, WhyArguments};
+pub use examples::examples;
+use examples::shown;
+pub use learning::{CompleteArguments, CompletionsArguments, InitArguments, ManArguments, Shell};
+pub use ledger::{AuditArguments, BackupArguments, DemoArguments, RestoreArguments};
+pub use moving::{
+    ExportArguments, ExportCrontabArguments, From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments,
+    Output, To,
+};
+pub use planning::{CheckArguments, NextArguments, PlanArguments};
+pub use service::DaemonArguments;
+pub use trying::TryArguments;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -45,261 +66,199 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run the daemon in the foreground
+    ///
+    /// It logs to the terminal, or to journald under systemd, until it is told to stop: by Ctrl-C, or `systemctl
+    /// stop`. Runs may finish then for `stop_grace`; a second time ends them at once.
     Daemon(DaemonArguments),
     /// Is this file right? Every error at once
+    ///
+    /// Each error comes with its place and what to write instead; warnings are about what is right and mostly not
+    /// meant, or cannot work on this machine as it is now.
     Check(CheckArguments),
     /// When is it due?
+    ///
+    /// Of one job its next five instants and its schedule in words; of several, the next twenty of all. A schedule
+    /// can be tried before any job has it.
     Next(NextArguments),
     /// What are the coming days going to be like?
+    ///
+    /// The jobs are run on a simulated clock, each for as long as it usually takes: load by the hour, what comes
+    /// together, what would still be running when due again, days on which clocks change.
     Plan(PlanArguments),
     /// How are the daemon and the jobs doing?
+    ///
+    /// Those that fail come first. It needs no daemon, and says more where one runs. It is what `punctual` alone
+    /// does.
     Status(StatusArguments),
     /// What ran, when, how late, how long, and how did it end?
+    ///
+    /// The newest come last. All conditions hold together. Instants that did not become a run are entries, too, with
+    /// the reason.
     History(HistoryArguments),
     /// One run, or a job as it is defined, and its last run
+    ///
+    /// Of a run: attempts, steps as bars of time, what is unusual about it, its output. Of a job: every value, and
+    /// whether it comes from the file, the defaults, or is built in.
     Show(ShowArguments),
     /// The output of a run in all its attempts, or of a job's last
+    ///
+    /// Control characters are made visible, as jobs may have any output from anywhere.
     Logs(LogsArguments),
-    /// Why did it run, or not, then or now?
-    Why(WhyArguments),
     /// How often did it work, how long and how late, at what cost?
+    ///
+    /// Percentiles are of runs that ended by themselves; the line at the end shows the last runs.
     Stats(StatsArguments),
+    /// Why did it run, or not, then or now?
+    ///
+    /// In sentences, from the ledger, the file and the running daemon: what called for a run, what kept an instant from
+    /// becoming one, what the job waits for, when it runs next.
+    Why(WhyArguments),
     /// Does the ledger balance against the schedules?
+    ///
+    /// What should have happened is computed from the definitions of that time and compared with what is recorded; it
+    /// exits with 1 if something differs.
     Audit(AuditArguments),
+    /// Carry a job out here and now, as the daemon would; recorded nowhere
+    ///
+    /// Environment, user, folder, limits, time-out and steps are those of a run, its number is not: PUNCTUAL_RUN is
+    /// negative. Its standard error comes out of that of `try`. One attempt is made. Ctrl-C stops it with all it
+    /// started, a second one kills it. It exits with 0 or 1; the job's own code is in the last line. Neither daemon
+    /// nor ledger are needed.
+    Try(TryArguments),
+    /// Run jobs now, by the daemon
+    ///
+    /// Each gets a run with a number, as if it were due now; `overlap` decides what happens where one is still going. With
+    /// --wait it exits with 0 if all succeeded and with 1 otherwise; a job's own code is in the last line about it.
+    Run(RunArguments),
+    /// End a run, or whatever of a job has not ended
+    ///
+    /// It is asked to end by its stop signal and killed after `kill_after`, with all that it has started. A run that waits
+    /// does not begin any more.
+    Stop(StopArguments),
+    /// Let jobs not run for a while
+    ///
+    /// Runs that go on are left alone, and running a job by hand is possible. Instants that pass meanwhile are recorded as
+    /// skipped, with the reason. A pause survives a restart of the daemon.
+    Pause(PauseArguments),
+    /// End the pause of jobs
+    Resume(ResumeArguments),
+    /// Leave out the next instants of a job
+    Skip(SkipArguments),
+    /// Take the job file now, and say what changed
+    ///
+    /// A file that is wrong changes nothing.
+    Reload(ReloadArguments),
     /// Copy the ledger to a file while everything goes on
+    ///
+    /// The copy is a plain SQLite file, whole and of one moment.
     Backup(BackupArguments),
     /// Put a backup in the ledger's place; the present one is set aside
+    ///
+    /// No daemon may run meanwhile. The file is checked first, and nothing is thrown away.
     Restore(RestoreArguments),
-    /// Print the JSON Schema of jobs.toml, by which editors complete and check it
-    Schema,
     /// Make a job file of a crontab or of systemd's timers; nothing is changed
+    ///
+    /// It is printed, with a comment wherever something means something else here.
     Import(ImportArguments),
     /// Make a crontab of jobs
+    ///
+    /// What cron cannot do is said in comments.
     Export(ExportArguments),
+    /// Print the JSON Schema of jobs.toml, by which editors complete and check it
+    Schema,
     /// Make the ledger of a week that never was, for trying every question
+    ///
+    /// It is made by the real planner on a simulated clock, and nothing is run.
     Demo(DemoArguments),
+    /// Write a small jobs.toml to begin with
+    ///
+    /// Nothing that is there is written over. A name that ends in .toml is a file, any other a folder.
+    Init(InitArguments),
+    /// Print the script with which a shell completes verbs, jobs and runs
+    ///
+    /// The script asks `punctual` itself at each press of the key, so it knows the jobs of the file and the newest
+    /// runs.
+    Completions(CompletionsArguments),
+    /// What can be typed next? For the scripts of `completions`
+    #[command(hide = true)]
+    Complete(CompleteArguments),
+    /// Show or write the manual pages
+    ///
+    /// On a terminal `man` shows the page; elsewhere its source is printed. They are made from this help and from the
+    /// README.
+    Man(ManArguments),
 }
 
-#[derive(Debug, Default, Args)]
-pub struct DaemonArguments {
-    /// The database, in the state folder unless absolute [default: punctual.db]
-    #[arg(long, value_name = "FILE")]
-    pub database: Option<String>,
-    /// The zone of jobs that name none [default: system]
-    #[arg(long, value_name = "ZONE")]
-    pub timezone: Option<String>,
-    /// Runs at once over all jobs [default: 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_running: Option<u32>,
-    /// For how long a stopping daemon lets runs finish [default: 30s]
-    #[arg(long, value_name = "DURATION")]
-    pub stop_grace: Option<String>,
-    /// What is due while the ledger cannot be written: wait for it, or run and record it later [default: wait]
-    #[arg(long, value_name = "WHAT", value_parser = ["wait", "run"])]
-    pub when_unrecordable: Option<String>,
-    /// It is the scheduler of this keeper, which is at the other end of its standard input
-    #[arg(long, hide = true, value_name = "PID")]
-    pub kept: Option<i32>,
+/// The command line as it is understood: verbs, flags, and examples of each verb.
+pub fn command() -> clap::Command {
+    let command = Arguments::command();
+    let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    verbs.iter().fold(command, |command, name| command.mut_subcommand(name, |verb| verb.after_help(shown(name))))
 }
 
-#[derive(Debug, Args)]
-pub struct CheckArguments {
-    /// The file to check instead of the one in use; `-` is standard input
-    pub file: Option<PathBuf>,
-    /// Warnings are errors
-    #[arg(long)]
-    pub strict: bool,
+/// What was typed, or what is wrong with it.
+pub fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let mut command = command();
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-#[derive(Debug, Args)]
-pub struct NextArguments {
-    /// Jobs to ask for; all of them if none is named
-    pub jobs: Vec<String>,
-    /// Try a schedule instead of a job's
-    #[arg(long, value_name = "SCHEDULE", conflicts_with = "jobs")]
-    pub expr: Option<String>,
-    /// The zone of the schedule
-    #[arg(long, alias = "tz", value_name = "ZONE", requires = "expr", conflicts_with = "jobs")]
-    pub timezone: Option<String>,
-    /// The job's name, from which `H` in the schedule is hashed
-    #[arg(long, value_name = "NAME", requires = "expr", conflicts_with = "jobs")]
-    pub name: Option<String>,
-    /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub from: Option<String>,
-    /// How many instants [default: 5 of one job, 20 of several]
-    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub n: Option<u32>,
-    /// Read questions as JSON lines, and answer each with a line
-    #[arg(long, conflicts_with_all = ["jobs", "expr", "from", "n"])]
-    pub batch: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct PlanArguments {
-    /// How many days to look ahead
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3660))]
-    pub days: u16,
-    /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub from: Option<String>,
-}
-
-#[derive(Debug, Default, Args)]
-pub struct StatusArguments {
-    /// Jobs to ask for; all of them if none is named
-    pub jobs: Vec<String>,
-    /// Only jobs whose last run failed
-    #[arg(long)]
-    pub failed: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct HistoryArguments {
-    /// Jobs to ask for; all of them if none is named
-    pub jobs: Vec<String>,
-    /// Only what failed
-    #[arg(long)]
-    pub failed: bool,
-    /// Due at this time or later: "yesterday 3am", "2h", "monday", "nov 22", "2026-11-22 02:30", …
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<String>,
-    /// Due at this time or earlier; of a day, until its end
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<String>,
-    /// How it ended: succeeded, failed, timed-out, stopped, not-started, lost, skipped, missed; or that it is waiting or
-    /// running
-    #[arg(long, value_name = "OUTCOME,…", value_delimiter = ',')]
-    pub outcome: Vec<String>,
-    /// Why it ended so: exit-code, signal, timeout, overlap, daemon-down, …
-    #[arg(long, value_name = "REASON,…", value_delimiter = ',')]
-    pub reason: Vec<String>,
-    /// Why it ran: schedule, catch-up, boot, start, manual, dependency
-    #[arg(long, value_name = "CAUSE,…", value_delimiter = ',')]
-    pub cause: Vec<String>,
-    /// Took longer than this: "90s", "1h 30m"
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub longer_than: Option<String>,
-    /// Ended with this exit code
-    #[arg(long, value_name = "N", value_parser = exit_code)]
-    pub exit_code: Option<u8>,
-    /// Wrote a line with this text, whatever its case; or, between slashes, one that a regular expression matches
-    #[arg(long, value_name = "TEXT|/RE/", allow_hyphen_values = true)]
-    pub grep: Option<String>,
-    /// How many entries, the newest; "all"; 0 only counts them, in the table
-    #[arg(short, value_name = "N|all", default_value = "20", value_parser = count)]
-    pub n: Count,
-    /// Ask in SQL instead, over the views history, attempts_shown, outputs, events_shown and pauses_shown; nothing can be changed
-    #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
-        "cause", "longer_than", "exit_code", "grep", "n"])]
-    pub sql: Option<String>,
-    /// For how long SQLite may work on it
-    #[arg(long, value_name = "DURATION", requires = "sql", default_value = "10s")]
-    pub sql_timeout: String,
-    /// How the answer is written [default: table; --json is the same as json]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
-}
-
-fn exit_code(text: &str) -> Result<u8, &'static str> {
-    text.parse().map_err(|_| "an exit code is a number from 0 to 255")
-}
-
-fn count(text: &str) -> Result<Count, &'static str> {
-    match text {
-        "all" => Ok(Count::All),
-        _ => text.parse().map(Count::Newest).map_err(|_| "it is a number, or `all`"),
+/// A variable and its value, as one word.
+fn variable(word: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = word.split_once('=').ok_or("write it as NAME=VALUE")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("a variable's name has letters, digits and `_`, and begins with none of the digits");
     }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
-#[derive(Debug, Args)]
-pub struct ShowArguments {
-    /// The number of a run, or the name of a job
-    #[arg(value_name = "RUN|JOB")]
-    pub subject: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[derive(Debug, Args)]
-pub struct LogsArguments {
-    /// The number of a run, or the name of a job, for its last run
-    #[arg(value_name = "RUN|JOB")]
-    pub subject: String,
-    /// The job's last run that failed
-    #[arg(long)]
-    pub failed: bool,
-    /// Of a run with steps, only that of this one
-    #[arg(long, value_name = "NAME")]
-    pub step: Option<String>,
-    /// Go on until the run has ended, through all its attempts; of a job, the run that goes on now
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Only the last lines
-    #[arg(short, value_name = "LINES")]
-    pub n: Option<usize>,
-    /// The bytes as they are, control characters too
-    #[arg(long)]
-    pub raw: bool,
-}
+    #[test]
+    fn every_verb_has_an_example_and_every_flag_says_what_it_does() {
+        let mut lacking = Vec::new();
+        for verb in command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let name = verb.get_name();
+            if examples(name).is_empty() {
+                lacking.push(format!("{name}: an example in cli/args/examples.rs"));
+            }
+            for argument in verb.get_arguments().filter(|argument| argument.get_help().is_none()) {
+                lacking.push(format!("{name}: what `{}` means", argument.get_id()));
+            }
+        }
+        assert!(lacking.is_empty(), "{lacking:#?}");
+    }
 
-#[derive(Debug, Args)]
-pub struct WhyArguments {
-    pub job: String,
-    /// About this time instead of now: "yesterday 3am", "sunday", "2026-11-22 02:30"
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub at: Option<String>,
-}
+    #[test]
+    fn examples_can_be_typed() {
+        let command = command();
+        for verb in command.get_subcommands() {
+            for (line, _) in examples(verb.get_name()) {
+                // What follows a pipe or a redirection is another program's; every other part stands between quotes.
+                let line = line.split(['|', '<', '>']).next().unwrap_or(line);
+                let parts = line.split('\'').enumerate();
+                let words = parts.flat_map(|(number, part)| match number % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
+                let words: Vec<OsString> = words.map(Into::into).collect();
+                assert_eq!(words.get(1).unwrap(), verb.get_name(), "{line}");
+                assert!(parse(&words).is_ok(), "{line}: {}", parse(&words).unwrap_err());
+            }
+        }
+    }
 
-#[derive(Debug, Args)]
-pub struct StatsArguments {
-    /// Jobs to ask for; all of them if none is named
-    pub jobs: Vec<String>,
-    /// Only what was due from this time on
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct AuditArguments {
-    /// Only instants at this time or later, or since so long ago: 2026-11-22, 2d [default: all of the ledger]
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct BackupArguments {
-    /// The file to make
-    #[arg(value_name = "FILE")]
-    pub to: PathBuf,
-    /// Replace the file if it is there already
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RestoreArguments {
-    /// A file that `backup` has made
-    #[arg(value_name = "FILE")]
-    pub from: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// How many days it is about [default: 7; with --runs 30]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3660))]
-    pub days: Option<u16>,
-    /// The state folder to make, with a jobs.toml in it [default: a fresh one under the temporary folder]
-    #[arg(long, value_name = "DIR")]
-    pub into: Option<PathBuf>,
-    /// Another number makes up another week
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// When it ends [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-    /// About so many runs of as many jobs as it takes, for measuring
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub runs: Option<u64>,
-    /// Jobs that write nothing
-    #[arg(long, requires = "runs")]
-    pub silent: bool,
+    #[test]
+    fn variables_are_names_with_values() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(variable("A=1"), pair("A", "1"));
+        assert_eq!(variable("_x9=a=b"), pair("_x9", "a=b"));
+        assert_eq!(variable("EMPTY="), pair("EMPTY", ""));
+        for wrong in ["A", "=1", "9A=1", "A B=1", "Ä=1"] {
+            assert!(variable(wrong).is_err(), "{wrong}");
+        }
+    }
 }

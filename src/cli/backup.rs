@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{BackupArguments, Global};
-use super::places::{ask, config_file, database, running_daemon, state_folder};
+use super::places::{ask, config_file, database, running_daemon, state_folder, unopened};
 use super::screen::{Screen, bytes};
 use super::{Answer, Done, Refusal};
 use crate::store::{BackupError, back_up};
@@ -22,7 +22,7 @@ pub fn run(global: &Global, verb: &BackupArguments, screen: &mut Screen) -> Answ
     let size = ask(back_up(&ledger, &verb.to, verb.force))?.map_err(|error| {
         let done = match &error {
             BackupError::NotText(_) => Done::Misused,
-            BackupError::Open(_) => Done::Unreachable,
+            BackupError::Open(error) => return unopened(global, error),
             BackupError::Exists(_)
             | BackupError::NoFile(_)
             | BackupError::Foreign(_)

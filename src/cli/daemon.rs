@@ -15,10 +15,11 @@ use super::args::{DaemonArguments, Global};
 use super::check::complain_about;
 use super::places::{config_file, environment, state_folder};
 use super::screen::Screen;
+use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
+use crate::daemon::{Demand, LockError, Setup, StartError, init_log, run as run_daemon};
 use crate::heritage::drop_heritage;
 use crate::settings::Flags;
 
@@ -75,6 +76,10 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
             complain_about(&configuration, screen);
             let path = configuration.path.display();
             Err(Refusal::new(Done::Failed, format!("{path} is wrong; the daemon does not start with it")))
+        }
+        Err(error @ StartError::Lock(LockError::Held(_))) => {
+            let refusal = Refusal::chain(Done::Unreachable, &error);
+            Err(Refusal { message: format!("{}; see it with: {}", refusal.message, ours(global, "status")), ..refusal })
         }
         Err(error @ StartError::Configuration(_)) => Err(Refusal::chain(Done::Failed, &error)),
         Err(error) => Err(Refusal::chain(Done::Unreachable, &error)),

@@ -6,6 +6,7 @@ use super::args::{DemoArguments, Global};
 use super::moment::moment;
 use super::places::{ask, unreadable};
 use super::screen::{Screen, counted};
+use super::typed::quoted;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::demo::{Demo, DemoError, Made, make};
@@ -98,23 +99,5 @@ fn tell(made: &Made, until: jiff::Timestamp, failed: Option<RunId>, is_crowd: bo
     for (question, why) in questions.into_iter().chain(failed) {
         let why = screen.dim(&format!("# {why}"));
         screen.line(format!("demo {question:<21}  {why}"));
-    }
-}
-
-/// A text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_one_word_to_a_shell() {
-        for (path, expect) in [("/tmp/a-b_c.1", "/tmp/a-b_c.1"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'")] {
-            assert_eq!(quoted(path), expect);
-        }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::args::Global;
+use super::args::{ExportArguments, ExportCrontabArguments, To};
 use super::check::read_right;
-use super::moving::{ExportArguments, ExportCrontabArguments, To};
 use super::screen::{Screen, counted};
 use super::{Answer, Done};
 use crate::clock::Clock;

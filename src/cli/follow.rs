@@ -13,7 +13,7 @@ use crate::run::State;
 use crate::store::Reader;
 
 /// How often it is looked whether somebody has written; output reaches the ledger within a second anyway.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// For how long a daemon may be away before no more is waited for: a restart takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ impl<'g> Watch<'g> {
     }
 
     /// One look; an error says that no daemon has been there for long enough.
-    fn look(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    pub fn look(&mut self, entry: &Entry) -> Result<(), Refusal> {
         if running_daemon(self.global).is_some() {
             self.away = Duration::ZERO;
             return Ok(());

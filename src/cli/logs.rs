@@ -8,6 +8,7 @@ use super::output::{keep_last_lines, output_of, print_output};
 use super::places::{ask, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, visible};
 use super::subject::parse_run;
+use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::inquiry::{CutReport, Joined, PieceReport, find_run, no_job};
 use crate::jobfile::nearest;
@@ -18,7 +19,7 @@ use crate::store::{News, OutputLine, OutputPart, PartId, Reader};
 pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer {
     ask(async {
         let ledger = open_ledger(global).await?;
-        let entry = subject(&ledger, verb).await?;
+        let entry = subject(global, &ledger, verb).await?;
         if verb.follow && entry.state != State::Ended {
             if running_daemon(global).is_none() {
                 screen.note("no daemon is running: one is waited for, though not for long");
@@ -55,7 +56,7 @@ fn say_how_it_ended(entry: &Entry, screen: &mut Screen) {
     screen.note(format!("run {} of {} {outcome}{detail}", entry.run, entry.job));
 }
 
-async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal> {
+async fn subject(global: &Global, ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal> {
     if let Some(run) = parse_run(&verb.subject) {
         return Ok(find_run(ledger, run?).await?);
     }
@@ -74,8 +75,13 @@ async fn subject(ledger: &Reader, verb: &LogsArguments) -> Result<Entry, Refusal
     }
     let last = ledger.last_run(name, verb.failed).await.map_err(|error| unreadable(&error))?;
     last.ok_or_else(|| {
-        let what = if verb.failed { "no failed run" } else { "no run yet" };
-        Refusal::new(Done::Failed, format!("{name} has {what}"))
+        let message = if verb.failed {
+            let history = ours(global, &format!("history {name}"));
+            format!("{name} has no failed run; its runs are listed by: {history}")
+        } else {
+            format!("{name} has no run yet; carry it out here with: {}", ours(global, &format!("try {name}")))
+        };
+        Refusal::new(Done::Failed, message)
     })
 }
 

@@ -5,6 +5,8 @@ mod audit;
 mod backup;
 mod batch;
 mod check;
+mod complete;
+mod completions;
 mod conclusion;
 mod daemon;
 mod definition;
@@ -17,34 +19,47 @@ mod heat;
 mod held;
 mod history;
 mod import;
+mod init;
+mod live;
 mod logs;
+mod manual;
 mod moment;
-mod moving;
 mod next;
 mod output;
 mod pager;
+mod pause;
 mod places;
 mod plan;
 mod reach;
+mod reload;
 mod restore;
+mod run_jobs;
 mod schema;
 mod screen;
 mod select;
 mod sheet;
 mod show;
+mod skip;
 mod sparkline;
 mod stats;
 mod status;
+mod stop;
 mod subject;
 mod table;
+mod then;
 mod timeline;
 mod trial;
+mod try_job;
+mod typed;
+mod wait;
 mod why;
+mod wishing;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Arguments, Verb};
 use screen::Screen;
@@ -86,16 +101,22 @@ impl Refusal {
         Self { message: message.into(), done }
     }
 
-    /// The error with all its causes, in one line.
+    /// The error with all its causes, in one line; of what is not allowed, how it would be.
     fn chain(done: Done, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
+        let mut is_forbidden = false;
         while let Some(error) = cause {
             let text = error.to_string();
+            let io = error.downcast_ref::<std::io::Error>();
+            is_forbidden |= io.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
             if !message.contains(&text) {
                 message = format!("{message}: {text}");
             }
             cause = error.source();
+        }
+        if let Some(line) = typed::as_root().filter(|_| is_forbidden) {
+            message = format!("{message}; type: {line}");
         }
         Self { message, done }
     }
@@ -104,7 +125,10 @@ impl Refusal {
 impl From<NoAnswer> for Refusal {
     fn from(reason: NoAnswer) -> Self {
         let done = match &reason {
-            NoAnswer::Unknown { .. } | NoAnswer::None(_) => Done::Failed,
+            NoAnswer::NoJob { name, near: Some(near) } => {
+                return Self::new(Done::Failed, format!("{reason} type: {}", typed::corrected(name, near)));
+            }
+            NoAnswer::NoJob { near: None, .. } | NoAnswer::Unknown { .. } | NoAnswer::None(_) => Done::Failed,
             NoAnswer::Misasked { what, message } => {
                 return Self::new(Done::Misused, format!("--{}: {message}", what.replace('_', "-")));
             }
@@ -118,14 +142,10 @@ type Answer = Result<Done, Refusal>;
 
 /// Parses, runs, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match args::parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let done = if error.use_stderr() { Done::Misused } else { Done::Well };
-            // A closed pipe (`| head`) is nobody's error.
-            let _ = error.print();
-            return done.into();
-        }
+        Err(error) => return misused(&error, &words).into(),
     };
     if let Some(Verb::Daemon(verb)) = &arguments.verb
         && verb.kept.is_none()
@@ -153,6 +173,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Says what is wrong with a command line, or what its help says.
+fn misused(error: &clap::Error, words: &[OsString]) -> Done {
+    if let Some(message) = words::unknown_verb(error, words) {
+        Screen::new(clap::ColorChoice::Auto, false).complain(&message);
+        return Done::Misused;
+    }
+    // A closed pipe (`| head`) is nobody's error.
+    let _ = error.print();
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some((line, _)) = words.iter().find_map(|word| args::examples(word.to_str()?).first())
+    {
+        Screen::new(clap::ColorChoice::Auto, false).note(format!("for example: {line}"));
+    }
+    if error.use_stderr() { Done::Misused } else { Done::Well }
+}
+
 fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
     let global = &arguments.global;
     match &arguments.verb {
@@ -167,12 +203,23 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Why(verb)) => why::run(global, verb, screen),
         Some(Verb::Stats(verb)) => stats::run(global, verb, screen),
         Some(Verb::Audit(verb)) => audit::run(global, verb, screen),
+        Some(Verb::Try(verb)) => try_job::run(global, verb, screen),
+        Some(Verb::Run(verb)) => run_jobs::run(global, verb, screen),
+        Some(Verb::Stop(verb)) => stop::run(global, verb, screen),
+        Some(Verb::Pause(verb)) => pause::run(global, verb, screen),
+        Some(Verb::Resume(verb)) => pause::resume(global, verb, screen),
+        Some(Verb::Skip(verb)) => skip::run(global, verb, screen),
+        Some(Verb::Reload(_)) => reload::run(global, screen),
         Some(Verb::Backup(verb)) => backup::run(global, verb, screen),
         Some(Verb::Restore(verb)) => restore::run(global, verb, screen),
         Some(Verb::Schema) => Ok(schema::run(screen)),
         Some(Verb::Import(verb)) => import::run(global, verb, screen),
         Some(Verb::Export(verb)) => export::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
+        Some(Verb::Init(verb)) => init::run(global, verb, screen),
+        Some(Verb::Completions(verb)) => Ok(completions::run(verb, screen)),
+        Some(Verb::Complete(verb)) => Ok(complete::run(verb, screen)),
+        Some(Verb::Man(verb)) => manual::run(verb, screen),
         None => status::run(global, &args::StatusArguments::default(), screen),
     }
 }

@@ -41,6 +41,15 @@ impl Pager {
         Some(Self { child, input, _interrupts: interrupts })
     }
 
+    /// `man`, to which a page is written; `None` where there is none.
+    pub fn man() -> Option<Self> {
+        let mut command = found("man")?;
+        command.args(["-l", "-"]).stdin(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        let input = BufWriter::new(child.stdin.take()?);
+        Some(Self { child, input, _interrupts: None })
+    }
+
     /// Closes its input and waits until the person has read enough.
     pub fn finish(self) -> io::Result<()> {
         let Self { mut child, mut input, _interrupts } = self;
@@ -80,13 +89,18 @@ fn shell(pager: &str) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]
 fn less() -> Option<Command> {
+    let mut command = found("less")?;
+    command.arg(format!("-{LESS}"));
+    Some(command)
+}
+
+/// A program of the person's PATH.
+#[expect(clippy::disallowed_methods, reason = "no job, and nothing of the daemon's: the person's own program")]
+fn found(program: &str) -> Option<Command> {
     let path = env::var_os("PATH")?;
     let is_program =
         |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    let found = env::split_paths(&path).map(|folder| folder.join("less")).find(|path| is_program(path))?;
-    let mut command = Command::new(found);
-    command.arg(format!("-{LESS}"));
-    Some(command)
+    let found = env::split_paths(&path).map(|folder| folder.join(program)).find(|path| is_program(path))?;
+    Some(Command::new(found))
 }

@@ -5,15 +5,20 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::args::Global;
+use super::typed::{as_root, ours};
 use super::{Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::{Holder, holder};
+use crate::files::read_text;
+use crate::jobfile::job_names as names_in;
 use crate::settings::Flags;
 use crate::store::{OpenError, Reader};
 
 /// The database's name in a state folder, until a file says otherwise.
 const DATABASE: &str = "punctual.db";
+/// Where the service of the whole machine has its ledger.
+const ROOTS_STATE: &str = "/var/lib/punctual";
 
 /// The state folder: the flag's, systemd's, root's, the user's.
 pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
@@ -26,7 +31,7 @@ pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
         return Ok(first.into());
     }
     if rustix::process::geteuid().is_root() {
-        return Ok("/var/lib/punctual".into());
+        return Ok(ROOTS_STATE.into());
     }
     if let Some(folder) = nonempty("XDG_STATE_HOME") {
         return Ok(Path::new(&folder).join("punctual"));
@@ -76,9 +81,14 @@ pub fn config_file(global: &Global, running: Option<&Holder>) -> Result<PathBuf,
         Refusal::new(
             Done::Failed,
             "there is no job file: neither ./jobs.toml nor ~/.config/punctual/jobs.toml nor /etc/punctual/jobs.toml; \
-             name one with --config FILE",
+             name one with --config FILE, or begin one with: punctual init",
         )
     })
+}
+
+/// The names of the jobs in a file, as far as it can be read: nothing is made of them.
+pub fn job_names(path: &Path) -> Vec<String> {
+    read_text(path).map(|text| names_in(&text)).unwrap_or_default()
 }
 
 /// Reads a job file with the settings that hold for this process.
@@ -92,16 +102,21 @@ pub fn read(path: &Path) -> Result<Configuration, Refusal> {
 pub async fn open_ledger(global: &Global) -> Result<Reader, Refusal> {
     let state = state_folder(global)?;
     let database = database(global, &state);
-    Reader::open(&database).await.map_err(|error| {
-        let refusal = Refusal::chain(Done::Unreachable, &error);
-        match error {
-            OpenError::Missing(_) | OpenError::Empty(_) => {
-                let hint = format!("{}; start one with: punctual daemon", refusal.message);
-                Refusal::new(Done::Unreachable, hint)
-            }
-            _ => refusal,
-        }
-    })
+    Reader::open(&database).await.map_err(|error| unopened(global, &error))
+}
+
+/// Why a ledger cannot be opened, and what to do: where there is none, it is the daemon that makes it.
+pub fn unopened(global: &Global, error: &OpenError) -> Refusal {
+    let refusal = Refusal::chain(Done::Unreachable, error);
+    if !matches!(error, OpenError::Missing(_) | OpenError::Empty(_)) {
+        return refusal;
+    }
+    let is_elsewhere = global.state.is_none() && Path::new(ROOTS_STATE).join(DATABASE).exists();
+    let hint = match as_root().filter(|_| is_elsewhere) {
+        Some(line) => format!("there is one of the whole machine; type: {line}"),
+        None => format!("start one with: {}", ours(global, "daemon")),
+    };
+    Refusal::new(Done::Unreachable, format!("{}; {hint}", refusal.message))
 }
 
 /// The same, but `None` where no daemon has written anything yet.

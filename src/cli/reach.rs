@@ -2,18 +2,25 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
 
 use super::args::Global;
-use super::places::{database, state_folder};
+use super::places::{ask, database, state_folder};
+use super::typed::ours;
 use super::{Done, Refusal};
+use crate::clock::instant;
 use crate::control::{Client, ClientError, Code, usual};
-use crate::daemon::{holder, lock_path};
+use crate::daemon::{Holder, holder, lock_path};
 
-#[expect(dead_code, reason = "the verbs that wish come with their own files")]
+/// For how long a daemon that does not listen yet is waited for, and how often it is looked at.
+const STARTS_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// The client of the daemon that works on the ledger of this state folder.
 pub fn client(global: &Global) -> Result<Client, Refusal> {
     let database = database(global, &state_folder(global)?);
-    if let Some(holder) = holder(&database) {
+    if let Some(holder) = ask(listening(&database))? {
         return Ok(Client::of_daemon(holder.pid, holder.socket.as_deref())?);
     }
     // Operators need not be able to read what the daemon keeps.
@@ -22,7 +29,19 @@ pub fn client(global: &Global) -> Result<Client, Refusal> {
     if is_hidden && usual.exists() {
         return Ok(Client::at(&usual));
     }
-    Err(ClientError::NoDaemon.into())
+    let message = format!("no daemon is running; start one with: {}", ours(global, "daemon"));
+    Err(Refusal::new(Done::Unreachable, message))
+}
+
+/// The daemon of this ledger. One that has just started listens a moment later, and is waited for.
+async fn listening(database: &Path) -> Option<Holder> {
+    let until = instant() + STARTS_WITHIN;
+    loop {
+        match holder(database) {
+            Some(holder) if holder.socket.is_none() && instant() < until => tokio::time::sleep(LOOK_EVERY).await,
+            found => return found,
+        }
+    }
 }
 
 impl From<ClientError> for Refusal {

@@ -111,8 +111,7 @@ impl Screen {
         match &mut self.out {
             Out::Plain(out) => {
                 let _ = out.flush();
-                let terminal = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
-                let width = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+                let width = errors_width();
                 // What has lines of its own is laid out already.
                 let width = width.filter(|_| !text.as_ref().contains('\n'));
                 for line in wrap(text.as_ref(), width) {
@@ -126,6 +125,13 @@ impl Screen {
     pub fn complain(&mut self, message: &str) {
         let style = if self.color_errors { Style::new().red().bold() } else { Style::new() };
         self.note(format!("{} {}", "error:".style(style), visible(message)));
+    }
+
+    /// The last word about something that went well or did not.
+    pub fn conclude(&mut self, is_success: bool, text: &str) {
+        let color = if is_success { Style::new().green() } else { Style::new().red() };
+        let style = if self.color_errors { color } else { Style::new() };
+        self.note(text.style(style).to_string());
     }
 
     pub fn flush(&mut self) -> bool {
@@ -235,6 +241,12 @@ impl Screen {
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
+}
+
+/// Columns of the terminal that standard error is; `None` where nobody looks.
+pub fn errors_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// A time as the clocks of a zone show it.

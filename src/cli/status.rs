@@ -14,6 +14,7 @@ use super::places::{
 };
 use super::screen::{Screen, span, visible};
 use super::table::Cell;
+use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::Holder;
@@ -72,7 +73,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         screen.value(&report);
         return Ok(done);
     }
-    head(file.as_ref().ok().map(|(_, path)| path.as_path()), &report, now, screen);
+    head(global, file.as_ref().ok().map(|(_, path)| path.as_path()), &report, now, screen);
     let jobs = file.iter().flat_map(|(configuration, _)| &configuration.checked.jobs);
     let callers = jobs.filter_map(|job| Some((job.name.as_str(), job.rules.after.first()?.as_str()))).collect();
     table(&report, &callers, now, screen);
@@ -93,13 +94,13 @@ fn daemon_report(holder: &Holder) -> DaemonReport {
     }
 }
 
-fn head(path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
     let daemon = match &report.daemon {
         Some(daemon) => {
             let age = Seconds::from_micros(now.as_microsecond() - daemon.since.0.as_microsecond());
             format!("daemon {} since {} ({})", daemon.pid, screen.time(daemon.since), span(age))
         }
-        None => "no daemon is running; start one with: punctual daemon".to_owned(),
+        None => format!("no daemon is running; start one with: {}", ours(global, "daemon")),
     };
     let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
     screen.line(format!("{path}{daemon}"));

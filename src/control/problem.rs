@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::wish::{Denial, Denied};
-use crate::inquiry::NoAnswer;
+use crate::inquiry::{NoAnswer, meant};
 
 /// `{"error":{"code","message","help"}}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,9 @@ impl From<Denied> for Problem {
 impl From<NoAnswer> for Problem {
     fn from(reason: NoAnswer) -> Self {
         match reason {
+            NoAnswer::NoJob { name, near } => {
+                Self::new(Code::Unknown, format!("there is no job `{name}`")).with_help(meant(near.as_deref()))
+            }
             NoAnswer::Unknown { message, help } => Self::new(Code::Unknown, message).with_help(help),
             NoAnswer::None(message) => Self::new(Code::Unknown, message),
             NoAnswer::Misasked { .. } => Self::new(Code::Wrong, reason.to_string()),

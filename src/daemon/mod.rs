@@ -40,7 +40,7 @@ use crate::store::{OpenError, Store, Writer};
 
 pub use self::core::Demand;
 use self::core::{Core, GIVE_UP_AFTER, LoopState};
-use facts::Ledger;
+pub use facts::Ledger;
 use housekeeping::Housekeeping;
 pub use journal::seconds;
 pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};

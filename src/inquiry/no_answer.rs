@@ -3,7 +3,10 @@
 /// Each says what happened and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
-    /// There is no such job, run or step.
+    /// There is no such job; perhaps one that was meant.
+    #[error("there is no job `{name}`; {}", meant(near.as_deref()))]
+    NoJob { name: String, near: Option<String> },
+    /// There is no such run or step.
     #[error("{message}; {help}")]
     Unknown { message: String, help: String },
     /// There is nothing of the kind that is asked for.
@@ -15,4 +18,12 @@ pub enum NoAnswer {
     Misasked { what: &'static str, message: String },
     #[error("the ledger cannot be read: {0}")]
     Ledger(#[from] sqlx::Error),
+}
+
+/// What to do about a name that no job has.
+pub fn meant(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => "the jobs are listed by: punctual status".to_owned(),
+    }
 }

@@ -11,7 +11,9 @@ use crate::store::{News, PartId};
 
 #[derive(Serialize)]
 pub struct PieceReport<'o> {
-    run: RunId,
+    /// None of what is recorded nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunId>,
     attempt: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'o str>,
@@ -24,9 +26,9 @@ pub struct PieceReport<'o> {
 
 impl<'o> PieceReport<'o> {
     /// JSON makes control characters visible by itself; what is no UTF-8 becomes U+FFFD.
-    pub fn of(run: RunId, piece: &'o News) -> Self {
+    pub fn of(run: impl Into<Option<RunId>>, piece: &'o News) -> Self {
         Self {
-            run,
+            run: run.into(),
             attempt: piece.part.attempt,
             step: piece.step.as_ref().map(|step| step.name.as_str()),
             step_attempt: piece.step.as_ref().map(|step| step.attempt),

@@ -12,7 +12,7 @@ use crate::store::Reader;
 pub async fn find_run(ledger: &Reader, run: RunId) -> Result<Entry, NoAnswer> {
     ledger.entry(run).await?.ok_or_else(|| NoAnswer::Unknown {
         message: format!("there is no run {run}"),
-        help: "punctual history lists them".to_owned(),
+        help: "the last ones are listed by: punctual history".to_owned(),
     })
 }
 
@@ -21,20 +21,16 @@ pub fn chosen(jobs: &[Arc<Job>], names: &[String]) -> Result<Vec<Arc<Job>>, NoAn
     if names.is_empty() {
         return Ok(jobs.to_vec());
     }
-    names
-        .iter()
-        .map(|name| {
-            let found = jobs.iter().find(|job| job.name.as_str() == name);
-            found.cloned().ok_or_else(|| no_job(name, jobs.iter().map(|job| job.name.as_str())))
-        })
-        .collect()
+    names.iter().map(|name| find_job(jobs, name)).collect()
+}
+
+/// The job of this name.
+pub fn find_job(jobs: &[Arc<Job>], name: &str) -> Result<Arc<Job>, NoAnswer> {
+    let found = jobs.iter().find(|job| job.name.as_str() == name);
+    found.cloned().ok_or_else(|| no_job(name, jobs.iter().map(|job| job.name.as_str())))
 }
 
 /// There is no job of this name; perhaps there is one that was meant.
 pub fn no_job<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> NoAnswer {
-    let help = match nearest(name, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "punctual status lists them".to_owned(),
-    };
-    NoAnswer::Unknown { message: format!("there is no job `{name}`"), help }
+    NoAnswer::NoJob { name: name.to_owned(), near: nearest(name, known).map(str::to_owned) }
 }

@@ -195,6 +195,18 @@ impl Draft {
     }
 }
 
+/// The keys that a job may have, in the order of their mention.
+pub fn job_keys() -> impl Iterator<Item = &'static str> {
+    keys::JOB.iter().chain(keys::POLICIES).map(|key| key.name)
+}
+
+/// The names of the jobs in a text, as far as it can be read, in the order of the file.
+pub fn job_names(text: &str) -> Vec<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let jobs = table.get_ref().get("jobs").and_then(|jobs| jobs.get_ref().as_table());
+    jobs.into_iter().flat_map(DeTable::keys).map(|name| name.get_ref().to_string()).collect()
+}
+
 /// The tables of a file.
 #[derive(Default)]
 struct Parts {

@@ -43,4 +43,4 @@ pub use owed::Lapse;
 pub use planner::{Drain, Planner};
 pub use queue::Capacities;
 pub use retry::pause;
-pub use verdict::verdict_of_work;
+pub use verdict::{verdict, verdict_of_work};

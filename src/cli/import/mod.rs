@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::args::Global;
+use super::args::{From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments, Output};
 use super::check::complain_about;
-use super::moving::{From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments, Output};
 use super::places::environment;
 use super::screen::{Screen, counted, visible};
 use super::{Answer, Done, Refusal};

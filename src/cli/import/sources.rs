@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use super::super::moving::{ImportCrontabArguments, ImportSystemdArguments};
+use super::super::args::{ImportCrontabArguments, ImportSystemdArguments};
 use super::super::screen::Screen;
 use super::super::{Done, Refusal};
 use crate::files::{ReadError, read_bytes};

@@ -1,0 +1,72 @@
+//! What is to be typed? Command lines as a shell takes them, to end a message with.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::args::Global;
+
+/// A text as a shell takes it for one word.
+pub fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@=,%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// Words as one types them.
+pub fn line<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
+    words.into_iter().map(|word| quoted(&word.as_ref().to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// The command line of this process, with `right` in place of the word `wrong`.
+pub fn corrected(wrong: &str, right: &str) -> String {
+    let mut is_done = false;
+    let words = std::env::args_os().skip(1).map(|word| {
+        let is_it = !is_done && word == wrong;
+        is_done |= is_it;
+        if is_it { right.into() } else { word }
+    });
+    format!("punctual {}", line(words))
+}
+
+/// A line of punctual's, about the same file and the same ledger as this process.
+pub fn ours(global: &Global, verb: &str) -> String {
+    let flag = |name: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| format!(" {name} {}", quoted(&path.to_string_lossy()))).unwrap_or_default()
+    };
+    format!("punctual{}{} {verb}", flag("--config", &global.config), flag("--state", &global.state))
+}
+
+/// The command line of this process for root, whom it is allowed; `None` where root was not allowed it.
+pub fn as_root() -> Option<String> {
+    (!rustix::process::geteuid().is_root()).then(|| format!("sudo {}", again_with(&[])))
+}
+
+/// The command line of this process, with these words behind it.
+pub fn again_with(more: &[&str]) -> String {
+    let words = std::env::args_os().skip(1).chain(more.iter().map(Into::into));
+    format!("punctual {}", line(words)).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_words() {
+        for (text, expect) in [
+            ("/tmp/a-b.toml", "/tmp/a-b.toml"),
+            ("A=1", "A=1"),
+            ("two words", "'two words'"),
+            ("it's", "'it'\\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), expect);
+        }
+        assert_eq!(line(["next", "--expr", "0 9 * * *"]), "next --expr '0 9 * * *'");
+    }
+}
