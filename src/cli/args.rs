@@ -46,6 +46,8 @@ pub enum Verb {
     Daemon(DaemonArguments),
     /// Is this file right? Every error at once
     Check(CheckArguments),
+    /// What would a reload change? Exits with 0 for nothing, 1 for differences, 2 for a wrong file
+    Diff(DiffArguments),
     /// When is it due?
     Next(NextArguments),
     /// What are the coming days going to be like?
@@ -99,6 +101,12 @@ pub struct CheckArguments {
     /// Warnings are errors
     #[arg(long)]
     pub strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The file to compare instead of the one in use, as if it stood in its place; what it includes is read from beside it
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -149,11 +149,12 @@ fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
 
 fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) -> Vec<Group<'d>> {
     // The place of something that is missing is one character wide.
-    let length = source.text.len();
-    let start = source.text.floor_char_boundary(diagnostic.span.start.min(length));
-    let end = source.text.floor_char_boundary(diagnostic.span.end.min(length)).max(start);
-    let snippet = Snippet::source(&source.text)
-        .path(source.path.to_str().unwrap_or("jobs.toml"))
+    let part = source.part(diagnostic.span.start);
+    let within = |byte: usize| part.text.floor_char_boundary((byte - part.start).min(part.text.len()));
+    let start = within(diagnostic.span.start);
+    let end = within(diagnostic.span.end.max(diagnostic.span.start)).max(start);
+    let snippet = Snippet::source(part.text)
+        .path(part.path.to_str().unwrap_or("jobs.toml"))
         .annotation(AnnotationKind::Primary.span(start..end));
     let mut group = level.primary_title(&diagnostic.message).element(snippet);
     if let Some(help) = &diagnostic.help {
@@ -162,12 +163,13 @@ fn groups<'d>(level: Level<'d>, diagnostic: &'d Diagnostic, source: &'d Source) 
     vec![group]
 }
 
-fn report(configuration: &Configuration) -> CheckReport {
+/// The same in JSON.
+pub fn report(configuration: &Configuration) -> CheckReport {
     let source = &configuration.checked.source;
     let one = |diagnostic: &Diagnostic| {
         let position = source.position(diagnostic.span.start);
         DiagnosticReport {
-            file: source.path.display().to_string(),
+            file: source.part(diagnostic.span.start).path.display().to_string(),
             line: position.line,
             column: position.column,
             end_column: source.end_column(&diagnostic.span),

@@ -12,13 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::{DaemonArguments, Global};
-use super::check::complain_about;
+use super::check::{complain_about, plain_lines, report};
 use super::places::{config_file, environment, state_folder};
 use super::screen::Screen;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::configuration::Configuration;
-use crate::daemon::{Demand, Setup, StartError, init_log, run as run_daemon};
+use crate::daemon::{Demand, Setup, StartError, Telling, init_log, run as run_daemon};
 use crate::keeper::drop_heritage;
 use crate::settings::Flags;
 
@@ -52,7 +51,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         },
         environment: environment(),
         clock: Clock::System,
-        complain: complain_in_the_log,
+        telling: Telling { lines: plain_lines, report },
         keeper,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -132,12 +131,5 @@ async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
     match result {
         Ok(never) => match never {},
         Err(error) => error,
-    }
-}
-
-/// A file that is wrong is shown where the daemon's log lines go.
-fn complain_in_the_log(configuration: &Configuration) {
-    for line in super::check::plain_lines(configuration) {
-        tracing::warn!("{line}");
     }
 }

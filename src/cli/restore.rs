@@ -49,6 +49,8 @@ fn hold(global: &Global, ledger: &Path) -> Result<(Lock, Option<Held>), Refusal>
         config: config_file(global, None).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trouble: None,
+        file_trouble: None,
+        at_next_start: Vec::new(),
     };
     let lock = Lock::acquire(ledger, me).and_then(|lock| Ok((lock, hold_itself(ledger)?)));
     lock.map_err(|error| match error {

@@ -1,14 +1,8 @@
 //! What is wrong with a file, and where?
 
 use std::ops::Range;
-use std::path::PathBuf;
 
-/// A file's text and the name under which people know it.
-#[derive(Debug, Clone)]
-pub struct Source {
-    pub path: PathBuf,
-    pub text: String,
-}
+use super::source::Source;
 
 /// One thing to say about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +64,15 @@ impl Source {
             c => c.to_string(),
         };
         let text = if hidden.is_empty() { self.text.clone() } else { self.text.char_indices().map(stars).collect() };
-        Self { path: self.path.clone(), text }
+        let (path, included, unread) = (self.path.clone(), self.included.clone(), self.unread.clone());
+        Self { path, text, included, unread }
     }
 
-    /// Line and column of a byte of the text.
+    /// Line and column of a byte of the text, in its file.
     pub fn position(&self, byte: usize) -> Position {
-        let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
-        let before = &self.text[..byte];
+        let part = self.part(byte);
+        let byte = part.text.floor_char_boundary((byte - part.start).min(part.text.len()));
+        let before = &part.text[..byte];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
@@ -109,7 +105,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let source = Source { path: "x".into(), text: "ab\nä€ = 1\n".to_owned() };
+        let source = Source::new("x".into(), "ab\nä€ = 1\n".to_owned());
         assert_eq!(source.position(0), Position { line: 1, column: 1 });
         let equals = source.text.find('=').unwrap();
         assert_eq!(source.position(equals), Position { line: 2, column: 4 });
@@ -119,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden_leaves_the_rest_in_its_place() {
-        let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
+        let source = Source::new("x".into(), "a = 'pä\nß' # b".to_owned());
         assert_eq!(source.without(std::slice::from_ref(&(4..12))).text, "a = ****\n*** # b");
         assert_eq!(source.without(&[]).text, source.text);
     }

@@ -9,6 +9,7 @@ mod checker;
 mod diagnostic;
 mod expect;
 mod http;
+mod include;
 mod known;
 mod mail;
 mod order;
@@ -16,9 +17,11 @@ mod parts;
 mod places;
 mod policies;
 mod raw;
+mod rename;
 mod secret;
 mod section;
 mod smtp;
+mod source;
 mod sql;
 mod standing;
 mod steps;
@@ -39,15 +42,19 @@ use toml::de::{DeTable, DeValue};
 pub use calendars::calendar_from;
 use calendars::{Calendars, RawCalendar};
 use checker::Checker;
-pub use diagnostic::{Diagnostic, Diagnostics, Position, Source, nearest};
+pub use diagnostic::{Diagnostic, Diagnostics, Position, nearest};
+pub use include::includes;
+use include::{Names, check_include, check_tables, shifted};
 use known::Known;
 use order::check_order;
 use places::job_places;
 pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
+use rename::check_names;
 use section::{At, describe, dotted};
 use smtp::{Outlet, read_smtp};
+pub use source::{Included, Part, Source, Unread};
 pub use timing::{Kept, timing_from};
 
 use crate::job::{Job, JobName};
@@ -78,7 +85,7 @@ pub trait Site: Zones {
     fn text(&self, path: &Path) -> Result<String, String>;
 }
 
-const TOP_LEVEL: [&str; 6] = ["daemon", "smtp", "defaults", "calendars", "pools", "jobs"];
+const TOP_LEVEL: [&str; 7] = ["include", "daemon", "smtp", "defaults", "calendars", "pools", "jobs"];
 
 /// A file that was read; [`Draft::check`] makes jobs of it.
 pub struct Draft {
@@ -124,22 +131,42 @@ impl Checked {
 }
 
 impl Draft {
-    /// Reads the text of a file.
+    /// Reads the text of a file that includes no others.
     pub fn parse(path: &Path, text: String) -> Self {
+        Self::read(Source::new(path.to_owned(), text))
+    }
+
+    /// Reads a file with those that it includes.
+    pub fn read(source: Source) -> Self {
         let mut said = Diagnostics::default();
         let mut draft = Parts::default();
-        let (table, errors) = DeTable::parse_recoverable(&text);
-        match errors.first() {
-            // What the parser says after its first error is mostly a consequence of it.
-            Some(error) => {
-                let span = error.span().unwrap_or(0..0);
-                said.error("", span, error.message().trim().to_owned(), syntax_help(error.message()));
+        let mut names = Names::default();
+        for (number, part) in source.parts().enumerate() {
+            let (table, errors) = DeTable::parse_recoverable(part.text);
+            let table = table.into_inner();
+            match errors.first() {
+                // What the parser says after its first error is mostly a consequence of it.
+                Some(error) => {
+                    let span = error.span().unwrap_or(0..0);
+                    let span = span.start + part.start..span.end + part.start;
+                    said.error("", span, error.message().trim().to_owned(), syntax_help(error.message()));
+                }
+                None if number == 0 => {
+                    draft.take_main(&table, &source, &mut said);
+                    if !source.included.is_empty() {
+                        names.add(&table, &source, &mut said);
+                    }
+                }
+                None => draft.take_included(&shifted(table, part.start), &source, &mut names, &mut said),
             }
-            None => draft = Parts::read(table.get_ref(), &text, &mut said),
+            draft.is_whole &= errors.is_empty();
         }
-        drop(table);
+        if !draft.is_whole {
+            // What is missing from one file would be missed in all others.
+            draft = Parts::default();
+        }
         Self {
-            source: Arc::new(Source { path: path.to_owned(), text }),
+            source: Arc::new(source),
             defaults: draft.defaults,
             calendars: draft.calendars,
             pools: draft.pools,
@@ -158,22 +185,28 @@ impl Draft {
 
     /// Makes jobs of the tables. `timezone` is the zone of jobs that name none, as the daemon's settings have it.
     pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
-        let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
-        let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
-        let outlet = self.outlet.within(&folder);
+        let source = self.source.clone();
+        let calendars = Calendars::check(&self.calendars, &source, site, &mut self.said);
+        let outlet = self.outlet.within(source.folder(0));
         let (defaults, said) = (&self.defaults, &mut self.said);
         let (pools, known) = (&self.pools, Known::default());
-        let mut checker = Checker { site, folder, calendars, pools, outlet, known, defaults, said };
+        let folder = source.folder(0).to_owned();
+        let mut checker = Checker { site, source: &source, folder, calendars, pools, outlet, known, defaults, said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
         for (name, raw) in &self.jobs {
+            let folder = source.folder(name.span.start);
+            if checker.folder != folder {
+                folder.clone_into(&mut checker.folder);
+            }
             if let Some(job) = checker.job(name, raw, default_zone.as_ref(), now) {
                 places.push(job_places(name, raw, &self.defaults));
                 jobs.push(Arc::new(job));
             }
         }
         check_order(&self.jobs, &mut self.said);
+        check_names(&self.jobs, &mut self.said);
         self.said.sort();
         Checked { source: self.source, jobs, pools: self.pools, said: self.said, places }
     }
@@ -185,9 +218,10 @@ fn syntax_help(message: &str) -> Option<String> {
         .then(|| "each name may stand once in a file; rename one of the two or join them".to_owned())
 }
 
-/// The tables of a file.
-#[derive(Default)]
+/// The tables of all files.
 struct Parts {
+    /// Whether all of them could be read.
+    is_whole: bool,
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
@@ -197,33 +231,63 @@ struct Parts {
     daemon_timezone: Option<Range<usize>>,
 }
 
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            is_whole: true,
+            defaults: Policies::default(),
+            calendars: Vec::new(),
+            pools: BTreeMap::new(),
+            outlet: Outlet::default(),
+            jobs: Vec::new(),
+            daemon: toml::Table::new(),
+            daemon_timezone: None,
+        }
+    }
+}
+
 impl Parts {
-    fn read(table: &DeTable, text: &str, said: &mut Diagnostics) -> Self {
-        let mut parts = Self::default();
+    fn take_main(&mut self, table: &DeTable, source: &Source, said: &mut Diagnostics) {
+        let text = source.part(0).text;
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             match (name, value.get_ref()) {
+                ("include", _) => check_include(value, source, said),
                 ("daemon", DeValue::Table(table)) => {
                     raw::check_daemon(table, said);
-                    parts.daemon = daemon_table(text);
-                    parts.daemon_timezone = table.get("timezone").map(Spanned::span);
+                    self.daemon = daemon_table(text);
+                    self.daemon_timezone = table.get("timezone").map(Spanned::span);
                 }
-                ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
-                ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
-                ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
-                ("smtp", DeValue::Table(table)) => parts.outlet = read_smtp(table, &key.span(), said),
-                ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
-                ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", other) => said.error(
-                    name,
-                    value.span(),
-                    format!("`{name}` is a table, not {}", describe(other)),
-                    Some(format!("write [{name}] on a line of its own")),
-                ),
+                ("defaults", DeValue::Table(table)) => self.defaults = Policies::read_defaults(table, said),
+                ("calendars", DeValue::Table(table)) => self.calendars = RawCalendar::read_all(table, said),
+                ("pools", DeValue::Table(table)) => self.pools = raw::read_pools(table, said),
+                ("smtp", DeValue::Table(table)) => self.outlet = read_smtp(table, &key.span(), said),
+                ("jobs", DeValue::Table(table)) => self.jobs = read_jobs(table, said),
+                ("daemon" | "smtp" | "defaults" | "calendars" | "pools" | "jobs", _) => no_table(name, value, said),
                 _ => said.error(name, key.span(), format!("unknown table `{name}`"), Some(top_level_help(name))),
             }
         }
-        parts
     }
+
+    /// Adds what an included file has; `names` are those of the files before it.
+    fn take_included(&mut self, table: &DeTable, source: &Source, names: &mut Names, said: &mut Diagnostics) {
+        names.add(table, source, said);
+        check_tables(table, said);
+        for (key, value) in table.iter() {
+            match (&**key.get_ref(), value.get_ref()) {
+                ("calendars", DeValue::Table(table)) => self.calendars.extend(RawCalendar::read_all(table, said)),
+                ("pools", DeValue::Table(table)) => self.pools.extend(raw::read_pools(table, said)),
+                ("jobs", DeValue::Table(table)) => self.jobs.extend(read_jobs(table, said)),
+                (name @ ("calendars" | "pools" | "jobs"), _) => no_table(name, value, said),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn no_table(name: &str, value: &Spanned<DeValue>, said: &mut Diagnostics) {
+    let help = Some(format!("write [{name}] on a line of its own"));
+    said.error(name, value.span(), format!("`{name}` is a table, not {}", describe(value.get_ref())), help);
 }
 
 fn top_level_help(name: &str) -> String {
@@ -231,7 +295,7 @@ fn top_level_help(name: &str) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             format!(
-                "a job is written as [jobs.{name}]; beside jobs there are [daemon], [smtp], [defaults], [calendars] and [pools]"
+                "a job is written as [jobs.{name}]; beside jobs there are include, [daemon], [smtp], [defaults], [calendars] and [pools]"
             )
         }
     }

@@ -10,10 +10,12 @@ use super::policies::{POLICY_KEYS, Policies};
 use super::section::{At, Section};
 use super::steps::{RawMatrix, RawSteps};
 use super::work::RawWork;
+use crate::job::JobName;
 use crate::schedule::{Bound, Schedule};
 
-pub const JOB_KEYS: [&str; 15] = [
+pub const JOB_KEYS: [&str; 16] = [
     "description",
+    "formerly",
     "enabled",
     "schedule",
     "not_before",
@@ -38,6 +40,7 @@ const RETENTION_KEYS: [&str; 4] = ["keep", "keep_failures", "keep_last", "max_si
 #[derive(Debug, Clone)]
 pub struct RawJob {
     pub description: Option<At<String>>,
+    pub formerly: Option<At<JobName>>,
     pub enabled: Option<At<bool>>,
     pub schedule: Option<At<Vec<At<String>>>>,
     pub not_before: Option<At<Bound>>,
@@ -59,6 +62,7 @@ impl RawJob {
         let mut section = Section::open(table, path, &keys, said);
         Self {
             description: section.text("description"),
+            formerly: section.parsed("formerly", "the name that the job had before", JobName::new),
             enabled: section.boolean("enabled"),
             schedule: section.texts("schedule"),
             not_before: section.bound("not_before"),

@@ -1,0 +1,104 @@
+//! How does a job that has another name now keep what it had under the old one?
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::account::Account;
+use super::decision::{Draft, Record};
+use super::memory::{Memory, RememberedJob};
+use super::planner::Planner;
+use crate::job::{Job, JobName};
+
+impl Planner {
+    /// Gives jobs in force the names that they have in another file: their runs, timers and accounts go on as if they had
+    /// always had them.
+    pub(super) fn take_names(&mut self, jobs: &[Arc<Job>], draft: &mut Draft) {
+        if jobs.iter().all(|job| job.formerly.is_none()) {
+            return;
+        }
+        let names: BTreeSet<&JobName> = jobs.iter().map(|job| &job.name).collect();
+        for job in jobs {
+            let Some(from) = job.formerly.as_ref().filter(|from| !names.contains(from)) else {
+                continue;
+            };
+            let known = self.slots.get(&job.name);
+            // What was said before has been done before.
+            let is_news = known.is_none_or(|slot| slot.job.formerly.as_ref() != Some(from));
+            match (self.slots.contains_key(from), known.is_some()) {
+                (true, false) => self.rename(from, &job.name, draft),
+                // The ledger may know it from earlier.
+                (false, _) if is_news => draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() }),
+                // Each has a history of its own.
+                (true, true) | (false, _) => {}
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &JobName, to: &JobName, draft: &mut Draft) {
+        let Some(mut slot) = self.slots.remove(from) else {
+            return;
+        };
+        draft.record(Record::Renamed { from: from.clone(), to: to.clone() });
+        self.timers.set(from, &mut slot.timer, None);
+        slot.job = Arc::new(slot.job.named(to.clone()));
+        for run in &slot.open {
+            if let Some(open) = self.runs.get_mut(run) {
+                open.job = Arc::new(open.job.named(to.clone()));
+            }
+        }
+        self.slots.insert(to.clone(), slot);
+        // Under the new name there may be instants that are taken, from a job that is gone.
+        let taken = self.accounts.remove(to).map(|account| account.taken).unwrap_or_default();
+        let mut account = self.accounts.remove(from).unwrap_or_else(|| Account::opened(None, self.latest));
+        account.taken.extend(taken);
+        self.accounts.insert(to.clone(), account);
+        self.follow.rename(from, to);
+        self.arm(to);
+    }
+}
+
+/// What the ledger remembers, by the names that the file has now.
+pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -> Memory {
+    let mut memory = memory;
+    if jobs.iter().all(|job| job.formerly.is_none()) {
+        return memory;
+    }
+    let names: BTreeSet<&JobName> = jobs.iter().map(|job| &job.name).collect();
+    let known: HashMap<JobName, usize> =
+        memory.jobs.iter().enumerate().map(|(at, job)| (job.name.clone(), at)).collect();
+    let mut superseded = BTreeSet::new();
+    for job in jobs {
+        let from = job.formerly.as_ref().filter(|from| !names.contains(from));
+        let Some((from, at)) = from.and_then(|from| Some((from, *known.get(from)?))) else {
+            continue;
+        };
+        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() });
+        let is_in_force = |at: &usize| memory.jobs.get(*at).is_some_and(|job| job.definition.is_some());
+        match known.get(&job.name) {
+            Some(to) if is_in_force(to) || !is_in_force(&at) => continue,
+            Some(to) => {
+                superseded.insert(*to);
+            }
+            None => {}
+        }
+        rename_in(&mut memory, at, from, &job.name);
+    }
+    let mut at = 0..;
+    memory.jobs.retain(|_| at.next().is_none_or(|at| !superseded.contains(&at)));
+    memory
+}
+
+fn rename_in(memory: &mut Memory, at: usize, from: &JobName, to: &JobName) {
+    let rename = |name: &mut JobName| {
+        if name == from {
+            *name = to.clone();
+        }
+    };
+    if let Some(RememberedJob { name, .. }) = memory.jobs.get_mut(at) {
+        rename(name);
+    }
+    memory.open.iter_mut().for_each(|run| rename(&mut run.job));
+    memory.taken.iter_mut().for_each(|(name, _)| rename(name));
+    memory.ahead.taken.iter_mut().for_each(|(name, _)| rename(name));
+    memory.ahead.gaps.iter_mut().for_each(|gap| rename(&mut gap.job));
+}
