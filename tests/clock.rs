@@ -10,8 +10,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use punctual::audit::{Question, audit};
 use punctual::clock::{Clock, ManualClock};
-use punctual::daemon::{Demand, Setup, run};
+use punctual::daemon::{Demand, Setup, Telling, run};
 use punctual::files::Machine;
+use punctual::report::CheckReport;
 use punctual::settings::Flags;
 use punctual::store::Reader;
 use support::{Place, own_keeper, wait};
@@ -39,7 +40,7 @@ impl<'p> Simulated<'p> {
             flags: Flags { timezone: Some("UTC".to_owned()), ..Flags::default() },
             environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
             clock: Clock::Manual(clock.clone()),
-            complain: |_| {},
+            telling: Telling { lines: |_| Vec::new(), report: |_| CheckReport::default() },
             keeper: own_keeper(&Clock::Manual(clock.clone())),
         };
         let daemon = std::thread::Builder::new().spawn(move || {

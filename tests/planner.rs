@@ -43,7 +43,7 @@ fn start() -> Timestamp {
 }
 
 /// Files that a history may switch between.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     r#"
     [jobs.minutely]
     schedule = "* * * * *"
@@ -169,6 +169,42 @@ const FILES: [&str; 4] = [
     command = "x"
     "#,
     "",
+    // Jobs of the first under other names, some of them with other instants.
+    r#"
+    [jobs.each]
+    formerly = "minutely"
+    schedule = "* * * * *"
+    command = "x"
+    [jobs.seven]
+    formerly = "all"
+    schedule = "every 8m"
+    catch_up = "all"
+    command = "x"
+    [jobs.polled]
+    formerly = "poll"
+    schedule = "every 7m after end"
+    command = "x"
+    [jobs.lined]
+    formerly = "queued"
+    schedule = "*/3 * * * *"
+    overlap = "queue"
+    queue_limit = 2
+    pool = ["disk", "net"]
+    command = "x"
+    [jobs.again]
+    schedule = "*/5 * * * *"
+    overlap = "queue"
+    retries = 2
+    retry_delay = "20s"
+    command = "x"
+    [jobs.followed]
+    formerly = "follower"
+    after = ["again", "lined"]
+    command = "x"
+    [pools]
+    disk = 1
+    net = 2
+    "#,
 ];
 
 #[derive(Debug, Clone)]
@@ -306,8 +342,39 @@ impl Ledger {
                 row.ended = closing.ended.as_ref().map(|ended| ended.at).or(row.ended);
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
-            Record::Step(_) => {}
+            Record::Renamed { from, to } => self.rename(from, to),
+            Record::Step(_) | Record::InForce { .. } => {}
         }
+    }
+
+    /// What the ledger has of a job goes on under another name; an earlier job of that name is set aside.
+    fn rename(&mut self, from: &JobName, to: &JobName) {
+        let in_force = |name: &JobName| self.definitions.iter().any(|d| d.job == *name && d.until.is_none());
+        if !self.known.contains(from) || self.known.contains(to) && (!in_force(from) || in_force(to)) {
+            return;
+        }
+        if self.known.contains(to) {
+            let aside = |number: &usize| JobName::new(&format!("{to}.{number}")).unwrap();
+            let free = (1..).find(|number| !self.known.contains(&aside(number))).unwrap();
+            self.give_name(to, &aside(&free));
+        }
+        self.give_name(from, to);
+    }
+
+    fn give_name(&mut self, from: &JobName, to: &JobName) {
+        let rename = |name: &mut JobName| {
+            if name == from {
+                *name = to.clone();
+            }
+        };
+        self.rows.values_mut().for_each(|row| rename(&mut row.job));
+        self.definitions.iter_mut().for_each(|definition| rename(&mut definition.job));
+        self.instants = std::mem::take(&mut self.instants).into_iter().map(|(mut name, due)| {
+            rename(&mut name);
+            (name, due)
+        }).collect();
+        self.known.remove(from);
+        self.known.insert(to.clone());
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
@@ -540,9 +607,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         5 => (0usize..8).prop_map(Op::End),
         2 => Just(Op::Commit),
         2 => any::<bool>().prop_map(Op::Delay),
-        2 => (0usize..4, long, any::<bool>(), any::<bool>())
+        2 => (0..FILES.len(), long, any::<bool>(), any::<bool>())
             .prop_map(|(file, down, boot, kept)| Op::Crash { file, down, boot, kept }),
-        2 => (0usize..4).prop_map(Op::Reload),
+        2 => (0..FILES.len()).prop_map(Op::Reload),
         1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
     ];

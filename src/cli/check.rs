@@ -10,6 +10,7 @@ use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
+use crate::files::Trust;
 use crate::job::{Act, StepName};
 use crate::jobfile::{Diagnostic, Origin, Source};
 use crate::report::{CheckReport, DiagnosticReport};
@@ -30,6 +31,9 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
     };
     configuration.checked.warn_of_traps(Clock::System.now());
     add_machine_warnings(&mut configuration, &starter(global));
+    if verb.file.is_none() && starter(global).is_root {
+        warn_of_others(&mut configuration);
+    }
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
     if screen.json {
@@ -96,6 +100,16 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     }
     for (key, span, message) in warnings {
         configuration.checked.said.warn(&key, span, message, None);
+    }
+}
+
+/// A daemon that runs as root does not take what others can write.
+fn warn_of_others(configuration: &mut Configuration) {
+    let source = configuration.checked.source.clone();
+    for part in source.parts() {
+        if let Some(error) = Trust::RootAlone.refuses(part.path) {
+            configuration.checked.said.warn("", part.start..part.start, error.to_string(), None);
+        }
     }
 }
 

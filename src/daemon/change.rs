@@ -2,26 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
+use super::asked::{Answer, Reloaded, tell};
 use super::core::Core;
 use super::lock::FileState;
 use super::reading::{Outcome, Reread, Right, Wrong};
-use crate::control::{Denial, Denied, Granted};
+use crate::control::{Denial, Denied};
 use crate::plan::{Decision, Record};
 use crate::report::{CheckReport, EditReport, ReloadReport};
 use crate::run::{EventKind, EventNote};
 use crate::store::Trouble;
-
-/// Who wants to know what came of it.
-pub(super) type Answer = oneshot::Sender<Result<Granted, Denied>>;
-
-/// Those who asked for a reload, and what they are told once it is in the ledger.
-pub(super) struct Reloaded {
-    decision: Arc<Decision>,
-    report: ReloadReport,
-    answers: Vec<Answer>,
-}
 
 impl Core {
     /// Somebody wants the file to be taken now. A reading that has begun may have missed what is wanted: another one follows.
@@ -69,10 +58,7 @@ impl Core {
         let message = if lines.is_empty() { message } else { format!("{message}:\n{}", lines.join("\n").trim_end()) };
         self.file.send_modify(|file| file.trouble = Some(Trouble { since, message }));
         let report = self.reload_report(false, check, EditReport::default());
-        for answer in std::mem::take(&mut self.state.asking) {
-            // Who asked may have gone.
-            let _ = answer.send(Ok(Granted::Reloaded(Box::new(report.clone()))));
-        }
+        tell(std::mem::take(&mut self.state.asking), &report);
     }
 
     /// Puts a right file in force: as far as it differs, all at once, and with it in the ledger that it is.
@@ -141,13 +127,6 @@ impl Core {
         for Reloaded { report, answers, .. } in self.state.reloaded.extract_if(.., is_it) {
             tell(answers, &report);
         }
-    }
-}
-
-fn tell(answers: Vec<Answer>, report: &ReloadReport) {
-    for answer in answers {
-        // Who asked may have gone.
-        let _ = answer.send(Ok(Granted::Reloaded(Box::new(report.clone()))));
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
-use super::change::{Answer as ReloadAnswer, Reloaded};
+use super::asked::{Answer as ReloadAnswer, Reloaded};
 use super::lock::FileState;
 use super::reading::{Outcome, Reread};
 use super::reread::{Rereading, Stir};

@@ -1,5 +1,6 @@
 //! What does the running daemon consist of, and how does it start and stop?
 
+mod asked;
 mod change;
 mod clockwork;
 mod core;

@@ -5,6 +5,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use super::ReadError;
+
 const WRITABLE_BY_GROUP: u32 = 0o020;
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 /// In such a folder nobody moves or removes what another owns.
@@ -23,6 +25,12 @@ impl Trust {
     /// Of a daemon that does what the file says: as another user than root it can do no more than its owner.
     pub fn of_a_daemon() -> Self {
         if rustix::process::geteuid().is_root() { Self::RootAlone } else { Self::Anybody }
+    }
+
+    /// Why this file would not be taken.
+    pub fn refuses(self, path: &Path) -> Option<ReadError> {
+        let reason = self.distrusts(path, &path.metadata().ok()?)?;
+        Some(ReadError::Untrusted { path: path.to_owned(), reason })
     }
 
     /// Why this file is not to be trusted, and what to do, where another user can change it or put another one in its place.

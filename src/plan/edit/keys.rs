@@ -6,7 +6,7 @@ use crate::job::{Act, CommandLine, Job, Limits, Needs, OutputPattern, Overlap, R
 use crate::schedule::{Fold, Gap, duration_text, size_text};
 
 /// What keys come to of which nobody says anything.
-const USUAL: [(&str, &str); 22] = [
+const USUAL: [(&str, &str); 21] = [
     ("enabled", "true"),
     ("not_on_then", "skip"),
     ("shell", "/bin/sh -ec"),
@@ -28,8 +28,10 @@ const USUAL: [(&str, &str); 22] = [
     ("always", "false"),
     ("needs", "[]"),
     ("limits.required", "true"),
-    ("dst", "usual"),
 ];
+
+/// What nobody writes, though it makes a difference.
+const UNWRITTEN: [&str; 3] = ["data of the timezone", "the calendar ", "http.headers that are secret"];
 
 /// What is hidden of an environment, by what the names of its variables have in them.
 const SECRET_WORDS: [&str; 8] = ["PASS", "SECRET", "TOKEN", "CREDENTIAL", "APIKEY", "API_KEY", "PRIVATE", "PWD"];
@@ -50,6 +52,9 @@ impl Key {
 
     /// Whether it would come to the same if nobody said anything.
     pub fn is_usual(&self) -> bool {
+        if UNWRITTEN.iter().any(|unwritten| self.key.starts_with(unwritten)) {
+            return true;
+        }
         let last = self.key.strip_prefix("steps.").and_then(|key| key.split_once('.')).map_or(&*self.key, |(_, key)| key);
         USUAL.contains(&(last, &*self.value))
     }
@@ -141,7 +146,7 @@ fn timing_keys(timing: &Timing, keys: &mut Keys) {
     keys.put("timezone", written.zone.clone());
     if !written.zone_data.is_empty() {
         // Nobody writes it, and other data means other instants.
-        keys.put("timezone's data", format!("version {}", written.zone_data));
+        keys.put("data of the timezone", format!("version {}", written.zone_data));
     }
     keys.maybe("not_before", written.not_before.clone());
     keys.maybe("not_after", written.not_after.clone());
