@@ -210,7 +210,10 @@ impl Settings {
             at_start("housekeeping.audit", pattern(&self.audit)),
             at_start("housekeeping.backup.schedule", pattern(&backup.map(|backup| backup.pattern.clone()))),
             at_start("housekeeping.backup.to", backup.map_or(String::new(), |backup| backup.to.display().to_string())),
-            at_start("housekeeping.backup.keep_last", backup.map_or(String::new(), |backup| backup.keep_last.to_string())),
+            at_start(
+                "housekeeping.backup.keep_last",
+                backup.map_or(String::new(), |backup| backup.keep_last.to_string()),
+            ),
             at_start("retention.keep", duration(self.retention.keep)),
             at_start("retention.keep_failures", duration(self.retention.keep_failures)),
             at_start("retention.keep_last", self.retention.keep_last.to_string()),

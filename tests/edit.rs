@@ -50,15 +50,20 @@ fn an_edit_is_told_key_by_key() {
             &["a Changed: env.A 1 -> 2, env.DB_PASSWORD *** -> ***, env.TOKEN - -> ***, env.B x -> -"],
         ),
         (job(""), job("limits = { memory = '2GiB' }"), &["a Changed: limits.memory - -> 2GiB"]),
-        (job(""), job("retries = 2"), &[
-            "a Changed: retries 0 -> 2, retry_delay - -> 10s, retry_max_delay - -> 5m, no_retry_codes - -> []",
-        ]),
+        (
+            job(""),
+            job("retries = 2"),
+            &["a Changed: retries 0 -> 2, retry_delay - -> 10s, retry_max_delay - -> 5m, no_retry_codes - -> []"],
+        ),
         (job(""), job("enabled = false"), &["a Changed: enabled true -> false"]),
         (job(""), job("").replace("[jobs.a]", "[jobs.b]\nformerly = 'a'"), &["b Renamed from a: "]),
         (
             job(""),
             job("").replace("[jobs.a]", "[jobs.b]"),
-            &["b Added: schedule - -> 0 9 * * *, timezone - -> UTC, command - -> x", "a Removed: schedule 0 9 * * * -> -, timezone UTC -> -, command x -> -"],
+            &[
+                "b Added: schedule - -> 0 9 * * *, timezone - -> UTC, command - -> x",
+                "a Removed: schedule 0 9 * * * -> -, timezone UTC -> -, command x -> -",
+            ],
         ),
         // Who had the name long ago is nobody's business.
         (job(""), job("formerly = 'z'"), &[]),
@@ -69,7 +74,8 @@ fn an_edit_is_told_key_by_key() {
         ),
         (
             "[jobs.h.http]\nurl = 'https://a.example/'\nheaders = { Authorization = 'one' }".to_owned(),
-            "[jobs.h.http]\nurl = 'https://a.example/'\nheaders = { Authorization = 'two' }\nrequest_timeout = '5s'".to_owned(),
+            "[jobs.h.http]\nurl = 'https://a.example/'\nheaders = { Authorization = 'two' }\nrequest_timeout = '5s'"
+                .to_owned(),
             &["h Changed: http.request_timeout 30s -> 5s, http.headers that are secret *** -> ***"],
         ),
     ] {
@@ -93,8 +99,12 @@ fn the_next_instants_are_told_where_they_change() {
 
 #[test]
 fn what_becomes_of_runs_is_told() {
-    let old = jobs("[jobs.a]\nschedule = '* * * * *'\ncommand = 'x'\n[jobs.b]\nschedule = '* * * * *'\ncommand = 'x'\n[jobs.c]\nschedule = '* * * * *'\ncommand = 'x'");
-    let new = jobs("[jobs.a]\nschedule = '* * * * *'\ncommand = 'y'\n[jobs.b]\nschedule = '* * * * *'\ncommand = 'x'\nenabled = false");
+    let old = jobs(
+        "[jobs.a]\nschedule = '* * * * *'\ncommand = 'x'\n[jobs.b]\nschedule = '* * * * *'\ncommand = 'x'\n[jobs.c]\nschedule = '* * * * *'\ncommand = 'x'",
+    );
+    let new = jobs(
+        "[jobs.a]\nschedule = '* * * * *'\ncommand = 'y'\n[jobs.b]\nschedule = '* * * * *'\ncommand = 'x'\nenabled = false",
+    );
     let mut report = EditReport { jobs: edits(&old, &new, now()), settings: Vec::new() };
     let open = |run: i64, job: &str, state: State, names_instant: bool, has_begun: bool| OpenState {
         run: RunId(run),
@@ -115,7 +125,15 @@ fn what_becomes_of_runs_is_told() {
     let told: Vec<(i64, RunEffect)> =
         report.jobs.iter().flat_map(|job| &job.runs).map(|run| (run.run.0, run.effect)).collect();
     use RunEffect::{DroppedAsDisabled, DroppedAsGone, GoesOn, TakesNew};
-    let expect = [(1, GoesOn), (2, TakesNew), (3, GoesOn), (4, DroppedAsDisabled), (5, TakesNew), (6, DroppedAsGone), (7, GoesOn)];
+    let expect = [
+        (1, GoesOn),
+        (2, TakesNew),
+        (3, GoesOn),
+        (4, DroppedAsDisabled),
+        (5, TakesNew),
+        (6, DroppedAsGone),
+        (7, GoesOn),
+    ];
     assert_eq!(told, expect);
 }
 
@@ -125,7 +143,8 @@ fn pools_are_settings() {
         pools.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect()
     };
     let told = pool_edits(&pools(&[("a", 1), ("b", 1), ("c", 1)]), &pools(&[("a", 2), ("b", 1), ("d", 4)]));
-    let told: Vec<_> = told.iter().map(|edit| (&*edit.key.key, edit.key.old.as_deref(), edit.key.new.as_deref())).collect();
+    let told: Vec<_> =
+        told.iter().map(|edit| (&*edit.key.key, edit.key.old.as_deref(), edit.key.new.as_deref())).collect();
     assert_eq!(told, [("pools.a", Some("1"), Some("2")), ("pools.c", Some("1"), None), ("pools.d", None, Some("4"))]);
 }
 
@@ -217,7 +236,9 @@ fn a_renamed_job_goes_on() {
     };
     let memory = Memory::default();
     let (mut planner, _) = Planner::restore(&file("[jobs.old]", ""), 1, memory, now());
-    let minute = |minute: i64| Timestamp::from_second(now().as_second()).unwrap() + Duration::from_secs(60) * u32::try_from(minute).unwrap();
+    let minute = |minute: i64| {
+        Timestamp::from_second(now().as_second()).unwrap() + Duration::from_secs(60) * u32::try_from(minute).unwrap()
+    };
     planner.handle_ended(RunId(1), Ended::unmeasured(Exit::Code(0), now()), now());
     let begun = planner.handle_wakeup(minute(1), Lapse::Suspended);
     assert_eq!(begun.actions.iter().map(Action::run).collect::<Vec<_>>(), [RunId(2)]);
@@ -225,7 +246,10 @@ fn a_renamed_job_goes_on() {
     planner.handle_wakeup(minute(2), Lapse::Suspended);
     let next = planner.next_of(&name("old"));
     let decision = planner.handle_reload(&file("[jobs.new]\nformerly = 'old'", "timeout = '1h'"), 1, minute(2));
-    assert!(matches!(&decision.records[..], [Record::Renamed { from, to }] if *from == name("old") && *to == name("new")), "{decision:?}");
+    assert!(
+        matches!(&decision.records[..], [Record::Renamed { from, to }] if *from == name("old") && *to == name("new")),
+        "{decision:?}"
+    );
     assert_eq!((planner.next_of(&name("new")), planner.next_of(&name("old"))), (next, None));
     assert_eq!(planner.job_of(RunId(2)), Some(&name("new")));
     // The end of the run under the old name begins the one that waited, which takes the new definition.
@@ -249,7 +273,10 @@ fn included_files_know_their_places() {
         "/etc/punctual/jobs.d/b.toml".into(),
         "[jobs.b]\ncommand = 'x'\npool = 'disk'\nafter = 'a'\n[jobs.c]\ncommand = 'x'\ncwd = 'here'\nenv_file = 'env'\n",
     );
-    source.include("/etc/punctual/jobs.d/wrong.toml".into(), "[jobs.a]\ncommand = 'y'\n[defaults]\n[jobs.d]\ntimeout = 5\n");
+    source.include(
+        "/etc/punctual/jobs.d/wrong.toml".into(),
+        "[jobs.a]\ncommand = 'y'\n[defaults]\n[jobs.d]\ntimeout = 5\n",
+    );
     let checked = Draft::read(source.clone()).check(&Bundled, "UTC", now());
     let told: Vec<String> = checked
         .said
@@ -268,7 +295,11 @@ fn included_files_know_their_places() {
     ];
     assert_eq!(told.len(), expect.len(), "{told:#?}");
     for (told, expect) in told.iter().zip(expect) {
-        assert!(told.starts_with(&expect[..expect.find(' ').unwrap()]) && told.ends_with(&expect[expect.find(' ').unwrap()..]), "{told} is not {expect}");
+        assert!(
+            told.starts_with(&expect[..expect.find(' ').unwrap()])
+                && told.ends_with(&expect[expect.find(' ').unwrap()..]),
+            "{told} is not {expect}"
+        );
     }
     source.included.pop();
     source.text.truncate(source.text.find("\n[jobs.a]\ncommand = 'y'").unwrap());

@@ -41,7 +41,9 @@ pub fn run(global: &Global, verb: &DiffArguments, screen: &mut Screen) -> Answer
     let running = running_daemon(global);
     let path = match &verb.file {
         Some(file) => file.clone(),
-        None => config_file(global, running.as_ref()).map_err(|refusal| Refusal::new(Done::Misused, refusal.message))?,
+        None => {
+            config_file(global, running.as_ref()).map_err(|refusal| Refusal::new(Done::Misused, refusal.message))?
+        }
     };
     let known = ask(known(global))??;
     let overlay = match &known {
@@ -73,8 +75,7 @@ pub fn run(global: &Global, verb: &DiffArguments, screen: &mut Screen) -> Answer
 
 /// Reads the file, as if it stood in another place if one is given.
 fn read(path: &Path, place: Option<&Path>, overlay: &Overlay, now: Timestamp) -> Result<Configuration, Refusal> {
-    let mut source =
-        read_source(path, Trust::Anybody).map_err(|error| Refusal::chain(Done::Misused, &error))?;
+    let mut source = read_source(path, Trust::Anybody).map_err(|error| Refusal::chain(Done::Misused, &error))?;
     let mut machine = Machine::default();
     if let Some(place) = place {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
@@ -93,7 +94,8 @@ async fn known(global: &Global) -> Result<Option<Known>, Refusal> {
         return Ok(None);
     };
     let in_force = serde_json::from_str(&words).map_err(|error| {
-        let message = format!("what is in force was written by another version of punctual: {error}; restart the daemon");
+        let message =
+            format!("what is in force was written by another version of punctual: {error}; restart the daemon");
         Refusal::new(Done::Unreachable, message)
     })?;
     let open = ledger.open_runs().await.map_err(|error| unreadable(&error))?;
@@ -101,7 +103,13 @@ async fn known(global: &Global) -> Result<Option<Known>, Refusal> {
 }
 
 /// A file from elsewhere is compared as if it stood where the one in force does: its relative paths mean the same there.
-fn compare(path: &Path, file: Configuration, known: Known, is_running: bool, now: Timestamp) -> Result<EditReport, Refusal> {
+fn compare(
+    path: &Path,
+    file: Configuration,
+    known: Known,
+    is_running: bool,
+    now: Timestamp,
+) -> Result<EditReport, Refusal> {
     let Known { in_force, open, .. } = known;
     let (place, overlay) = (in_force.source.path.clone(), in_force.overlay.clone());
     let file = if file.path == place { file } else { read(path, Some(&place), &overlay, now)? };

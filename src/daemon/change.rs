@@ -67,11 +67,12 @@ impl Core {
         edit.tell_of(self.planner.unended());
         let now = self.clock.now();
         let mut decision = Decision::default();
-        if !edit.is_empty() {
-            decision = self.planner.handle_reload(&configuration.checked.jobs, configuration.capacities(), now);
-        }
         let words: Arc<str> = configuration.in_force(self.rereading.overlay()).into();
         let is_other = words != self.state.in_force;
+        // Also where no job comes to anything else: whose history is whose may be said by now.
+        if is_other || !edit.is_empty() {
+            decision = self.planner.handle_reload(&configuration.checked.jobs, configuration.capacities(), now);
+        }
         self.is_mended(&configuration.path.display().to_string());
         if is_other || what == Reread::Asked {
             let detail = match what {

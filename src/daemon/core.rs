@@ -9,18 +9,18 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::journal;
 use super::asked::{Answer as ReloadAnswer, Reloaded};
+use super::journal;
 use super::lock::FileState;
 use super::reading::{Outcome, Reread};
 use super::reread::{Rereading, Stir};
 use super::service::{Overseer, is_service, watchdog_interval};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
-use crate::settings::Settings;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::{AttemptId, Reason, RunId};
 use crate::runner::{Door, Event, Order};
+use crate::settings::Settings;
 use crate::store::{Answer, Reader, Restate, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as

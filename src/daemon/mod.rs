@@ -42,8 +42,8 @@ pub use journal::seconds;
 use lock::FileState;
 pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder};
 pub use log::init as init_log;
-pub use reading::Telling;
 use reading::Files;
+pub use reading::Telling;
 use reread::Rereading;
 use service::Overseer;
 

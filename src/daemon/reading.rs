@@ -113,7 +113,7 @@ impl Files {
         match read {
             Ok(configuration) => {
                 *seen = Seen::of(&configuration);
-                self.judged(configuration, base, now)
+                self.judged(what, configuration, base, now)
             }
             Err(error) => self.unreadable(chained(&error)),
         }
@@ -122,7 +122,7 @@ impl Files {
     /// What is in force stays so, unless other zones or calendars give some job other instants.
     fn read_surroundings(&self, base: &Base, now: Timestamp) -> Outcome {
         match self.of_source((*base.source).clone(), now) {
-            Ok(configuration) => match self.judged(configuration, base, now) {
+            Ok(configuration) => match self.judged(Reread::Surroundings, configuration, base, now) {
                 Outcome::Right(right) if right.edit.jobs.is_empty() => Outcome::Same,
                 outcome => outcome,
             },
@@ -135,9 +135,12 @@ impl Files {
         Configuration::of_source(source, Machine::default(), environment, flags, now)
     }
 
-    fn judged(&self, mut configuration: Configuration, base: &Base, now: Timestamp) -> Outcome {
-        let check = (self.telling.report)(&configuration);
-        if configuration.checked.is_right() {
+    fn judged(&self, what: Reread, mut configuration: Configuration, base: &Base, now: Timestamp) -> Outcome {
+        let is_right = configuration.checked.is_right();
+        // Warnings of a large file are for whoever asked.
+        let is_wanted = !is_right || what == Reread::Asked;
+        let check = if is_wanted { (self.telling.report)(&configuration) } else { CheckReport::default() };
+        if is_right {
             configuration.checked.put_into_force();
             let edit = configuration.edit_of(base, now);
             return Outcome::Right(Box::new(Right { configuration, check, edit }));

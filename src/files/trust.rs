@@ -64,9 +64,9 @@ fn folders_open_to_others(path: &Path) -> Option<String> {
     let folders: BTreeSet<&Path> =
         path.ancestors().skip(1).chain(led.iter().flat_map(|path| path.ancestors().skip(1))).collect();
     let folders = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty());
-    folders.filter_map(|folder| Some((folder, folder.metadata().ok()?))).find_map(|(folder, found)| {
-        open_to_others(folder, &found, STICKY)
-    })
+    folders
+        .filter_map(|folder| Some((folder, folder.metadata().ok()?)))
+        .find_map(|(folder, found)| open_to_others(folder, &found, STICKY))
 }
 
 #[cfg(test)]

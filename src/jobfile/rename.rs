@@ -26,7 +26,10 @@ pub fn check_names(jobs: &[(At<JobName>, RawJob)], said: &mut Diagnostics) {
                         leave the key out";
             (format!("there is still a job `{old}`"), help.to_owned())
         } else if let Some(heir) = heirs.insert(old, &name.value) {
-            (format!("`{heir}` was `{old}` already"), "the history goes to one of them; leave the key out of the other".to_owned())
+            (
+                format!("`{heir}` was `{old}` already"),
+                "the history goes to one of them; leave the key out of the other".to_owned(),
+            )
         } else {
             continue;
         };

@@ -41,17 +41,19 @@ impl Planner {
         draft.record(Record::Renamed { from: from.clone(), to: to.clone() });
         self.timers.set(from, &mut slot.timer, None);
         slot.job = Arc::new(slot.job.named(to.clone()));
-        for run in &slot.open {
+        self.slots.insert(to.clone(), slot);
+        // What there is under the new name is of a job that is gone, and stays so.
+        let aside = aside(to);
+        for open in self.runs.values_mut().filter(|open| open.job.name == *to) {
+            open.job = Arc::new(open.job.named(aside.clone()));
+        }
+        let account = self.accounts.remove(from).unwrap_or_else(|| Account::opened(None, self.latest));
+        self.accounts.insert(to.clone(), account);
+        for run in self.slots.get(to).iter().flat_map(|slot| &slot.open) {
             if let Some(open) = self.runs.get_mut(run) {
                 open.job = Arc::new(open.job.named(to.clone()));
             }
         }
-        self.slots.insert(to.clone(), slot);
-        // Under the new name there may be instants that are taken, from a job that is gone.
-        let taken = self.accounts.remove(to).map(|account| account.taken).unwrap_or_default();
-        let mut account = self.accounts.remove(from).unwrap_or_else(|| Account::opened(None, self.latest));
-        account.taken.extend(taken);
-        self.accounts.insert(to.clone(), account);
         self.follow.rename(from, to);
         self.arm(to);
     }
@@ -78,6 +80,7 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
             Some(to) if is_in_force(to) || !is_in_force(&at) => continue,
             Some(to) => {
                 superseded.insert(*to);
+                set_aside(&mut memory, &job.name);
             }
             None => {}
         }
@@ -86,6 +89,21 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
     let mut at = 0..;
     memory.jobs.retain(|_| at.next().is_none_or(|at| !superseded.contains(&at)));
     memory
+}
+
+/// What is remembered of the name is of a job that is gone: only its runs still matter.
+fn set_aside(memory: &mut Memory, name: &JobName) {
+    memory.taken.retain(|(of, _)| of != name);
+    memory.ahead.taken.retain(|(of, _)| of != name);
+    memory.ahead.gaps.retain(|gap| gap.job != *name);
+    for run in memory.open.iter_mut().filter(|run| run.job == *name) {
+        run.job = aside(name);
+    }
+}
+
+/// A name for what is left of a job that is gone while another one takes its name.
+fn aside(name: &JobName) -> JobName {
+    JobName::new(&format!("{name}.1")).unwrap_or_else(|_| name.clone())
 }
 
 fn rename_in(memory: &mut Memory, at: usize, from: &JobName, to: &JobName) {

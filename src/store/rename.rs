@@ -6,12 +6,12 @@ use crate::job::JobName;
 
 /// A job's number, whether it is in force, and from when to when the ledger has something of it.
 const STANDING: &str = "
-SELECT number,
-       EXISTS (SELECT 1 FROM definitions WHERE job = number AND until IS NULL) AS is_in_force,
-       (SELECT min(since) FROM definitions WHERE job = number) AS defined_from,
-       (SELECT max(until) FROM definitions WHERE job = number) AS defined_until,
-       (SELECT min(due) FROM runs WHERE job = number) AS first,
-       (SELECT max(coalesce(due_last, due)) FROM runs WHERE job = number) AS last
+SELECT jobs.number,
+       EXISTS (SELECT 1 FROM definitions WHERE job = jobs.number AND until IS NULL) AS is_in_force,
+       (SELECT min(since) FROM definitions WHERE job = jobs.number) AS defined_from,
+       (SELECT max(until) FROM definitions WHERE job = jobs.number) AS defined_until,
+       (SELECT min(due) FROM runs WHERE job = jobs.number) AS first,
+       (SELECT max(coalesce(due_last, due)) FROM runs WHERE job = jobs.number) AS last
 FROM jobs WHERE name = $1";
 
 const RENAME: &str = "UPDATE jobs SET name = $2 WHERE number = $1";
@@ -52,7 +52,10 @@ pub async fn rename(connection: &mut SqliteConnection, from: &JobName, to: &JobN
     };
     match standing(connection, to).await? {
         None => give_name(connection, old.number, to.as_str()).await,
-        Some(new) if !old.is_in_force && follows(&new, &old) => join(connection, old.number, new.number).await,
+        Some(new) if !old.is_in_force && follows(&new, &old) => {
+            tracing::info!("{to} has the history of {from} too from now on");
+            join(connection, old.number, new.number).await
+        }
         Some(new) if old.is_in_force && !new.is_in_force => {
             let aside = free_name(connection, to).await?;
             tracing::warn!("the ledger has an earlier job {to}; what it has of it is called {aside} from now on");

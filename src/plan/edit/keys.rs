@@ -55,7 +55,8 @@ impl Key {
         if UNWRITTEN.iter().any(|unwritten| self.key.starts_with(unwritten)) {
             return true;
         }
-        let last = self.key.strip_prefix("steps.").and_then(|key| key.split_once('.')).map_or(&*self.key, |(_, key)| key);
+        let last =
+            self.key.strip_prefix("steps.").and_then(|key| key.split_once('.')).map_or(&*self.key, |(_, key)| key);
         USUAL.contains(&(last, &*self.value))
     }
 }
@@ -85,7 +86,9 @@ impl Keys {
     fn flatten(&mut self, key: &str, value: &Value) {
         match value {
             Value::Null => {}
-            Value::Object(table) => table.iter().for_each(|(name, value)| self.flatten(&format!("{key}.{name}"), value)),
+            Value::Object(table) => {
+                table.iter().for_each(|(name, value)| self.flatten(&format!("{key}.{name}"), value))
+            }
             Value::String(text) => self.put(key, text.clone()),
             Value::Number(seconds) if key.ends_with("request_timeout") || key.ends_with("expect_certificate") => {
                 let seconds = seconds.as_f64().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
@@ -172,7 +175,11 @@ fn work_keys(work: &Work, keys: &mut Keys) {
         Act::Http(http) => {
             keys.flatten("http", &json!(http));
             // What is never shown may be what has changed.
-            keys.add("http.headers that are secret", format!("{:?}", http.headers.iter().map(hidden).collect::<Vec<_>>()), true);
+            keys.add(
+                "http.headers that are secret",
+                format!("{:?}", http.headers.iter().map(hidden).collect::<Vec<_>>()),
+                true,
+            );
         }
         Act::Sql(sql) => keys.flatten("sql", &json!(sql)),
         Act::Mail(mail) => keys.flatten("mail", &json!(mail)),
