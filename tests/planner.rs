@@ -357,7 +357,7 @@ impl Ledger {
         }
         if self.known.contains(to) {
             let aside = |number: &usize| JobName::new(&format!("{to}.{number}")).unwrap();
-            let free = (1..).find(|number| !self.known.contains(&aside(number))).unwrap();
+            let free = (1..1000).find(|number| !self.known.contains(&aside(number))).unwrap();
             self.give_name(to, &aside(&free));
         }
         self.give_name(from, to);

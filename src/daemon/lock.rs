@@ -59,7 +59,7 @@ pub struct HoldersTrouble {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("another daemon works on this ledger: process {}, since {}; stop it, or choose another folder with --state", .0.pid, .0.since)]
-    Held(Holder),
+    Held(Box<Holder>),
     #[error(
         "another daemon works on this ledger, under another name or just starting; stop it, or choose another folder with --state"
     )]
@@ -92,7 +92,7 @@ impl Lock {
             None => File::open(&path)
                 .ok()
                 .and_then(|mut file| read_holder(&mut file))
-                .map_or(LockError::HeldBySomebody, LockError::Held),
+                .map_or(LockError::HeldBySomebody, |holder| LockError::Held(Box::new(holder))),
         })?;
         write_holder(&mut file, &holder).map_err(io)?;
         Ok(Self { path, file, holder })
@@ -211,7 +211,7 @@ mod tests {
         };
         let lock = Lock::acquire(&database, me.clone()).unwrap();
         assert_eq!(holder(&database), Some(me.clone()));
-        assert!(matches!(Lock::acquire(&database, me.clone()), Err(LockError::Held(other)) if other == me));
+        assert!(matches!(Lock::acquire(&database, me.clone()), Err(LockError::Held(other)) if *other == me));
         drop(lock);
         assert_eq!(holder(&database), None);
         Lock::acquire(&database, me.clone()).unwrap();

@@ -80,15 +80,16 @@ impl Watch {
 
 fn folders(spots: &Spots) -> BTreeMap<PathBuf, (u64, u64)> {
     let names: BTreeSet<&PathBuf> = spots.0.iter().map(|(folder, _)| folder).collect();
-    let found = names.into_iter().filter_map(|folder| Some((folder, folder.metadata().ok().filter(|f| f.is_dir())?)));
+    let found = names
+        .into_iter()
+        .filter_map(|folder| Some((folder, folder.metadata().ok().filter(std::fs::Metadata::is_dir)?)));
     found.map(|(folder, found)| (folder.clone(), (found.dev(), found.ino()))).collect()
 }
 
 fn seals(spots: &Spots) -> BTreeMap<PathBuf, Seal> {
-    let path = |(folder, name): &(PathBuf, OsString)| match is_pattern(&name.to_string_lossy()) {
+    let path = |(folder, name): &(PathBuf, OsString)| {
         // A folder changes with the names in it.
-        true => folder.clone(),
-        false => folder.join(name),
+        if is_pattern(&name.to_string_lossy()) { folder.clone() } else { folder.join(name) }
     };
     let seal = |path: PathBuf| {
         let found = path.symlink_metadata().ok()?;
@@ -127,8 +128,7 @@ fn watcher(
 /// Whether an event may have changed what a spot says. That somebody reads changes nothing.
 fn concerns(event: &Event, names: &BTreeMap<PathBuf, Vec<OsString>>) -> bool {
     let is_change = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
     };
     let fits = |path: &Path| {

@@ -27,9 +27,22 @@ impl Planner {
             match (self.slots.contains_key(from), known.is_some()) {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
-                (false, _) if is_news => draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() }),
+                (false, _) if is_news => {
+                    draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() });
+                    self.adopt_runs(from, &job.name);
+                }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
+            }
+        }
+    }
+
+    /// Runs from before the job was taken out, which still go on.
+    fn adopt_runs(&mut self, from: &JobName, to: &JobName) {
+        for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.job.name == *from) {
+            open.job = Arc::new(open.job.named(to.clone()));
+            if let Some(slot) = self.slots.get_mut(to) {
+                slot.open.insert(*run);
             }
         }
     }

@@ -58,7 +58,9 @@ pub async fn write_records(
             let renamed_at = records.iter().position(|record| matches!(record, Record::Renamed { .. })).unwrap_or(0);
             for part in [&records[..renamed_at], &records[renamed_at..]] {
                 let mut own = Rows::default();
-                part.iter().for_each(|record| own.add(record));
+                for record in part {
+                    own.add(record);
+                }
                 own.write(connection, identity, &mut refused).await?;
             }
             continue;

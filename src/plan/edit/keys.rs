@@ -40,7 +40,7 @@ const SECRET_WORDS: [&str; 8] = ["PASS", "SECRET", "TOKEN", "CREDENTIAL", "APIKE
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// As it is written below the job's table, with dots.
-    pub key: String,
+    pub path: String,
     pub value: String,
     pub is_secret: bool,
 }
@@ -52,11 +52,11 @@ impl Key {
 
     /// Whether it would come to the same if nobody said anything.
     pub fn is_usual(&self) -> bool {
-        if UNWRITTEN.iter().any(|unwritten| self.key.starts_with(unwritten)) {
+        if UNWRITTEN.iter().any(|unwritten| self.path.starts_with(unwritten)) {
             return true;
         }
         let last =
-            self.key.strip_prefix("steps.").and_then(|key| key.split_once('.')).map_or(&*self.key, |(_, key)| key);
+            self.path.strip_prefix("steps.").and_then(|key| key.split_once('.')).map_or(&*self.path, |(_, key)| key);
         USUAL.contains(&(last, &*self.value))
     }
 }
@@ -79,7 +79,7 @@ impl Keys {
     }
 
     fn add(&mut self, key: &str, value: String, is_secret: bool) {
-        self.all.push(Key { key: format!("{}{key}", self.path), value, is_secret });
+        self.all.push(Key { path: format!("{}{key}", self.path), value, is_secret });
     }
 
     /// What is said in JSON too, key by key.
@@ -87,7 +87,7 @@ impl Keys {
         match value {
             Value::Null => {}
             Value::Object(table) => {
-                table.iter().for_each(|(name, value)| self.flatten(&format!("{key}.{name}"), value))
+                table.iter().for_each(|(name, value)| self.flatten(&format!("{key}.{name}"), value));
             }
             Value::String(text) => self.put(key, text.clone()),
             Value::Number(seconds) if key.ends_with("request_timeout") || key.ends_with("expect_certificate") => {
@@ -113,7 +113,7 @@ pub fn keys(job: &Job) -> Vec<Key> {
     keys.maybe("jitter", job.jitter.map(|jitter| duration_text(jitter.within())));
     let rules = &job.rules;
     if !rules.after.is_empty() {
-        keys.put("after", rules.after.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "));
+        keys.put("after", rules.after.iter().map(crate::job::JobName::as_str).collect::<Vec<_>>().join(", "));
     }
     match &job.task {
         Task::Work(work) => work_keys(work, &mut keys),

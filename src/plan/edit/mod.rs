@@ -102,18 +102,18 @@ fn upcoming(timing: Option<&Arc<Timing>>, now: Timestamp) -> Vec<Time> {
 
 /// In the order of the new keys, and behind them those that are gone.
 fn key_edits(old: &[Key], new: &[Key]) -> Vec<KeyEdit> {
-    let before: BTreeMap<&str, &Key> = old.iter().map(|key| (key.key.as_str(), key)).collect();
-    let after: BTreeMap<&str, &Key> = new.iter().map(|key| (key.key.as_str(), key)).collect();
+    let before: BTreeMap<&str, &Key> = old.iter().map(|key| (key.path.as_str(), key)).collect();
+    let after: BTreeMap<&str, &Key> = new.iter().map(|key| (key.path.as_str(), key)).collect();
     let edit = |old: Option<&Key>, new: Option<&Key>| KeyEdit {
-        key: old.or(new).map(|key| key.key.clone()).unwrap_or_default(),
+        key: old.or(new).map(|key| key.path.clone()).unwrap_or_default(),
         old: old.map(Key::shown),
         new: new.map(Key::shown),
     };
     let now = new.iter().filter_map(|key| {
-        let old = before.get(key.key.as_str()).copied();
+        let old = before.get(key.path.as_str()).copied();
         old.is_none_or(|old| old.value != key.value).then(|| edit(old, Some(key)))
     });
-    let gone = old.iter().filter(|key| !after.contains_key(key.key.as_str())).map(|key| edit(Some(key), None));
+    let gone = old.iter().filter(|key| !after.contains_key(key.path.as_str())).map(|key| edit(Some(key), None));
     now.chain(gone).collect()
 }
 
