@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use punctual::job::{Job, JobName};
 use punctual::jobfile::{Draft, Source};
 use punctual::plan::{Action, Lapse, Memory, OpenState, Planner, Record, edits, pool_edits};
-use punctual::report::{EditReport, JobEdit, RunEffect};
+use punctual::report::RunEffect::{self, DroppedAsDisabled, DroppedAsGone, GoesOn, TakesNew};
+use punctual::report::{EditReport, JobEdit};
 use punctual::run::{Ended, Exit, RunId, State};
 
 fn now() -> Timestamp {
@@ -124,7 +125,6 @@ fn what_becomes_of_runs_is_told() {
     ]);
     let told: Vec<(i64, RunEffect)> =
         report.jobs.iter().flat_map(|job| &job.runs).map(|run| (run.run.0, run.effect)).collect();
-    use RunEffect::{DroppedAsDisabled, DroppedAsGone, GoesOn, TakesNew};
     let expect = [
         (1, GoesOn),
         (2, TakesNew),
