@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::files::{Machine, ReadError, Text, read_lossy, read_text};
-use crate::jobfile::{Checked, Draft, Zones};
-use crate::plan::Capacities;
-use crate::settings::{Flags, Settings, SettingsError};
+use crate::files::{Machine, ReadError, Texts, Trust, read_source, read_text};
+use crate::job::Job;
+use crate::jobfile::{Checked, Draft, Source, Zones};
+use crate::plan::{Capacities, edits, pool_edits};
+use crate::report::{EditReport, KeyEdit, SettingEdit};
+use crate::settings::{Flags, PREFIX, Settings, SettingsError};
 
 /// A file that was read and checked, and the settings that hold with it.
 pub struct Configuration {
@@ -28,6 +33,45 @@ pub enum ConfigurationError {
     Settings(#[from] SettingsError),
 }
 
+/// What is over a file: variables and flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    pub environment: BTreeMap<String, String>,
+    pub flags: Flags,
+}
+
+/// Everything from which what is in force can be had again, whatever has become of the files since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InForce {
+    pub source: Source,
+    pub texts: Texts,
+    pub overlay: Overlay,
+}
+
+/// What is in force, as far as another file is compared with it.
+#[derive(Debug, Clone)]
+pub struct Base {
+    pub source: Arc<Source>,
+    jobs: Vec<Arc<Job>>,
+    pools: BTreeMap<String, usize>,
+    settings: Settings,
+}
+
+impl Base {
+    /// Nothing is in force, on the terms of this file.
+    pub fn nothing(file: &Configuration) -> Self {
+        let (source, settings) = (file.checked.source.clone(), file.settings.clone());
+        Self { source, jobs: Vec::new(), pools: BTreeMap::new(), settings }
+    }
+}
+
+impl InForce {
+    pub fn read(self, now: Timestamp) -> Result<Configuration, ConfigurationError> {
+        let Overlay { environment, flags } = &self.overlay;
+        Configuration::of_source(self.source, Machine::remembering(self.texts), environment, flags, now)
+    }
+}
+
 impl Configuration {
     /// Reads a file; that it is wrong is no error here.
     pub fn read(
@@ -36,48 +80,22 @@ impl Configuration {
         flags: &Flags,
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let text = read_lossy(&path)?;
-        Self::of_read(path, text, environment, flags, now)
+        let source = read_source(path, Trust::Anybody)?;
+        Self::of_source(source, Machine::default(), environment, flags, now)
     }
 
-    /// What was read comes to, from wherever it was read.
-    pub fn of_read(
-        path: PathBuf,
-        text: Text,
-        environment: &BTreeMap<String, String>,
-        flags: &Flags,
-        now: Timestamp,
-    ) -> Result<Self, ConfigurationError> {
-        let draft = match text.not_utf8 {
-            None => Draft::parse(&path, text.text),
-            Some(at) => Draft::of_no_text(&path, text.text, at),
-        };
-        Self::of_draft(path, draft, environment, flags, now)
-    }
-
-    /// What a text that was read from a file comes to on this machine as it is now: its zones and calendars may have
+    /// What texts that were read from files come to on this machine as it is now: its zones and calendars may have
     /// changed since.
-    pub fn of_text(
-        path: PathBuf,
-        text: String,
+    pub fn of_source(
+        source: Source,
+        machine: Machine,
         environment: &BTreeMap<String, String>,
         flags: &Flags,
         now: Timestamp,
     ) -> Result<Self, ConfigurationError> {
-        let draft = Draft::parse(&path, text);
-        Self::of_draft(path, draft, environment, flags, now)
-    }
-
-    fn of_draft(
-        path: PathBuf,
-        draft: Draft,
-        environment: &BTreeMap<String, String>,
-        flags: &Flags,
-        now: Timestamp,
-    ) -> Result<Self, ConfigurationError> {
+        let path = source.path.clone();
+        let draft = Draft::read(source);
         let settings = layered(&draft, environment, flags)?;
-        let machine = Machine::default();
         let in_file = draft.daemon().and_then(|daemon| daemon.get("timezone")).and_then(toml::Value::as_str);
         if in_file != Some(settings.timezone.as_str()) && machine.zone(&settings.timezone).is_none() {
             let message = format!("there is no zone `{}` (from a flag or a variable)", settings.timezone);
@@ -85,6 +103,35 @@ impl Configuration {
         }
         let checked = draft.check(&machine, &settings.timezone, now);
         Ok(Self { path, settings, checked, machine })
+    }
+
+    pub fn base(&self) -> Base {
+        let (source, jobs) = (self.checked.source.clone(), self.checked.jobs.clone());
+        Base { source, jobs, pools: self.checked.pools.clone(), settings: self.settings.clone() }
+    }
+
+    /// What it changes.
+    pub fn edit_of(&self, base: &Base, now: Timestamp) -> EditReport {
+        let both = base.settings.keys().into_iter().zip(self.settings.keys());
+        let edited = both.filter(|(old, new)| old.value != new.value).map(|(old, new)| {
+            let key = format!("daemon.{}", new.key);
+            let key = KeyEdit { key, old: Some(old.value), new: Some(new.value) };
+            SettingEdit { key, at_next_start: new.is_fixed }
+        });
+        let settings = edited.chain(pool_edits(&base.pools, &self.checked.pools)).collect();
+        EditReport { jobs: edits(&base.jobs, &self.checked.jobs, now), settings }
+    }
+
+    /// The words in which [`InForce`] is kept.
+    pub fn in_force(&self, overlay: &Overlay) -> String {
+        let ours = |(name, _): &(&String, &String)| name.starts_with(PREFIX);
+        let environment: BTreeMap<_, _> = overlay.environment.iter().filter(ours).collect();
+        json!({
+            "source": &*self.checked.source,
+            "texts": self.machine.texts(),
+            "overlay": { "environment": environment, "flags": overlay.flags },
+        })
+        .to_string()
     }
 
     /// Only the settings: what a question needs that wants to know where the ledger is. Nothing is made of the jobs, which takes

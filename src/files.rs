@@ -1,13 +1,23 @@
 //! What do the files of this machine say now? Texts are read once, whole and bounded; zones from the system, bundled
 //! where it has none.
 
+mod glob;
+mod source;
+mod trust;
+mod watch;
+
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::tz::TimeZone;
+
+pub use source::{Spots, read_source};
+pub use trust::Trust;
+pub use watch::Watch;
 
 use crate::jobfile::{Site, Zone, Zones};
 use crate::schedule::fingerprint;
@@ -31,53 +41,30 @@ pub enum ReadError {
     TooLarge { path: PathBuf, limit: u64 },
     #[error("{} is not UTF-8: line {line}, byte {column} of the line", path.display())]
     NotUtf8 { path: PathBuf, line: usize, column: usize },
+    #[error("{} is not taken by a daemon that runs as root, because {reason}", path.display())]
+    Untrusted { path: PathBuf, reason: String },
     #[error("cannot read {}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
 /// Reads a text file.
 pub fn read_text(path: &Path) -> Result<String, ReadError> {
-    read_text_within(path, LARGEST_TEXT)
+    read_text_within(path, LARGEST_TEXT, Trust::Anybody)
 }
 
-/// A text as it was read, in which what is no UTF-8 was replaced.
-#[derive(Debug)]
-pub struct Text {
-    pub text: String,
-    /// The first byte that stands for something that is no UTF-8.
-    pub not_utf8: Option<usize>,
-}
-
-impl From<Vec<u8>> for Text {
-    fn from(bytes: Vec<u8>) -> Self {
-        match String::from_utf8(bytes) {
-            Ok(text) => Self { text, not_utf8: None },
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                Self { text: String::from_utf8_lossy(error.as_bytes()).into_owned(), not_utf8: Some(at) }
-            }
-        }
-    }
-}
-
-/// Reads a file in which it can be shown what is no UTF-8.
-pub fn read_lossy(path: &Path) -> Result<Text, ReadError> {
-    read_bounded(path, LARGEST_TEXT).map(Text::from)
-}
-
-/// The same, from something that is open already; `path` is what it is called.
-pub fn read_from(from: impl Read, path: &Path) -> Result<Text, ReadError> {
+/// Reads what is open already; `path` is what it is called.
+pub fn read_from(from: impl Read, path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let io = |source: io::Error| ReadError::Io { path: path.to_owned(), source };
     from.take(LARGEST_TEXT + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > LARGEST_TEXT {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit: LARGEST_TEXT });
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
-fn read_text_within(path: &Path, limit: u64) -> Result<String, ReadError> {
-    let bytes = read_bounded(path, limit)?;
+fn read_text_within(path: &Path, limit: u64, trust: Trust) -> Result<String, ReadError> {
+    let bytes = read_trusted(path, limit, trust)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -95,31 +82,68 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 }
 
 fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    read_trusted(path, limit, Trust::Anybody)
+}
+
+fn read_trusted(path: &Path, limit: u64, trust: Trust) -> Result<Vec<u8>, ReadError> {
     let io = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
         _ => ReadError::Io { path: path.to_owned(), source },
     };
-    // A pipe would block the reader for ever when it is opened, so the kind is asked before.
-    let kind = std::fs::metadata(path).map_err(io)?.file_type();
-    if kind.is_dir() {
-        return Err(ReadError::Folder(path.to_owned()));
-    }
-    if !kind.is_file() {
-        return Err(ReadError::NotRegular(path.to_owned()));
+    // A pipe would block the reader for ever when it is opened, and a device may begin to move, so the kind is asked before;
+    // and of what was opened once more, should another file be there by then.
+    regular(path, &std::fs::metadata(path).map_err(io)?)?;
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(io)?;
+    let found = file.metadata().map_err(io)?;
+    regular(path, &found)?;
+    if let Some(reason) = trust.distrusts(path, &found) {
+        return Err(ReadError::Untrusted { path: path.to_owned(), reason });
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(io)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
     Ok(bytes)
 }
 
-/// This machine: its zones, each read once, and its files; a new value reads them anew.
+fn regular(path: &Path, found: &std::fs::Metadata) -> Result<(), ReadError> {
+    match found.file_type() {
+        kind if kind.is_dir() => Err(ReadError::Folder(path.to_owned())),
+        kind if kind.is_file() => Ok(()),
+        _ => Err(ReadError::NotRegular(path.to_owned())),
+    }
+}
+
+/// The texts of other files that a job file names, or why they could not be read.
+pub type Texts = BTreeMap<PathBuf, Result<String, String>>;
+
+/// This machine: its zones and its files, each read once; a new value reads them anew.
 #[derive(Debug, Default)]
 pub struct Machine {
     read: Mutex<BTreeMap<String, Option<Zone>>>,
     id: OnceLock<String>,
+    texts: Mutex<Texts>,
+    /// What is in the first folder is read from the second.
+    moved: Option<(PathBuf, PathBuf)>,
+}
+
+impl Machine {
+    /// On which these texts are as they were.
+    pub fn remembering(texts: Texts) -> Self {
+        Self { texts: Mutex::new(texts), ..Self::default() }
+    }
+
+    /// On which files of the folder `to` are still in `from`.
+    pub fn before_a_move(from: PathBuf, to: PathBuf) -> Self {
+        Self { moved: Some((to, from)), ..Self::default() }
+    }
+
+    /// All texts that were asked for.
+    pub fn texts(&self) -> Texts {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Where systemd keeps what identifies a machine, and where dbus does on machines without it.
@@ -138,7 +162,12 @@ impl Site for Machine {
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {
-        read_text_within(path, LARGEST_CALENDAR).map_err(|error| chained(&error))
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || {
+            let inner = self.moved.as_ref().and_then(|(to, from)| Some(from.join(path.strip_prefix(to).ok()?)));
+            read_text_within(inner.as_deref().unwrap_or(path), LARGEST_CALENDAR, Trust::Anybody)
+        };
+        texts.entry(path.to_owned()).or_insert_with(|| read().map_err(|error| chained(&error))).clone()
     }
 }
 

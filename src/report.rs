@@ -1,5 +1,6 @@
 //! What is said about punctual, in JSON? Plain data, the same in `history`, `show` and whatever asks later.
 
+mod edit;
 mod stats;
 mod usual;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
 pub use usual::{Difference, Ending, Past, Unlike, differences};
 
@@ -172,6 +174,10 @@ pub struct DaemonReport {
     pub socket: Option<String>,
     /// What keeps it from writing to its ledger.
     pub trouble: Option<TroubleReport>,
+    /// Why the file as it is now is not in force.
+    pub file_trouble: Option<TroubleReport>,
+    /// Settings of `[daemon]` that wait for the next start.
+    pub at_next_start: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -372,6 +378,10 @@ pub struct ReloadReport {
     /// Whether the file as it is now is in force; if not, `check` says why.
     pub in_force: bool,
     pub check: CheckReport,
+    /// What has changed.
+    pub edit: EditReport,
+    /// Settings of `[daemon]` that wait for the next start.
+    pub at_next_start: Vec<String>,
 }
 
 /// Why a job ran, or did not, or will not.

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::jobfile::nearest;
-use crate::schedule::{Schedule, parse_duration, parse_size};
+use crate::schedule::{Schedule, duration_text, parse_duration, parse_size, size_text};
 
 /// Every key of `[daemon]` as an environment variable: `PUNCTUAL_DAEMON__MAX_RUNNING`,
 /// `PUNCTUAL_DAEMON__RETENTION__KEEP`.
-const PREFIX: &str = "PUNCTUAL_DAEMON";
+pub const PREFIX: &str = "PUNCTUAL_DAEMON";
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -66,6 +66,13 @@ pub enum WhenUnrecordable {
 
 impl WhenUnrecordable {
     pub const WORDS: [(&'static str, Self); 2] = [("wait", Self::Wait), ("run", Self::Run)];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Run => "run",
+        }
+    }
 }
 
 /// How long the ledger keeps what.
@@ -81,8 +88,19 @@ pub struct Retention {
     pub max_size: Option<u64>,
 }
 
+/// One of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// As it is written below `[daemon]`, with dots.
+    pub key: &'static str,
+    pub value: String,
+    /// Whether a daemon keeps the one that it began with.
+    pub is_fixed: bool,
+}
+
 /// What was given on the command line; it wins over everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flags {
     pub database: Option<String>,
     pub timezone: Option<String>,
@@ -196,14 +214,41 @@ impl Settings {
         layers.try_deserialize::<Written>()?.checked()
     }
 
-    /// Whether what cannot change while a daemon runs is the same.
-    pub fn same_service(&self, other: &Self) -> bool {
-        self.database == other.database
-            && self.prune == other.prune
-            && self.optimize == other.optimize
-            && self.backup == other.backup
-            && self.audit == other.audit
-            && self.retention == other.retention
+    /// The keys of `[daemon]` with their values as one would write them, and whether another value takes effect while a
+    /// daemon runs.
+    pub fn keys(&self) -> Vec<Key> {
+        let Self { database, timezone, max_running, stop_grace, when_unrecordable, .. } = self;
+        let at_once = |key, value| Key { key, value, is_fixed: false };
+        let at_start = |key, value| Key { key, value, is_fixed: true };
+        let pattern = |pattern: &Option<String>| pattern.clone().unwrap_or_else(|| "none".to_owned());
+        let duration = |duration: Option<Duration>| duration.map_or_else(|| "none".to_owned(), duration_text);
+        let backup = self.backup.as_ref();
+        vec![
+            at_start("database", database.display().to_string()),
+            at_once("timezone", timezone.clone()),
+            at_once("max_running", max_running.to_string()),
+            at_once("stop_grace", duration_text(*stop_grace)),
+            at_once("when_unrecordable", when_unrecordable.word().to_owned()),
+            at_start("housekeeping.prune", pattern(&self.prune)),
+            at_start("housekeeping.optimize", pattern(&self.optimize)),
+            at_start("housekeeping.audit", pattern(&self.audit)),
+            at_start("housekeeping.backup.schedule", pattern(&backup.map(|backup| backup.pattern.clone()))),
+            at_start("housekeeping.backup.to", backup.map_or(String::new(), |backup| backup.to.display().to_string())),
+            at_start(
+                "housekeeping.backup.keep_last",
+                backup.map_or(String::new(), |backup| backup.keep_last.to_string()),
+            ),
+            at_start("retention.keep", duration(self.retention.keep)),
+            at_start("retention.keep_failures", duration(self.retention.keep_failures)),
+            at_start("retention.keep_last", self.retention.keep_last.to_string()),
+            at_start("retention.max_size", self.retention.max_size.map_or("none".to_owned(), size_text)),
+        ]
+    }
+
+    /// What another daemon would begin with that this one does not take while it runs.
+    pub fn for_the_next_start(&self, started_with: &Self) -> Vec<&'static str> {
+        let both = self.keys().into_iter().zip(started_with.keys());
+        both.filter(|(new, old)| new.is_fixed && new.value != old.value).map(|(new, _)| new.key).collect()
     }
 
     /// Where the database is, given the state folder.

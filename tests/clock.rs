@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use punctual::audit::{Question, audit};
 use punctual::clock::{Clock, ManualClock};
 use punctual::control::{Ask, Caller, Denial, Denied, Granted, Which, Wish};
-use punctual::daemon::{Demand, Setup, run};
+use punctual::daemon::{Demand, Setup, Telling, run};
 use punctual::files::Machine;
 use punctual::job::JobName;
+use punctual::report::CheckReport;
 use punctual::run::RunId;
 use punctual::settings::Flags;
 use punctual::store::Reader;
@@ -45,7 +46,7 @@ impl<'p> Simulated<'p> {
             flags: Flags { timezone: Some("UTC".to_owned()), ..Flags::default() },
             environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
             clock: Clock::Manual(clock.clone()),
-            complain: |_| {},
+            telling: Telling { lines: |_| Vec::new(), report: |_| CheckReport::default() },
             keeper: own_keeper(&Clock::Manual(clock.clone())),
             wishes: Some(told),
         };

@@ -159,7 +159,7 @@ fn a_program_that_cannot_take_over_is_not_taken() {
         daemon.signal("HUP");
         wait(said, || place.log()[before..].contains(said).then_some(()));
         // The file is read again, as the signal says.
-        wait("a reload", || place.log()[before..].contains("the file was read again").then_some(()));
+        wait("a reload", || place.log()[before..].contains("reloaded: nothing has changed").then_some(()));
     }
     assert_eq!(daemon.scheduler(), scheduler, "the old one goes on");
     let runs = place.entries_of("tick").len();

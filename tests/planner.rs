@@ -43,7 +43,7 @@ fn start() -> Timestamp {
 }
 
 /// Files that a history may switch between.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     r#"
     [jobs.minutely]
     schedule = "* * * * *"
@@ -169,6 +169,42 @@ const FILES: [&str; 4] = [
     command = "x"
     "#,
     "",
+    // Jobs of the first under other names, some of them with other instants.
+    r#"
+    [jobs.each]
+    formerly = "minutely"
+    schedule = "* * * * *"
+    command = "x"
+    [jobs.seven]
+    formerly = "all"
+    schedule = "every 8m"
+    catch_up = "all"
+    command = "x"
+    [jobs.polled]
+    formerly = "poll"
+    schedule = "every 7m after end"
+    command = "x"
+    [jobs.lined]
+    formerly = "queued"
+    schedule = "*/3 * * * *"
+    overlap = "queue"
+    queue_limit = 2
+    pool = ["disk", "net"]
+    command = "x"
+    [jobs.again]
+    schedule = "*/5 * * * *"
+    overlap = "queue"
+    retries = 2
+    retry_delay = "20s"
+    command = "x"
+    [jobs.followed]
+    formerly = "follower"
+    after = ["again", "lined"]
+    command = "x"
+    [pools]
+    disk = 1
+    net = 2
+    "#,
 ];
 
 #[derive(Debug, Clone)]
@@ -213,6 +249,8 @@ struct Ledger {
     steps_back: Vec<StepBack>,
     /// What people have said is not to run.
     held: Held,
+    /// Names that were given and nobody has heard of yet.
+    renamed: Vec<(JobName, JobName)>,
 }
 
 impl Ledger {
@@ -310,7 +348,8 @@ impl Ledger {
                 row.ended = closing.ended.as_ref().map(|ended| ended.at).or(row.ended);
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
-            Record::Step(_) => {}
+            Record::Renamed { from, to } => self.rename(from, to),
+            Record::Step(_) | Record::InForce { .. } => {}
             Record::Stopping { run, .. } => self.row(*run).is_stopping = true,
             Record::Pause { whose, pause: Some(pause) } => {
                 assert!(whose.as_ref().is_none_or(|job| self.known.contains(job)));
@@ -327,6 +366,40 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// What the ledger has of a job goes on under another name; an earlier job of that name is set aside.
+    fn rename(&mut self, from: &JobName, to: &JobName) {
+        let in_force = |name: &JobName| self.definitions.iter().any(|d| d.job == *name && d.until.is_none());
+        if !self.known.contains(from) || self.known.contains(to) && (!in_force(from) || in_force(to)) {
+            return;
+        }
+        if self.known.contains(to) {
+            let aside = |number: &usize| JobName::new(&format!("{to}.{number}")).unwrap();
+            let free = (1..1000).find(|number| !self.known.contains(&aside(number))).unwrap();
+            self.give_name(to, &aside(&free));
+        }
+        self.give_name(from, to);
+    }
+
+    fn give_name(&mut self, from: &JobName, to: &JobName) {
+        let rename = |name: &mut JobName| {
+            if name == from {
+                *name = to.clone();
+            }
+        };
+        self.rows.values_mut().for_each(|row| rename(&mut row.job));
+        self.definitions.iter_mut().for_each(|definition| rename(&mut definition.job));
+        self.instants = std::mem::take(&mut self.instants)
+            .into_iter()
+            .map(|(mut name, due)| {
+                rename(&mut name);
+                (name, due)
+            })
+            .collect();
+        self.known.remove(from);
+        self.known.insert(to.clone());
+        self.renamed.push((from.clone(), to.clone()));
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
@@ -581,9 +654,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         5 => (0usize..8).prop_map(Op::End),
         2 => Just(Op::Commit),
         2 => any::<bool>().prop_map(Op::Delay),
-        2 => (0usize..4, long, any::<bool>(), any::<bool>())
+        2 => (0..FILES.len(), long, any::<bool>(), any::<bool>())
             .prop_map(|(file, down, boot, kept)| Op::Crash { file, down, boot, kept }),
-        2 => (0usize..4).prop_map(Op::Reload),
+        2 => (0..FILES.len()).prop_map(Op::Reload),
         1 => (0usize..13).prop_map(Op::Rival),
         1 => Just(Op::Drain),
         2 => (0usize..14).prop_map(Op::Trigger),
@@ -667,6 +740,14 @@ impl Driver {
     fn commit(&mut self) {
         while let Some(decision) = self.pending.pop_front() {
             let refused = self.ledger.commit(&decision);
+            for (from, to) in std::mem::take(&mut self.ledger.renamed) {
+                let name = |name: JobName| if name == from { to.clone() } else { name };
+                let started = std::mem::take(&mut self.started).into_iter();
+                self.started = started.map(|(of, due)| (name(of), due)).collect();
+                for job in self.going.values_mut().filter(|job| job.name == from) {
+                    *job = Arc::new(job.named(to.clone()));
+                }
+            }
             for action in decision.actions.iter().filter(|action| !refused.contains(&action.run())) {
                 self.act(action.clone());
             }
@@ -1073,22 +1154,25 @@ impl Driver {
 
     /// A job of `after end` has one instant at a time, and its pause between two runs.
     fn pauses_are_kept(&self) {
-        let own = self.ledger.rows.range(RunId(0)..).map(|(_, row)| row);
-        let runs: Vec<&Row> = own.filter(|row| row.job.as_str() == "poll" && row.cause.is_some()).collect();
-        // One that somebody asked for comes whenever it is asked for.
-        for pair in runs.windows(2).filter(|pair| pair[1].cause != Some(Cause::Manual)) {
-            let pause = pair[0].ended.map(|ended| pair[1].due.duration_since(ended));
-            let shortest = SignedDuration::from_secs(90);
-            assert!(pause.is_none_or(|pause| pause >= shortest), "{pair:?}");
-            assert!(pair[0].outcome.is_some(), "{pair:?}");
+        for name in ["poll", "polled"] {
+            let own = self.ledger.rows.range(RunId(0)..).map(|(_, row)| row);
+            let runs: Vec<&Row> = own.filter(|row| row.job.as_str() == name && row.cause.is_some()).collect();
+            // One that somebody asked for comes whenever it is asked for.
+            for pair in runs.windows(2).filter(|pair| pair[1].cause != Some(Cause::Manual)) {
+                let pause = pair[0].ended.map(|ended| pair[1].due.duration_since(ended));
+                let shortest = SignedDuration::from_secs(90);
+                assert!(pause.is_none_or(|pause| pause >= shortest), "{pair:?}");
+                assert!(pair[0].outcome.is_some(), "{pair:?}");
+            }
         }
     }
 
     /// An entry of several instants counts as many as its definition names between its first and its last.
     fn counts_are_right(&self) {
         // The starts of the daemon and the machine are named by no pattern.
-        let unnamed = ["reboot", "poll", "follower", "last"];
-        let named = |row: &&Row| row.cause.is_none() && !unnamed.contains(&row.job.as_str());
+        let unnamed = ["reboot", "poll", "follow", "last"];
+        let is_unnamed = |row: &Row| unnamed.iter().any(|name| row.job.as_str().starts_with(name));
+        let named = |row: &&Row| row.cause.is_none() && !is_unnamed(row);
         for row in self.ledger.rows.values().filter(named) {
             let definition = self
                 .ledger

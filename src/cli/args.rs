@@ -25,7 +25,7 @@ pub use moving::{
     ExportArguments, ExportCrontabArguments, From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments,
     Output, To,
 };
-pub use planning::{CheckArguments, NextArguments, PlanArguments};
+pub use planning::{CheckArguments, DiffArguments, NextArguments, PlanArguments};
 pub use service::DaemonArguments;
 pub use trying::TryArguments;
 
@@ -75,6 +75,11 @@ pub enum Verb {
     /// Each error comes with its place and what to write instead; warnings are about what is right and mostly not
     /// meant, or cannot work on this machine as it is now.
     Check(CheckArguments),
+    /// What would a reload change?
+    ///
+    /// Job by job and key by key, with the next times before and after, and what becomes of runs that have not ended. It exits
+    /// with 0 for nothing, 1 for differences, 2 for a wrong file.
+    Diff(DiffArguments),
     /// When is it due?
     ///
     /// Of one job its next five instants and its schedule in words; of several, the next twenty of all. A schedule

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -13,7 +13,7 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::control::group_number;
-use crate::files::read_from;
+use crate::files::{Machine, Trust, read_from};
 use crate::job::{Act, StepName};
 use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, named_groups};
 use crate::report::{CheckReport, DiagnosticReport};
@@ -38,6 +38,9 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
     };
     configuration.checked.warn_of_traps(Clock::System.now());
     add_machine_warnings(&mut configuration, &starter(global));
+    if verb.file.is_none() && starter(global).is_root {
+        warn_of_others(&mut configuration);
+    }
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
     if screen.json {
@@ -55,9 +58,10 @@ const STANDARD_INPUT: &str = "<stdin>";
 fn read_standard_input() -> Result<Configuration, Refusal> {
     let failed = |error: &dyn std::error::Error| Refusal::chain(Done::Failed, error);
     let path = PathBuf::from(STANDARD_INPUT);
-    let text = read_from(std::io::stdin().lock(), &path).map_err(|error| failed(&error))?;
+    let bytes = read_from(std::io::stdin().lock(), &path).map_err(|error| failed(&error))?;
     let (flags, now) = (Flags::default(), Clock::System.now());
-    Configuration::of_read(path, text, &environment(), &flags, now).map_err(|error| failed(&error))
+    let source = Source::of_bytes(path, bytes);
+    Configuration::of_source(source, Machine::default(), &environment(), &flags, now).map_err(|error| failed(&error))
 }
 
 /// Reads the job file for a verb that needs a right one; what is wrong with it is shown.
@@ -125,6 +129,16 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     }
 }
 
+/// A daemon that runs as root does not take what others can write.
+fn warn_of_others(configuration: &mut Configuration) {
+    let source = configuration.checked.source.clone();
+    for part in source.parts() {
+        if let Some(error) = Trust::RootAlone.refuses(part.path) {
+            configuration.checked.said.warn("", part.start..part.start, error.to_string(), None);
+        }
+    }
+}
+
 /// A file that could not even be read, in the words of one that could.
 fn unreadable(file: &str, message: String) -> CheckReport {
     let (file, key) = (file.to_owned(), String::new());
@@ -173,7 +187,7 @@ const LONGEST_LINE: usize = 400;
 fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
     let said = &configuration.checked.said;
     let source = &configuration.checked.source;
-    let lines = Lines::of(&source.text);
+    let lines = Lines::of_source(source);
     let errors = said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
     let warnings = said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
     let shown = errors.chain(warnings).take(MOST_SHOWN);
@@ -194,13 +208,15 @@ fn render<'d>(
     hidden: &[Range<usize>],
     renderer: &Renderer,
 ) -> String {
-    let path = source.path.to_str().unwrap_or("jobs.toml");
     let excerpt = |span: &Range<usize>| Excerpt::of(source, lines, hidden, span);
     let primary = excerpt(&diagnostic.span);
     let related = diagnostic.related.as_ref().map(|(span, text)| (excerpt(span), text));
-    let snippet = |excerpt: &Excerpt, annotation: AnnotationKind, label: Option<&'d str>| {
+    let snippet = |excerpt: &Excerpt<'d>, annotation: AnnotationKind, label: Option<&'d str>| {
         let annotation = annotation.span(excerpt.span.clone()).label(label);
-        Snippet::source(excerpt.text.clone()).path(path).line_start(excerpt.first_line).annotation(annotation)
+        Snippet::source(excerpt.text.clone())
+            .path(excerpt.path.to_str().unwrap_or("jobs.toml"))
+            .line_start(excerpt.first_line)
+            .annotation(annotation)
     };
     let mut group = level.primary_title(&diagnostic.message).element(snippet(&primary, AnnotationKind::Primary, None));
     if let Some((excerpt, text)) = &related {
@@ -216,22 +232,24 @@ fn render<'d>(
 }
 
 /// The lines of a place, without their secrets, and where in them it is.
-struct Excerpt {
+struct Excerpt<'s> {
+    path: &'s Path,
     text: String,
     first_line: usize,
     span: Range<usize>,
 }
 
-impl Excerpt {
-    fn of(source: &Source, lines: &Lines, hidden: &[Range<usize>], span: &Range<usize>) -> Self {
+impl<'s> Excerpt<'s> {
+    fn of(source: &'s Source, lines: &Lines, hidden: &[Range<usize>], span: &Range<usize>) -> Self {
         let first_line = lines.position(span.start).line;
-        let line = lines.line(first_line);
+        let line = lines.around(span.start);
         // What goes over several lines is shown by its first one.
         let start = source.text.floor_char_boundary(span.start.min(line.end));
         let end = source.text.floor_char_boundary(span.end.min(line.end)).max(start);
         let cut = Self::cut(&source.text, &line, start);
         let text = source.shown(cut.clone(), hidden);
-        Self { text, first_line, span: start - cut.start..end.min(cut.end) - cut.start }
+        let path = source.part(span.start).path;
+        Self { path, text, first_line, span: start - cut.start..end.min(cut.end) - cut.start }
     }
 
     /// The part of a line that is shown: all of it, or, of a long one, what is around the place.
@@ -249,12 +267,12 @@ impl Excerpt {
 /// What is said about a file, for programs.
 pub fn report(configuration: &Configuration) -> CheckReport {
     let source = &configuration.checked.source;
-    let lines = Lines::of(&source.text);
+    let lines = Lines::of_source(source);
     let one = |diagnostic: &Diagnostic| {
         let position = lines.position(diagnostic.span.start);
         let advice = [&diagnostic.help, &diagnostic.note].into_iter().flatten().cloned().collect::<Vec<_>>();
         DiagnosticReport {
-            file: source.path.display().to_string(),
+            file: source.part(diagnostic.span.start).path.display().to_string(),
             line: position.line,
             column: position.column,
             end_column: lines.end_column(&diagnostic.span),

@@ -12,14 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::{DaemonArguments, Global};
-use super::check::complain_about;
+use super::check::{complain_about, plain_lines, report};
 use super::places::{config_file, environment, state_folder};
 use super::screen::Screen;
 use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::configuration::Configuration;
-use crate::daemon::{Demand, LockError, Setup, StartError, init_log, run as run_daemon};
+use crate::daemon::{Demand, LockError, Setup, StartError, Telling, init_log, run as run_daemon};
 use crate::heritage::drop_heritage;
 use crate::settings::Flags;
 
@@ -53,7 +52,7 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
         },
         environment: environment(),
         clock: Clock::System,
-        complain: complain_in_the_log,
+        telling: Telling { lines: plain_lines, report },
         keeper,
         wishes: None,
     };
@@ -139,12 +138,5 @@ async fn listen(demands: mpsc::Sender<Demand>) -> std::io::Error {
     match result {
         Ok(never) => match never {},
         Err(error) => error,
-    }
-}
-
-/// A file that is wrong is shown where the daemon's log lines go.
-fn complain_in_the_log(configuration: &Configuration) {
-    for line in super::check::plain_lines(configuration) {
-        tracing::warn!("{line}");
     }
 }

@@ -11,6 +11,7 @@ mod conclusion;
 mod daemon;
 mod definition;
 mod demo;
+mod diff;
 mod differences;
 mod entry;
 mod export;
@@ -194,6 +195,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
     match &arguments.verb {
         Some(Verb::Daemon(verb)) => daemon::run(global, verb, screen),
         Some(Verb::Check(verb)) => check::run(global, verb, screen),
+        Some(Verb::Diff(verb)) => diff::run(global, verb, screen),
         Some(Verb::Next(verb)) => next::run(global, verb, screen),
         Some(Verb::Plan(verb)) => plan::run(global, verb, screen),
         Some(Verb::Status(verb)) => status::run(global, verb, screen),

@@ -50,6 +50,8 @@ fn hold(global: &Global, ledger: &Path) -> Result<(Lock, Option<Held>), Refusal>
         version: env!("CARGO_PKG_VERSION").to_owned(),
         socket: None,
         trouble: None,
+        file_trouble: None,
+        at_next_start: Vec::new(),
     };
     let lock = Lock::acquire(ledger, me).and_then(|lock| Ok((lock, hold_itself(ledger)?)));
     lock.map_err(|error| match error {

@@ -17,7 +17,7 @@ use super::table::Cell;
 use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::daemon::Holder;
+use crate::daemon::{Holder, HoldersTrouble};
 use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
 use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
@@ -87,11 +87,14 @@ fn daemon_report(holder: &Holder) -> DaemonReport {
         config: holder.config.display().to_string(),
         version: holder.version.clone(),
         socket: holder.socket.as_ref().map(|path| path.display().to_string()),
-        trouble: holder
-            .trouble
-            .as_ref()
-            .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
+        trouble: holder.trouble.as_ref().map(trouble_report),
+        file_trouble: holder.file_trouble.as_ref().map(trouble_report),
+        at_next_start: holder.at_next_start.clone(),
     }
+}
+
+fn trouble_report(trouble: &HoldersTrouble) -> TroubleReport {
+    TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }
 }
 
 fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
@@ -104,10 +107,17 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
     };
     let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
     screen.line(format!("{path}{daemon}"));
-    if let Some(trouble) = report.daemon.as_ref().and_then(|daemon| daemon.trouble.as_ref()) {
+    let daemon = report.daemon.as_ref();
+    let of_the_file = daemon.and_then(|daemon| daemon.file_trouble.as_ref()).map(|trouble| ("not in force", trouble));
+    let of_the_ledger = daemon.and_then(|daemon| daemon.trouble.as_ref()).map(|trouble| ("trouble", trouble));
+    for (what, trouble) in of_the_ledger.into_iter().chain(of_the_file) {
         let age = Seconds::from_micros(now.as_microsecond() - trouble.since.0.as_microsecond());
-        let since = format!("trouble since {} ({})", screen.time(trouble.since), span(age));
+        let since = format!("{what} since {} ({})", screen.time(trouble.since), span(age));
         screen.line(screen.paint(&format!("{since}: {}", visible(&trouble.message)), Style::new().red()));
+    }
+    if let Some(keys) = daemon.map(|daemon| &daemon.at_next_start).filter(|keys| !keys.is_empty()) {
+        let line = format!("the daemon goes on with the old value until it starts again: [daemon] {}", keys.join(", "));
+        screen.line(screen.paint(&line, Style::new().yellow()));
     }
     screen.line("");
 }

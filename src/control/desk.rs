@@ -10,11 +10,12 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::access::{Access, Person, Right};
 use super::connections::Visitor;
+use super::file_state::{FileState, trouble_report};
 use super::problem::{Code, Problem};
 use super::wish::{Ask, Caller, Granted, Wish};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::report::{DaemonReport, Time, TroubleReport};
+use crate::report::{DaemonReport, Time};
 use crate::store::{Reader, Trouble};
 
 /// For how long a request may take, until the head of its answer is on its way.
@@ -32,6 +33,7 @@ pub struct Desk {
     pub since: Timestamp,
     pub socket: watch::Receiver<Option<PathBuf>>,
     pub trouble: watch::Receiver<Option<Trouble>>,
+    pub file: watch::Receiver<FileState>,
     pub access: watch::Receiver<Access>,
     pub asks: mpsc::Sender<Ask>,
     /// How many may still read output at the same time.
@@ -101,16 +103,16 @@ impl Desk {
     }
 
     pub fn daemon(&self) -> DaemonReport {
-        let trouble = self.trouble.borrow();
+        let (trouble, file) = (self.trouble.borrow(), self.file.borrow());
         DaemonReport {
             pid: self.pid,
             since: Time(self.since),
             config: self.in_force.borrow().path.display().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             socket: self.socket.borrow().as_ref().map(|path| path.display().to_string()),
-            trouble: trouble
-                .as_ref()
-                .map(|trouble| TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }),
+            trouble: trouble.as_ref().map(trouble_report),
+            file_trouble: file.trouble.as_ref().map(trouble_report),
+            at_next_start: file.at_next_start.iter().map(|key| (*key).to_owned()).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod bodies;
 mod client;
 mod connections;
 mod desk;
+mod file_state;
 mod output;
 mod parameters;
 mod place;
@@ -27,6 +28,7 @@ const DESCRIPTION: &str = include_str!("openapi.json");
 
 pub use access::group_number;
 pub use client::{Client, ClientError, Output, OutputFormat};
+pub use file_state::FileState;
 pub use place::{Place, usual};
 pub use problem::{Code, Problem};
 pub use server::{Server, Setup};

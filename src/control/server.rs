@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::access::Access;
 use super::connections::Connections;
 use super::desk::Desk;
+use super::file_state::FileState;
 use super::place::Place;
 use super::routes::router;
 use super::socket::Socket;
@@ -46,6 +47,7 @@ pub struct Setup {
     /// It ends when nobody can change this any more.
     pub in_force: watch::Receiver<Arc<Configuration>>,
     pub trouble: watch::Receiver<Option<Trouble>>,
+    pub file: watch::Receiver<FileState>,
     pub asks: mpsc::Sender<Ask>,
     pub clock: Clock,
     /// Of the daemon.
@@ -108,7 +110,7 @@ struct Host {
 
 impl Host {
     fn new(setup: Setup, say_where: watch::Sender<Option<PathBuf>>) -> Self {
-        let Setup { place, database, ledger, mut in_force, trouble, asks, clock, pid, since } = setup;
+        let Setup { place, database, ledger, mut in_force, trouble, file, asks, clock, pid, since } = setup;
         let (access, unknown) = Access::of(&in_force.borrow_and_update().settings);
         let access = watch::Sender::new(access);
         let desk = Desk {
@@ -119,6 +121,7 @@ impl Host {
             since,
             socket: say_where.subscribe(),
             trouble,
+            file,
             access: access.subscribe(),
             asks,
             outputs: Arc::new(Semaphore::new(MOST_OUTPUTS)),

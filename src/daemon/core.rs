@@ -11,16 +11,19 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
-use super::reread::{Reread, Rereading};
+use super::reading::{Outcome, Reread};
+use super::reloaded::Reloaded;
+use super::reread::{Rereading, Stir};
 use super::service::{Overseer, is_service, watchdog_interval};
-use super::waiting::Waiting;
+use super::waiting::{Answer as WishAnswer, Waiting};
 use crate::clock::{Alarm, Clock, Woken, instant};
 use crate::configuration::Configuration;
-use crate::control::Ask;
+use crate::control::{Ask, FileState};
 use crate::keeper::Asked;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
 use crate::run::AttemptId;
 use crate::runner::{Door, Event, Order};
+use crate::settings::Settings;
 use crate::store::{Answer, Reader, Restate, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
@@ -79,6 +82,8 @@ pub struct Core {
     pub head: watch::Sender<Option<Timestamp>>,
     /// How often the clock was set.
     pub clock_sets: watch::Sender<u64>,
+    /// What is to be said of the file, to whoever asks.
+    pub file: watch::Sender<FileState>,
     pub overseer: Overseer,
     pub state: LoopState,
 }
@@ -103,10 +108,18 @@ pub struct LoopState {
     /// Answers for which the ledger is being read.
     pub(super) answering: JoinSet<()>,
     pub(super) is_in_trouble: bool,
+    /// What is in force, in the words of the ledger.
+    pub(super) in_force: Arc<str>,
+    /// The settings of which some hold until the next start.
+    pub(super) started_with: Settings,
+    /// Who wants the file to be taken.
+    pub(super) asking: Vec<WishAnswer>,
+    /// Files that were taken and are not in the ledger yet.
+    pub(super) reloaded: Vec<Reloaded>,
 }
 
 impl LoopState {
-    pub fn new(clock: &Clock) -> Self {
+    pub fn new(clock: &Clock, in_force: Arc<str>, started_with: Settings) -> Self {
         Self {
             uncommitted: VecDeque::new(),
             drain: None,
@@ -119,6 +132,10 @@ impl LoopState {
             noted: BTreeMap::new(),
             answering: JoinSet::new(),
             is_in_trouble: false,
+            in_force,
+            started_with,
+            asking: Vec::new(),
+            reloaded: Vec::new(),
         }
     }
 }
@@ -139,7 +156,8 @@ enum Turn {
     Happened(Event),
     Demanded(Demand),
     Wished(Box<Ask>),
-    Reread(Option<(Reread, Box<Configuration>)>),
+    Reread(Reread),
+    WasReread(Reread, Outcome),
     Trouble,
     Restated(Restate),
     GraceIsOver,
@@ -169,7 +187,10 @@ impl Core {
                 woken = self.alarm.wait_until(wake_at) => Turn::Woken(woken),
                 Some(ask) = self.asks.recv(), if self.state.uncommitted.len() < MOST_UNCOMMITTED => Turn::Wished(Box::new(ask)),
                 Some(event) = self.events.recv(), if self.state.uncommitted.len() < MOST_UNCOMMITTED => Turn::Happened(event),
-                read = self.rereading.ended() => Turn::Reread(read),
+                stir = self.rereading.stir(), if self.state.drain.is_none() => match stir {
+                    Stir::Settled(what) => Turn::Reread(what),
+                    Stir::Read(what, outcome) => Turn::WasReread(what, outcome),
+                },
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 Ok(()) = trouble.changed() => Turn::Trouble,
                 Some(ask) = self.restates.recv() => Turn::Restated(ask),
@@ -189,13 +210,11 @@ impl Core {
                 }
                 Turn::Happened(event) => self.happened(event).await,
                 Turn::Demanded(Demand::Stop) => self.stop().await,
-                Turn::Demanded(Demand::Reload) => self.reread(Reread::File),
-                Turn::Demanded(Demand::Refresh) => {
-                    let text = self.configuration.checked.source.text.clone();
-                    self.reread(Reread::Surroundings { text });
-                }
+                Turn::Demanded(Demand::Reload) => self.reload_asked(None).await,
+                Turn::Demanded(Demand::Refresh) => self.reread(Reread::Surroundings),
                 Turn::Wished(ask) => self.wished(*ask).await,
-                Turn::Reread(read) => self.was_reread(read).await,
+                Turn::Reread(what) => self.reread(what),
+                Turn::WasReread(what, outcome) => self.was_reread(what, outcome).await,
                 Turn::Trouble => {
                     let is_in_trouble = trouble.borrow_and_update().is_some();
                     self.trouble(is_in_trouble).await;
@@ -244,25 +263,28 @@ impl Core {
         self.commit(decision).await;
     }
 
-    pub(super) async fn commit(&mut self, decision: Decision) {
+    /// The answer is the decision on its way to the ledger, if there is anything to record.
+    pub(super) async fn commit(&mut self, decision: Decision) -> Option<Arc<Decision>> {
         if decision.records.is_empty() {
             // Nothing to record: an end that is demanded must not wait for a ledger that cannot be written.
             for action in decision.actions {
                 self.act(action).await;
             }
-            return;
+            return None;
         }
-        self.hand_in(decision, None).await;
+        let decision = self.hand_in(decision, None).await;
         if self.runs_unrecorded() {
             self.carry_out_unrecorded().await;
         }
+        Some(decision)
     }
 
-    pub(super) async fn hand_in(&mut self, decision: Decision, waiting: Option<Waiting>) {
+    pub(super) async fn hand_in(&mut self, decision: Decision, waiting: Option<Waiting>) -> Arc<Decision> {
         let decision = Arc::new(decision);
         let is_carried_out = false;
         self.state.uncommitted.push_back(Uncommitted { decision: decision.clone(), is_carried_out, waiting });
-        self.writer.commit(decision).await;
+        self.writer.commit(decision.clone()).await;
+        decision
     }
 
     /// A decision is in the ledger: now it is carried out.
@@ -284,6 +306,7 @@ impl Core {
         if let Some(waiting) = waiting {
             self.grant(waiting, &refused);
         }
+        self.tell_of_reloads(&decision);
         if !refused.is_empty() {
             let refused: Vec<_> = refused.into_iter().collect();
             let answer = self.planner.handle_refused(&refused, &decision);
@@ -350,8 +373,9 @@ impl Core {
         let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
         let trouble = self.writer.trouble().borrow().as_ref().map(|trouble| format!("{}; ", trouble.message));
         let status = format!(
-            "{}{} jobs, {} running, {} waiting, {next}",
+            "{}{}{} jobs, {} running, {} waiting, {next}",
             trouble.unwrap_or_default(),
+            self.file.borrow().in_short().unwrap_or_default(),
             self.planner.jobs(),
             self.planner.running(),
             self.planner.waiting()

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::control::FileState;
 use crate::store::{Trouble, whole_file};
 
-/// What a holder says of itself takes so many bytes, whatever it is: a full disk has room for what is there already.
+/// What a holder says of itself takes so many bytes, whatever it is, but for a long story of what is wrong with a file: a full
+/// disk has room for what is there already.
 const RECORD: usize = 4096;
 /// Bytes of what is said of a trouble.
 const LONGEST_MESSAGE: usize = 1000;
+/// The same of a file, with some ten of its errors; `check` tells all of them.
+const LONGEST_OF_A_FILE: usize = 6000;
 /// How often a daemon looks whether its lock file is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// A record is read anew so often if it does not read well, because it was being written.
@@ -36,6 +40,24 @@ pub struct Holder {
     /// What keeps it from writing to its ledger.
     #[serde(default)]
     pub trouble: Option<HoldersTrouble>,
+    /// Why the file as it is now is not in force.
+    #[serde(default)]
+    pub file_trouble: Option<HoldersTrouble>,
+    /// Settings of `[daemon]` that wait for the next start.
+    #[serde(default)]
+    pub at_next_start: Vec<String>,
+}
+
+impl Holder {
+    /// With no more of what is wrong with the file than its first line, for which there is room.
+    fn in_short(&self) -> Self {
+        let mut short = self.clone();
+        if let Some(trouble) = &mut short.file_trouble {
+            trouble.message =
+                trouble.message.lines().next().unwrap_or_default().chars().take(LONGEST_MESSAGE / 4).collect();
+        }
+        short
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,20 +113,27 @@ impl Lock {
         self.holder.since
     }
 
-    /// Tells whoever asks where people are listened to and what is wrong with the ledger, for as long as this is waited for,
-    /// and sees to it that the lock file is there to tell it.
+    /// Tells whoever asks where people are listened to, and what is wrong with the ledger and with the file, for as long as this is
+    /// waited for, and sees to it that the lock file is there to tell it.
     pub async fn tell(
         &mut self,
         mut trouble: watch::Receiver<Option<Trouble>>,
+        mut file: watch::Receiver<FileState>,
         mut socket: watch::Receiver<Option<PathBuf>>,
     ) -> std::convert::Infallible {
         loop {
             self.renew();
-            let said = trouble.borrow_and_update().as_ref().map(said);
-            let path = socket.borrow_and_update().clone();
-            if said != self.holder.trouble || path != self.holder.socket {
-                (self.holder.trouble, self.holder.socket) = (said, path);
-                if let Err(error) = write_holder(&mut self.file, &self.holder) {
+            let mut now = self.holder.clone();
+            now.socket = socket.borrow_and_update().clone();
+            now.trouble = trouble.borrow_and_update().as_ref().map(said);
+            let state = file.borrow_and_update().clone();
+            now.file_trouble = state.trouble.as_ref().map(|trouble| said_within(trouble, LONGEST_OF_A_FILE));
+            now.at_next_start = state.at_next_start.iter().map(|key| (*key).to_owned()).collect();
+            if now != self.holder {
+                self.holder = now;
+                if write_holder(&mut self.file, &self.holder).is_err()
+                    && let Err(error) = write_holder(&mut self.file, &self.holder.in_short())
+                {
                     tracing::warn!("status cannot be told: {} cannot be written: {error}", self.path.display());
                 }
             }
@@ -112,8 +141,9 @@ impl Lock {
                 changed = trouble.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
-                // Once nobody listens any more, the last that was said of it stays.
+                // Once nobody listens or reads any more, the last that was said of it stays.
                 Ok(()) = socket.changed() => {}
+                Ok(()) = file.changed() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
         }
@@ -135,8 +165,12 @@ impl Lock {
 }
 
 fn said(trouble: &Trouble) -> HoldersTrouble {
+    said_within(trouble, LONGEST_MESSAGE)
+}
+
+fn said_within(trouble: &Trouble, longest: usize) -> HoldersTrouble {
     let message = &trouble.message;
-    let end = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
+    let end = (0..=longest.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
     HoldersTrouble { since: trouble.since, message: message[..end.unwrap_or(0)].to_owned() }
 }
 
@@ -193,6 +227,8 @@ mod tests {
             version: "1".to_owned(),
             socket: None,
             trouble: None,
+            file_trouble: None,
+            at_next_start: Vec::new(),
         };
         let lock = Lock::acquire(&database, me.clone()).unwrap();
         assert_eq!(holder(&database), Some(me.clone()));
@@ -220,11 +256,14 @@ mod tests {
             version: "1".to_owned(),
             socket: None,
             trouble: None,
+            file_trouble: None,
+            at_next_start: Vec::new(),
         };
         let mut lock = Lock::acquire(&database, me.clone()).unwrap();
         let size = fs::metadata(lock_path(&database)).unwrap().len();
         let (say, trouble) = watch::channel(None);
         let (say_where, socket) = watch::channel(None);
+        let (say_of_file, file) = watch::channel(FileState::default());
         let asked = async {
             let told = |wanted: Option<String>| {
                 let database = database.clone();
@@ -246,13 +285,21 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             say_where.send_replace(None);
+            let message = "line\n".repeat(LONGEST_OF_A_FILE);
+            let trouble = Some(Trouble { since: Timestamp::UNIX_EPOCH, message });
+            say_of_file.send_replace(FileState { trouble, at_next_start: vec!["database"] });
+            let said = |holder: Holder| holder.file_trouble.is_some() && holder.at_next_start == ["database"];
+            while !holder(&database).is_some_and(said) {
+                tokio::task::yield_now().await;
+            }
+            say_of_file.send_replace(FileState::default());
             while holder(&database).as_ref() != Some(&me) {
                 say.send_replace(None);
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
-            never = lock.tell(trouble, socket) => match never {},
+            never = lock.tell(trouble, file, socket) => match never {},
             () = asked => {}
         }
     }

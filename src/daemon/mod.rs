@@ -10,6 +10,8 @@ mod housekeeping;
 mod journal;
 mod lock;
 mod log;
+mod reading;
+mod reloaded;
 mod reread;
 mod service;
 mod takeover;
@@ -24,13 +26,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::{Clock, instant};
-use crate::configuration::{Configuration, ConfigurationError};
-use crate::control::{Ask, Place, Server, Setup as ControlSetup};
+use crate::configuration::{Configuration, ConfigurationError, Overlay};
+use crate::control::{Ask, FileState, Place, Server, Setup as ControlSetup};
 use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
@@ -45,7 +46,9 @@ use housekeeping::Housekeeping;
 pub use journal::seconds;
 pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};
 pub use log::init as init_log;
-use reread::{Reread, Rereading};
+use reading::Files;
+pub use reading::Telling;
+use reread::Rereading;
 use service::Overseer;
 
 /// For how long a process that is being killed may take to end, and how often it is looked at.
@@ -61,8 +64,8 @@ pub struct Setup {
     pub flags: Flags,
     pub environment: BTreeMap<String, String>,
     pub clock: Clock,
-    /// What tells people that a file that was read again is wrong.
-    pub complain: fn(&Configuration),
+    /// What tells people what is wrong with a file that was read again.
+    pub telling: Telling,
     /// The line to the keeper.
     pub keeper: UnixStream,
     /// Whoever in this process wants to wish something of the daemon is told where.
@@ -105,9 +108,11 @@ impl std::fmt::Debug for Configuration {
 pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), StartError> {
     let started = setup.clock.now();
     let line = connect(setup.keeper.try_clone()?).await?;
-    let mut configuration = takeover::configuration(&setup, line.0.in_force(), started)?;
+    let files = setup.files();
+    let (mut configuration, seen) = takeover::configuration(&files, line.0.in_force(), started)?;
     configuration.checked.put_into_force();
-    line.0.put_in_force(configuration.checked.source.text.clone()).await;
+    let in_force: Arc<str> = configuration.in_force(&files.overlay).into();
+    line.0.put_in_force(in_force.to_string()).await;
     let database = configuration.settings.database_in(&setup.state);
     let is_new = !database.exists();
     let holder = Holder {
@@ -117,6 +122,8 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         version: env!("CARGO_PKG_VERSION").to_owned(),
         socket: None,
         trouble: None,
+        file_trouble: None,
+        at_next_start: Vec::new(),
     };
     let opened = open_ledger(&database, holder).await;
     if is_new
@@ -126,9 +133,26 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         take_back(&database);
     }
     let (store, mut lock) = opened?;
-    let result = serve(setup, configuration, store.clone(), &mut lock, demands, line).await;
+    let rereading = Rereading::new(files, &configuration, seen);
+    let begun = Begun { configuration, in_force, rereading };
+    let result = serve(setup, begun, store.clone(), &mut lock, demands, line).await;
     store.close().await;
     result
+}
+
+/// What a daemon begins with.
+struct Begun {
+    configuration: Configuration,
+    /// In the words of the ledger.
+    in_force: Arc<str>,
+    rereading: Rereading,
+}
+
+impl Setup {
+    fn files(&self) -> Files {
+        let overlay = Overlay { environment: self.environment.clone(), flags: self.flags.clone() };
+        Files { config: self.config.clone(), overlay, telling: self.telling }
+    }
 }
 
 /// Locks the ledger and opens it for writing.
@@ -168,7 +192,7 @@ fn take_back(database: &Path) {
 
 async fn serve(
     mut setup: Setup,
-    configuration: Configuration,
+    Begun { configuration, in_force: words, rereading }: Begun,
     store: Arc<Store>,
     lock: &mut Lock,
     demands: mpsc::Receiver<Demand>,
@@ -178,7 +202,8 @@ async fn serve(
     cgroups.sweep(&kept.iter().map(|kept| kept.id).collect::<Vec<_>>());
     let estates = takeover::estates(&store, &configuration.checked.jobs, kept, !keeper.is_first()).await?;
     let clock = setup.clock.clone();
-    let (planner, first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
+    let (planner, mut first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
+    first.records.push(Record::InForce { since: clock.now(), words: words.clone() });
     let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: setup.environment.clone(),
@@ -207,6 +232,7 @@ async fn serve(
     greet(&configuration, &store);
     let configuration = Arc::new(configuration);
     let in_force = watch::Sender::new(configuration.clone());
+    let (file, file_out) = watch::channel(FileState::default());
     let (wishes, asks) = mpsc::channel(WISHES);
     if let Some(told) = setup.wishes.take() {
         // Whoever wanted to know may not wait for it any more.
@@ -218,6 +244,7 @@ async fn serve(
         ledger: store.visitors.clone(),
         in_force: in_force.subscribe(),
         trouble: writer.trouble(),
+        file: file_out.clone(),
         asks: wishes,
         clock: clock.clone(),
         pid: keeper.keeper(),
@@ -226,7 +253,7 @@ async fn serve(
     let core = Core {
         planner,
         alarm: clock.alarm()?,
-        state: LoopState::new(&clock),
+        state: LoopState::new(&clock, words, configuration.settings.clone()),
         clock: clock.clone(),
         writer: writer.clone(),
         answers,
@@ -237,12 +264,13 @@ async fn serve(
         demands,
         asked: switchboard.asked(),
         asks,
-        rereading: rereading(setup, &configuration),
+        rereading,
         configuration,
         in_force,
         refresh,
         head,
         clock_sets,
+        file,
         overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
@@ -254,7 +282,7 @@ async fn serve(
     tasks.spawn(control.ended());
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
-        never = lock.tell(writer.trouble(), socket) => match never {},
+        never = lock.tell(writer.trouble(), file_out, socket) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };
@@ -271,19 +299,6 @@ fn greet(configuration: &Configuration, store: &Store) {
     let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
     let (file, ledger) = (configuration.path.display(), store.path.display());
     tracing::info!("punctual {version} runs {jobs} of {file}, ledger {ledger}");
-}
-
-/// How the file, or what it depends on, is read anew while the daemon runs.
-fn rereading(setup: Setup, configuration: &Configuration) -> Rereading {
-    let Setup { config, flags, environment, complain, .. } = setup;
-    let path = configuration.path.clone();
-    Rereading::new(Arc::new(move |what: Reread, now: Timestamp| {
-        let read = match what {
-            Reread::File => Configuration::read(&config, &environment, &flags, now),
-            Reread::Surroundings { text } => Configuration::of_text(path.clone(), text, &environment, &flags, now),
-        };
-        right_one(read, &config, complain)
-    }))
 }
 
 /// Says goodbye in the ledger, and waits until all of it is written.
@@ -324,29 +339,6 @@ async fn plan(
     let detail = format!("punctual {} {how}", env!("CARGO_PKG_VERSION"));
     first.records.push(Record::Event(EventNote { at: now, kind: EventKind::Start, job: None, detail }));
     Ok((planner, first))
-}
-
-/// What was read again, if it is right; a wrong one is complained about and does not come into force.
-fn right_one(
-    read: Result<Configuration, ConfigurationError>,
-    config: &Path,
-    complain: fn(&Configuration),
-) -> Option<Configuration> {
-    match read {
-        Ok(mut configuration) if configuration.checked.is_right() => {
-            configuration.checked.put_into_force();
-            Some(configuration)
-        }
-        Ok(configuration) => {
-            tracing::error!("{} is wrong; the jobs stay as they were", config.display());
-            complain(&configuration);
-            None
-        }
-        Err(error) => {
-            tracing::error!("{error}; the jobs stay as they were");
-            None
-        }
-    }
 }
 
 /// Speaks with the keeper until nobody has anything to say.

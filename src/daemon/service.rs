@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sd_notify::NotifyState;
+
 use crate::keeper::Client;
 
 /// Whoever watches over the service.
@@ -20,6 +22,17 @@ impl Overseer {
 
     pub async fn ready(&self) {
         self.keeper.ready().await;
+    }
+
+    /// Says that the file is being read, which ends with [`Overseer::reloaded`], whatever comes of it.
+    pub async fn reloading(&self) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            self.tell(format!("{}\n{now}", NotifyState::Reloading)).await;
+        }
+    }
+
+    pub async fn reloaded(&self) {
+        self.tell(NotifyState::Ready.to_string()).await;
     }
 
     /// Says that the daemon stops, and how long that may take at the most.

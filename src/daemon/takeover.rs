@@ -6,29 +6,45 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Setup, StartError, right_one};
-use crate::configuration::Configuration;
+use super::StartError;
+use super::reading::{Files, Seen};
+use crate::configuration::{Configuration, ConfigurationError, InForce};
+use crate::files::{Trust, read_source};
 use crate::job::{Job, JobName, OnLost, Task};
+use crate::jobfile::Source;
 use crate::keeper::Kept;
 use crate::plan::Memory;
 use crate::run::RunId;
 use crate::runner::{Estate, boot_id, end_survivors, survivors};
 use crate::store::{Store, Survivor};
 
-/// The file as it is now, or, where a daemon goes on and the file is wrong or gone meanwhile, as it was in force.
-pub fn configuration(setup: &Setup, in_force: Option<String>, now: Timestamp) -> Result<Configuration, StartError> {
-    let Setup { config, environment, flags, complain, .. } = setup;
-    let read = Configuration::read(config, environment, flags, now);
-    let Some(text) = in_force else {
-        let configuration = read?;
-        let is_right = configuration.checked.is_right();
-        return if is_right { Ok(configuration) } else { Err(StartError::WrongFile(Box::new(configuration))) };
-    };
-    if let Some(configuration) = right_one(read, config, *complain) {
-        return Ok(configuration);
+/// The file as it is now, or, where a daemon goes on and the file is wrong or gone meanwhile, as it was in force; and what was
+/// seen of it. A wrong one is not seen yet: it is complained about when it is looked at again.
+pub fn configuration(
+    files: &Files,
+    in_force: Option<String>,
+    now: Timestamp,
+) -> Result<(Configuration, Seen), StartError> {
+    let source = read_source(&files.config, Trust::of_a_daemon()).map_err(ConfigurationError::from);
+    match (source.and_then(|source| files.of_source(source, now)), in_force) {
+        (Ok(configuration), _) if configuration.checked.is_right() => {
+            let seen = Seen::of(&configuration);
+            Ok((configuration, seen))
+        }
+        (Ok(wrong), None) => Err(StartError::WrongFile(Box::new(wrong))),
+        (Err(error), None) => Err(error.into()),
+        (Ok(_) | Err(_), Some(words)) => {
+            let configuration = match serde_json::from_str::<InForce>(&words) {
+                Ok(in_force) => in_force.read(now)?,
+                // A keeper that was begun by an older version has the main file's text.
+                Err(_) => {
+                    let path = std::path::absolute(&files.config).unwrap_or_else(|_| files.config.clone());
+                    files.of_source(Source::new(path, words), now)?
+                }
+            };
+            Ok((configuration, Seen::default()))
+        }
     }
-    let path = std::path::absolute(config).unwrap_or_else(|_| config.clone());
-    Ok(Configuration::of_text(path, text, environment, flags, now)?)
 }
 
 /// What is taken over, by run; `goes_on` says that the keeper is still the one that began it.

@@ -8,7 +8,6 @@ use super::core::Core;
 use super::demurs::{
     checked_env, checked_pause, checked_repeat, conflict, ended, no_job, no_next, too_many, unavailable, unknown,
 };
-use super::reread::Reread;
 use super::waiting::{Answer, Waiting, Wished};
 use crate::clock::Woken;
 use crate::control::{Ask, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};
@@ -40,7 +39,7 @@ impl Core {
         match self.decide(wish, &by.name) {
             Ok(Reply::Decided(decision, wished)) => self.carry_out(decision, Waiting { answer, wished }).await,
             Ok(Reply::NotOpen(run)) => self.tell_how_it_ended(run, answer),
-            Ok(Reply::Read) => self.reload_wished(answer),
+            Ok(Reply::Read) => self.reload_asked(Some(answer)).await,
             Err(denied) => {
                 let _ = answer.send(Err(denied));
             }
@@ -191,12 +190,6 @@ impl Core {
             };
             let _ = answer.send(Err(denied));
         });
-    }
-
-    /// The file is read now; what came of it is told by whoever reads it.
-    fn reload_wished(&mut self, answer: Answer) {
-        self.reread(Reread::File);
-        let _ = answer.send(Err(unavailable("the file is being read; its outcome is in the log")));
     }
 
     /// A decision that somebody waits for. An end is not put off because it cannot be recorded.

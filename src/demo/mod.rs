@@ -21,6 +21,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::files::Machine;
+use crate::jobfile::Source;
 use crate::plan::Planner;
 use crate::settings::Flags;
 use crate::store::{OpenError, Store};
@@ -165,7 +167,8 @@ struct File<'f> {
 impl File<'_> {
     fn read(&self, text: &str, now: Timestamp) -> Result<Configuration, DemoError> {
         let (none, flags) = (BTreeMap::new(), Flags::default());
-        let configuration = Configuration::of_text(self.config.to_owned(), text.to_owned(), &none, &flags, now)?;
+        let source = Source::new(self.config.to_owned(), text.to_owned());
+        let configuration = Configuration::of_source(source, Machine::default(), &none, &flags, now)?;
         match configuration.checked.said.errors.first() {
             Some(error) => Err(DemoError::WrongFile(error.message.clone())),
             None => Ok(configuration),

@@ -166,7 +166,9 @@ impl World {
                 self.take(decision);
             }
             Happening::Blow(Blow::Reload(jobs, capacities)) => {
-                let decision = self.planner.handle_reload(&jobs, capacities, now);
+                let mut decision = self.planner.handle_reload(&jobs, capacities, now);
+                let detail = "reloaded: the file has changed".to_owned();
+                decision.records.push(Record::Event(EventNote { at: now, kind: EventKind::Reload, job: None, detail }));
                 self.take(decision);
             }
             Happening::Blow(Blow::Strike) => self.is_struck = true,

@@ -12,7 +12,7 @@ use super::pattern::OutputPattern;
 use super::secret::SecretSource;
 
 /// Requests, many at once, and what is expected of their answers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Http {
     /// No address twice; with http or https, a host, and neither user nor password.
     pub url: Vec<Url>,
@@ -46,7 +46,7 @@ pub struct Http {
 }
 
 /// What an answer must be like.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expected {
     #[serde(rename = "expect_status")]
     pub status: Vec<StatusRange>,
@@ -101,14 +101,14 @@ impl Serialize for Method {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Header {
     pub name: String,
     pub value: HeaderText,
 }
 
 /// What a header says, or where that stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum HeaderText {
     Open(String),
@@ -177,7 +177,7 @@ impl Serialize for StatusRange {
 }
 
 /// What a body must contain: a text as it is, or, between slashes, what a regular expression fits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BodyPattern {
     pub written: String,
     pattern: OutputPattern,

@@ -105,9 +105,11 @@ impl serde::Serialize for JobName {
 }
 
 /// A job as `jobs.toml` defines it, defaults filled in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub name: JobName,
+    /// The name under which it has its history.
+    pub formerly: Option<JobName>,
     pub description: Option<Box<str>>,
     pub enabled: bool,
     /// `None`: by hand only.
@@ -150,6 +152,7 @@ impl Job {
         let act = Act::Command(CommandLine::Program(Vec::new()));
         Self {
             name,
+            formerly: None,
             description: None,
             enabled: false,
             timing: None,
@@ -165,6 +168,12 @@ impl Job {
                 after: Vec::new(),
             }),
         }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(&self, name: JobName) -> Self {
+        Self { name, ..self.clone() }
     }
 
     /// When it is due, if it is due at all: a disabled job's instants are not accounted for.
@@ -190,6 +199,12 @@ impl Timing {
     /// Whether both name the same instants, as far as their texts and zone data tell.
     pub fn same_instants(&self, other: &Self) -> bool {
         self.written == other.written
+    }
+}
+
+impl PartialEq for Timing {
+    fn eq(&self, other: &Self) -> bool {
+        self.same_instants(other)
     }
 }
 

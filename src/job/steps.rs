@@ -8,7 +8,7 @@ use super::Retries;
 use super::work::Work;
 
 /// The parts of a job that has several.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Steps {
     /// In the order of the file; a step needs only steps of this list, in no circle.
     pub list: Vec<Step>,
@@ -22,7 +22,7 @@ pub struct Steps {
     pub kill_after: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub name: StepName,
     pub needs: Needs,

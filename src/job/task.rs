@@ -7,7 +7,7 @@ use super::steps::{StepName, Steps};
 use super::work::Work;
 
 /// What a job does when it is due.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Task {
     Work(Work),
     Steps(Arc<Steps>),

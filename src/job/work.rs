@@ -12,7 +12,7 @@ use super::sql::Sql;
 use super::standing::{Standing, StopSignal};
 
 /// One thing to do, and the surroundings in which it is done, which are read as if they were its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Work {
     pub act: Act,
     pub surroundings: Arc<Surroundings>,
@@ -37,7 +37,7 @@ impl Deref for Work {
 }
 
 /// What is done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     Command(CommandLine),
     Http(Arc<Http>),

@@ -1,7 +1,6 @@
 //! What does a calendar's table say? And the same again from what the ledger keeps of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
@@ -11,6 +10,7 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostics;
 use super::keys::CALENDAR;
 use super::section::{At, Section, dotted};
+use super::source::Source;
 use super::value::describe;
 use super::{Site, Zones};
 use crate::schedule::{Calendar, Dates, Events, Hours, fingerprint, read_events};
@@ -85,7 +85,7 @@ impl RawCalendar {
     }
 
     /// The calendar; `None` if something in it is wrong.
-    fn check(&self, folder: &Path, site: &dyn Site, said: &mut Diagnostics) -> Option<Calendar> {
+    fn check(&self, source: &Source, site: &dyn Site, said: &mut Diagnostics) -> Option<Calendar> {
         let path = dotted("calendars", &self.name.value);
         let errors = said.errors.len();
         let mut all = |key: &str, items: &[At<String>], is_right: fn(&str) -> bool, help: &str| -> Vec<String> {
@@ -105,7 +105,7 @@ impl RawCalendar {
         };
         let ics = match &self.file {
             None => None,
-            Some(file) => match site.text(&folder.join(&file.value)) {
+            Some(file) => match site.text(&source.folder(file.span.start).join(&file.value)) {
                 Ok(text) => Some(text),
                 Err(message) => {
                     said.error(&dotted(&path, "file"), file.span.clone(), message, None);
@@ -125,8 +125,8 @@ impl RawCalendar {
 }
 
 impl Calendars {
-    pub fn check(raw: &[RawCalendar], folder: &Path, site: &dyn Site, said: &mut Diagnostics) -> Self {
-        let check = |raw: &RawCalendar| (raw.name.value.clone(), raw.check(folder, site, said).map(Arc::new));
+    pub fn check(raw: &[RawCalendar], source: &Source, site: &dyn Site, said: &mut Diagnostics) -> Self {
+        let check = |raw: &RawCalendar| (raw.name.value.clone(), raw.check(source, site, said).map(Arc::new));
         Self(raw.iter().map(check).collect())
     }
 }

@@ -32,6 +32,7 @@ impl Checker<'_> {
         let (own, inherited) = (&raw.policies, self.defaults);
         let job = Job {
             name: name.value.clone(),
+            formerly: raw.formerly.as_ref().map(|at| at.value.clone()),
             description: raw.description.as_ref().map(|at| at.value.as_str().into()),
             enabled: raw.enabled.as_ref().is_none_or(|at| at.value),
             timing,

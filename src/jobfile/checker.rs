@@ -10,11 +10,14 @@ use super::known::Known;
 use super::policies::Policies;
 use super::section::At;
 use super::smtp::Outlet;
+use super::source::Source;
 use super::{Site, Zone};
 
 /// Makes checked jobs of raw ones.
 pub struct Checker<'c> {
     pub site: &'c dyn Site,
+    pub source: &'c Source,
+    /// Of the file in which the job stands that is being checked.
     pub folder: PathBuf,
     pub calendars: Calendars,
     pub pools: &'c BTreeMap<String, usize>,

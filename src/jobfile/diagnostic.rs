@@ -1,14 +1,8 @@
 //! What is wrong with a file, and where?
 
 use std::ops::Range;
-use std::path::PathBuf;
 
-/// A file's text and the name under which people know it.
-#[derive(Debug, Clone)]
-pub struct Source {
-    pub path: PathBuf,
-    pub text: String,
-}
+use super::source::Source;
 
 /// One thing to say about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +86,22 @@ impl Diagnostics {
     /// Says that all errors up to here are about the form of the text, which is read on all the same.
     pub(super) fn form_ends(&mut self, lines: &Lines) {
         self.of_form = self.errors.len();
-        let line = |error: &Diagnostic| lines.line(lines.position(error.span.start).line);
+        let line = |error: &Diagnostic| lines.around(error.span.start);
         self.broken = self.errors.iter().map(line).collect();
+    }
+
+    /// Takes over what was said about the form of a file that begins at this byte of the whole.
+    pub(super) fn add_form(&mut self, mut of_file: Self, start: usize) {
+        let shift = |span: &mut Range<usize>| *span = span.start + start..span.end + start;
+        for error in &mut of_file.errors {
+            shift(&mut error.span);
+            error.related.iter_mut().for_each(|(span, _)| shift(span));
+        }
+        of_file.hidden.iter_mut().chain(&mut of_file.broken).for_each(shift);
+        self.errors.append(&mut of_file.errors);
+        self.hidden.append(&mut of_file.hidden);
+        self.broken.append(&mut of_file.broken);
+        self.of_form = self.errors.len();
     }
 
     /// In the order of the text, without what follows from errors of form.
@@ -127,16 +135,23 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Where the lines of a text begin: who asks for many places asks this.
+/// Where the lines of a text begin, or of the texts of several files: who asks for many places asks this.
 pub struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// Where the texts of files begin.
+    files: Vec<usize>,
 }
 
 impl<'t> Lines<'t> {
     pub fn of(text: &'t str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
+        Self { text, starts, files: vec![0] }
+    }
+
+    /// Of all files of a source. Between two of them is the end of a line.
+    pub fn of_source(source: &'t Source) -> Self {
+        Self { files: source.parts().map(|part| part.start).collect(), ..Self::of(&source.text) }
     }
 
     /// How many lines there are; what follows the last line's end is one, too.
@@ -144,11 +159,12 @@ impl<'t> Lines<'t> {
         self.starts.len()
     }
 
-    /// Line and column of a byte of the text. A mark of the byte order is no character of its first line.
+    /// Line and column of a byte of the text, in its file. A mark of the byte order is no character of its first line.
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte.min(self.text.len()));
-        let line = self.starts.partition_point(|start| *start <= byte);
+        let (file, line) = (self.number_of(self.file_at(byte)), self.number_of(byte));
         let before = &self.text[self.starts[line - 1]..byte];
+        let line = line - file + 1;
         let mark = usize::from(line == 1 && before.starts_with('\u{feff}'));
         Position { line, column: before.chars().count() + 1 - mark }
     }
@@ -161,7 +177,22 @@ impl<'t> Lines<'t> {
         self.position(start).column + first_line.chars().count().max(1)
     }
 
-    /// The bytes of a line, counted from 1, without its end; empty beyond the last one.
+    /// Where the file begins in which a byte of the text stands.
+    fn file_at(&self, byte: usize) -> usize {
+        self.files[self.files.partition_point(|start| *start <= byte) - 1]
+    }
+
+    /// Which line of all it is, counted from 1, in which a byte stands.
+    fn number_of(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start <= byte)
+    }
+
+    /// The bytes of the line in which a byte stands.
+    pub fn around(&self, byte: usize) -> Range<usize> {
+        self.line(self.number_of(byte.min(self.text.len())))
+    }
+
+    /// The bytes of a line of all, counted from 1, without its end; empty beyond the last one.
     pub fn line(&self, line: usize) -> Range<usize> {
         let Some(start) = line.checked_sub(1).and_then(|at| self.starts.get(at).copied()) else {
             return self.text.len()..self.text.len();
@@ -173,9 +204,9 @@ impl<'t> Lines<'t> {
 }
 
 impl Source {
-    /// Line and column of a byte of the text.
+    /// Line and column of a byte of the text, in its file.
     pub fn position(&self, byte: usize) -> Position {
-        Lines::of(&self.text).position(byte)
+        Lines::of_source(self).position(byte)
     }
 }
 

@@ -11,6 +11,7 @@ mod expect;
 mod foreign;
 mod groups;
 mod http;
+mod include;
 mod keys;
 mod known;
 mod mail;
@@ -21,10 +22,12 @@ mod places;
 mod policies;
 mod privacy;
 mod raw;
+mod rename;
 mod schema;
 mod secret;
 mod section;
 mod smtp;
+mod source;
 mod sql;
 mod standing;
 mod steps;
@@ -49,8 +52,10 @@ use toml::de::{DeTable, DeValue};
 pub use calendars::calendar_from;
 use calendars::{Calendars, RawCalendar};
 use checker::Checker;
-pub use diagnostic::{Diagnostic, Diagnostics, Lines, Position, Source, nearest};
+pub use diagnostic::{Diagnostic, Diagnostics, Lines, Position, nearest};
 pub use groups::{NamedGroup, named_groups};
+pub use include::includes;
+use include::{Names, check_include, check_tables, shifted};
 use known::Known;
 use misplaced::{misplaced, no_job};
 use order::check_order;
@@ -58,9 +63,11 @@ use places::job_places;
 pub use places::{JobPlaces, Origin};
 use policies::Policies;
 use raw::RawJob;
+use rename::check_names;
 pub use schema::schema;
 use section::{At, dotted};
 use smtp::{Outlet, read_smtp};
+pub use source::{Included, Part, Source, Unread};
 pub use timing::{Kept, timing_from};
 
 use crate::job::{Job, JobName, NameError};
@@ -135,34 +142,45 @@ impl Checked {
 }
 
 impl Draft {
-    /// Reads the text of a file.
+    /// Reads the text of a file that includes no others.
     pub fn parse(path: &Path, text: String) -> Self {
-        let mut said = Diagnostics::default();
-        let parts = match syntax::read(&text, &mut said) {
-            Some(table) => Parts::read(&table, &text, &mut said),
-            None => Parts::default(),
-        };
-        Self::of(path, text, parts, said)
+        Self::read(Source::new(path.to_owned(), text))
     }
 
-    /// Of a file that is no text: `text` is what can be read of it, and `at` the first byte of it that cannot.
-    pub fn of_no_text(path: &Path, text: String, at: usize) -> Self {
+    /// Reads a file with those that it includes.
+    pub fn read(source: Source) -> Self {
         let mut said = Diagnostics::default();
-        let help = "save the file as UTF-8; it may be in Latin-1, or be no text at all";
-        said.error("", at..at + char::REPLACEMENT_CHARACTER.len_utf8(), "this is not UTF-8", Some(help.to_owned()));
-        Self::of(path, text, Parts::default(), said)
-    }
-
-    fn of(path: &Path, text: String, parts: Parts, said: Diagnostics) -> Self {
+        let mut draft = Parts::default();
+        for at in &source.not_utf8 {
+            let help = "save the file as UTF-8; it may be in Latin-1, or be no text at all";
+            said.error(
+                "",
+                *at..at + char::REPLACEMENT_CHARACTER.len_utf8(),
+                "this is not UTF-8",
+                Some(help.to_owned()),
+            );
+        }
+        let tables: Vec<Option<DeTable>> = source.parts().map(|part| form_of(&part, &mut said)).collect();
+        // What is missing from one file would be missed in all others.
+        if source.not_utf8.is_empty() && tables.iter().all(Option::is_some) {
+            let mut names = Names::default();
+            for (number, table) in tables.iter().flatten().enumerate() {
+                match number {
+                    0 => draft.take_main(table, &source, &mut names, &mut said),
+                    _ => draft.take_included(table, &source, &mut names, &mut said),
+                }
+            }
+        }
+        drop(tables);
         Self {
-            source: Arc::new(Source { path: path.to_owned(), text }),
-            defaults: parts.defaults,
-            calendars: parts.calendars,
-            pools: parts.pools,
-            outlet: parts.outlet,
-            jobs: parts.jobs,
-            daemon: parts.daemon,
-            daemon_timezone: parts.daemon_timezone,
+            source: Arc::new(source),
+            defaults: draft.defaults,
+            calendars: draft.calendars,
+            pools: draft.pools,
+            outlet: draft.outlet,
+            jobs: draft.jobs,
+            daemon: draft.daemon,
+            daemon_timezone: draft.daemon_timezone,
             said,
         }
     }
@@ -174,22 +192,28 @@ impl Draft {
 
     /// Makes jobs of the tables. `timezone` is the zone of jobs that name none, as the daemon's settings have it.
     pub fn check(mut self, site: &dyn Site, timezone: &str, now: Timestamp) -> Checked {
-        let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
-        let calendars = Calendars::check(&self.calendars, &folder, site, &mut self.said);
-        let outlet = self.outlet.within(&folder);
+        let source = self.source.clone();
+        let calendars = Calendars::check(&self.calendars, &source, site, &mut self.said);
+        let outlet = self.outlet.within(source.folder(0));
         let (defaults, said) = (&self.defaults, &mut self.said);
         let (pools, known) = (&self.pools, Known::default());
-        let mut checker = Checker { site, folder, calendars, pools, outlet, known, defaults, said };
+        let folder = source.folder(0).to_owned();
+        let mut checker = Checker { site, source: &source, folder, calendars, pools, outlet, known, defaults, said };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
         for (name, raw) in &self.jobs {
+            let folder = source.folder(name.span.start);
+            if checker.folder != folder {
+                folder.clone_into(&mut checker.folder);
+            }
             if let Some(job) = checker.job(name, raw, default_zone.as_ref(), now) {
                 places.push(job_places(name, raw, &self.defaults));
                 jobs.push(Arc::new(job));
             }
         }
         check_order(&self.jobs, &mut self.said);
+        check_names(&self.jobs, &mut self.said);
         self.said.sort();
         Checked { source: self.source, jobs, pools: self.pools, said: self.said, places }
     }
@@ -207,7 +231,15 @@ pub fn job_names(text: &str) -> Vec<String> {
     jobs.into_iter().flat_map(DeTable::keys).map(|name| name.get_ref().to_string()).collect()
 }
 
-/// The tables of a file.
+/// The tables of a file, with all in its place in the whole, as far as its form lets it be read.
+fn form_of<'s>(part: &Part<'s>, said: &mut Diagnostics) -> Option<DeTable<'s>> {
+    let mut of_file = Diagnostics::default();
+    let table = syntax::read(part.text, &mut of_file);
+    said.add_form(of_file, part.start);
+    table.map(|table| if part.start == 0 { table } else { shifted(table, part.start) })
+}
+
+/// The tables of all files.
 #[derive(Default)]
 struct Parts {
     defaults: Policies,
@@ -220,25 +252,43 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(table: &DeTable, text: &str, said: &mut Diagnostics) -> Self {
-        let mut parts = Self::default();
+    fn take_main(&mut self, table: &DeTable, source: &Source, names: &mut Names, said: &mut Diagnostics) {
+        let text = source.part(0).text;
+        if !source.included.is_empty() {
+            names.add(table, source, said);
+        }
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             match (name, value.get_ref()) {
+                ("include", _) => check_include(value, source, said),
                 ("daemon", DeValue::Table(table)) => {
                     raw::check_daemon(table, said);
-                    parts.daemon = daemon_table(text);
-                    parts.daemon_timezone = table.get("timezone").map(Spanned::span);
+                    self.daemon = daemon_table(text);
+                    self.daemon_timezone = table.get("timezone").map(Spanned::span);
                 }
-                ("defaults", DeValue::Table(table)) => parts.defaults = Policies::read_defaults(table, said),
-                ("calendars", DeValue::Table(table)) => parts.calendars = RawCalendar::read_all(table, said),
-                ("pools", DeValue::Table(table)) => parts.pools = raw::read_pools(table, said),
-                ("smtp", DeValue::Table(table)) => parts.outlet = read_smtp(table, &key.span(), said),
-                ("jobs", DeValue::Table(table)) => parts.jobs = read_jobs(table, said),
+                ("defaults", DeValue::Table(table)) => self.defaults = Policies::read_defaults(table, said),
+                ("calendars", DeValue::Table(table)) => self.calendars = RawCalendar::read_all(table, said),
+                ("pools", DeValue::Table(table)) => self.pools = raw::read_pools(table, said),
+                ("smtp", DeValue::Table(table)) => self.outlet = read_smtp(table, &key.span(), said),
+                ("jobs", DeValue::Table(table)) => self.jobs = read_jobs(table, said),
                 _ => misplaced(key, value, said),
             }
         }
-        parts
+    }
+
+    /// Adds what an included file has; `names` are those of the files before it.
+    fn take_included(&mut self, table: &DeTable, source: &Source, names: &mut Names, said: &mut Diagnostics) {
+        names.add(table, source, said);
+        check_tables(table, said);
+        for (key, value) in table.iter() {
+            match (&**key.get_ref(), value.get_ref()) {
+                ("calendars", DeValue::Table(table)) => self.calendars.extend(RawCalendar::read_all(table, said)),
+                ("pools", DeValue::Table(table)) => self.pools.extend(raw::read_pools(table, said)),
+                ("jobs", DeValue::Table(table)) => self.jobs.extend(read_jobs(table, said)),
+                ("calendars" | "pools" | "jobs", _) => misplaced(key, value, said),
+                _ => {}
+            }
+        }
     }
 }
 

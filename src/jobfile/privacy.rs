@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::diagnostic::Source;
+use super::source::Source;
 
 /// What the names of secrets have in them, in lower case.
 const WORDS: [&str; 9] =
@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        let source = Source { path: "x".into(), text: text.to_owned() };
+        let source = Source::new("x".into(), text.to_owned());
         source.shown(0..text.len(), &[])
     }
 
     #[test]
     fn what_is_hidden_leaves_the_rest_in_its_place() {
-        let source = Source { path: "x".into(), text: "a = 'pä\nß' # b".to_owned() };
+        let source = Source::new("x".into(), "a = 'pä\nß' # b".to_owned());
         let hidden = std::slice::from_ref(&(4..12));
         assert_eq!(source.shown(0..source.text.len(), hidden), "a = ****\n*** # b");
         assert_eq!(source.shown(9..source.text.len(), hidden), "*** # b");

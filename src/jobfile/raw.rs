@@ -10,12 +10,15 @@ use super::keys::{self, JOB, MOST_PLACES, POLICIES, WHEN_UNRECORDABLE};
 use super::policies::Policies;
 use super::section::{At, Section};
 use super::steps::{RawMatrix, RawSteps};
+use super::wanted::Wanted;
 use super::work::RawWork;
+use crate::job::JobName;
 use crate::schedule::{Bound, Schedule};
 
 #[derive(Debug, Clone)]
 pub struct RawJob {
     pub description: Option<At<String>>,
+    pub formerly: Option<At<JobName>>,
     pub enabled: Option<At<bool>>,
     pub schedule: Option<At<Vec<At<String>>>>,
     pub not_before: Option<At<Bound>>,
@@ -36,6 +39,7 @@ impl RawJob {
         let mut section = Section::open(table, path, &[JOB, POLICIES], said);
         Self {
             description: section.text("description"),
+            formerly: section.parsed("formerly", Wanted::Other("the name that the job had before"), JobName::new),
             enabled: section.boolean("enabled"),
             schedule: section.texts("schedule"),
             not_before: section.bound("not_before"),

@@ -89,14 +89,14 @@ impl Checker<'_> {
 
     fn surroundings(&self, raw: &RawWork, own: &Policies) -> Surroundings {
         let inherited = self.defaults;
-        let cwd = set(own.cwd.as_ref(), inherited.cwd.as_ref());
+        let cwd = own.cwd.as_ref().or(inherited.cwd.as_ref());
         let env_files = set(own.env_file.as_ref(), inherited.env_file.as_ref()).unwrap_or_default();
         let success_codes =
             set(own.success_codes.as_ref(), inherited.success_codes.as_ref()).unwrap_or_else(|| vec![0]);
         Surroundings {
-            cwd: cwd.map(|cwd| self.folder.join(cwd)),
+            cwd: cwd.and_then(|at| Some(self.source.folder(at.span.start).join(at.value.as_ref()?))),
             env: merged(&inherited.env, &own.env),
-            env_files: env_files.iter().map(|at| self.folder.join(&at.value)).collect(),
+            env_files: env_files.iter().map(|at| self.source.folder(at.span.start).join(&at.value)).collect(),
             stdin: raw.stdin.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
             timeout: set(own.timeout.as_ref(), inherited.timeout.as_ref()),
             stop_signal: set(own.stop_signal.as_ref(), inherited.stop_signal.as_ref()).unwrap_or(StopSignal::Term),

@@ -211,7 +211,7 @@ fn take_apart(table: DeTable) {
 /// A value that is none.
 fn wrong_value(text: &str, lines: &Lines, value: Range<usize>, at: &Range<usize>, message: &str) -> Finding {
     let written = text[value.clone()].trim_end();
-    let key = key_before(&text[lines.line(lines.position(value.start).line)]);
+    let key = key_before(&text[lines.around(value.start)]);
     let assignment = |right: &str| format!("write {key} = {right}");
     let whole = value.start..value.start + written.len();
     match written.chars().next() {

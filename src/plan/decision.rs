@@ -94,6 +94,16 @@ impl Draft {
 pub enum Record {
     /// A job that the ledger has not seen before.
     Job(JobName),
+    /// What the ledger has of a job is another one's from now on. It stands before all that says something of the new name.
+    Renamed {
+        from: JobName,
+        to: JobName,
+    },
+    /// These are the words from which what is in force can be had again.
+    InForce {
+        since: Timestamp,
+        words: Arc<str>,
+    },
     /// From `since` on, these are the job's instants.
     Definition {
         job: JobName,

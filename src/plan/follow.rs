@@ -43,6 +43,13 @@ impl Follow {
         }
     }
 
+    /// A job has another name from now on; which jobs run after it is for [`Follow::set_jobs`] to say.
+    pub fn rename(&mut self, from: &JobName, to: &JobName) {
+        if let Some(progress) = self.progress.remove(from) {
+            self.progress.insert(to.clone(), progress);
+        }
+    }
+
     /// What the ledger remembers of a job.
     pub fn remember(&mut self, job: &JobName, progress: Progress) {
         if let Some(known) = self.progress.get_mut(job) {
@@ -122,6 +129,7 @@ mod tests {
         let act = Act::Command(CommandLine::Program(vec!["x".to_owned()]));
         Arc::new(Job {
             name: name(own),
+            formerly: None,
             description: None,
             enabled: true,
             timing: None,

@@ -13,8 +13,9 @@ use super::memory::{Memory, RememberedDefinition, RememberedJob};
 use super::owed::{Lapse, Owed};
 use super::planner::{Phase, Planner, Slot};
 use super::queue::Capacities;
+use super::rename::with_names;
 use crate::job::{Job, JobName};
-use crate::run::{Cause, EventKind, EventNote, Outcome, Reason, RunId, Verdict};
+use crate::run::{Cause, Outcome, Reason, RunId, Verdict};
 use crate::schedule::Moment;
 
 impl Planner {
@@ -27,6 +28,7 @@ impl Planner {
     ) -> (Self, Decision) {
         let mut planner = Self::empty(capacities.into(), memory.highest, now);
         let mut draft = Draft::default();
+        let memory = with_names(memory, jobs, &mut draft);
         planner.follow.set_jobs(jobs);
         planner.held = memory.held;
         for job in &memory.jobs {
@@ -161,11 +163,8 @@ impl Planner {
     pub fn handle_reload(&mut self, jobs: &[Arc<Job>], capacities: impl Into<Capacities>, now: Timestamp) -> Decision {
         let mut decision = self.handle_wakeup(now, Lapse::Suspended);
         let mut draft = Draft::default();
+        self.take_names(jobs, &mut draft);
         let changes = Changes::between(self.slots.values().map(|slot| &slot.job), jobs);
-        let detail =
-            format!("the file was read again: {} {}", jobs.len(), if jobs.len() == 1 { "job" } else { "jobs" });
-        let event = EventNote { at: self.latest(), kind: EventKind::Reload, job: None, detail };
-        draft.record(Record::Event(event));
         let file: BTreeMap<&JobName, &Arc<Job>> = jobs.iter().map(|job| (&job.name, job)).collect();
         for (name, change) in &changes.0 {
             match (change, file.get(name)) {
@@ -173,9 +172,7 @@ impl Planner {
                 (Change::Added, Some(job)) => self.add_job(job, &mut draft),
                 (Change::Timing, Some(job)) => self.change_timing(job, &mut draft),
                 (Change::Kept, Some(job)) => {
-                    if let Some(slot) = self.slots.get_mut(name) {
-                        slot.job = (*job).clone();
-                    }
+                    self.define(job);
                     // Another jitter moves the start, though not the instant.
                     self.arm(name);
                 }
@@ -230,15 +227,32 @@ impl Planner {
         if self.has_instants(&job.name) {
             self.end_definition(&job.name, ending(job), draft);
         }
-        if let Some(slot) = self.slots.get_mut(&job.name) {
-            slot.job = job.clone();
-        }
+        self.define(job);
         self.begin_definition(job, draft);
         if !job.enabled {
             self.skip_waiting(&job.name, Reason::Disabled, "the job was disabled while it waited", draft);
         }
         self.follow_end(&job.name, self.latest());
         self.arm(&job.name);
+    }
+
+    /// From now on this is the job. Runs that have begun go on as they began, also those that wait for another attempt; those
+    /// that have not begin as it says now.
+    fn define(&mut self, job: &Arc<Job>) {
+        let Some(slot) = self.slots.get_mut(&job.name) else {
+            return;
+        };
+        slot.job = job.clone();
+        for run in &slot.open {
+            let Some(open) = self.runs.get_mut(run).filter(|open| open.attempts == 0) else {
+                continue;
+            };
+            open.job = job.clone();
+            // Its pools may be others.
+            if self.queue.remove(open.ready, *run) {
+                self.queue.push(open.ready, *run, job.rules.pools.clone());
+            }
+        }
     }
 
     fn has_instants(&self, name: &JobName) -> bool {

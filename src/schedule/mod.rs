@@ -35,7 +35,7 @@ pub use calendar::{Calendar, Closure, Dates, Hours, Then};
 pub use ics::{Events, read_events};
 pub use pattern::Pattern;
 pub use place::{Fold, Gap, shifted};
-pub use quantity::{QuantityError, parse_duration, parse_percentage, parse_size};
+pub use quantity::{QuantityError, duration_text, parse_duration, parse_percentage, parse_size, size_text};
 pub use spread::{Jitter, fingerprint, spread};
 pub use timetable::{Piece, Place, Tally, Timetable};
 pub use transition::{Disturbance, Effect, Transition};

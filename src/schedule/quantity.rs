@@ -72,6 +72,32 @@ pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
         .ok_or_else(|| QuantityError::TooLarge(text.to_owned()))
 }
 
+/// A duration as one would write it, to the nanosecond: `1h 30m`, `250ms`, `2d`.
+pub fn duration_text(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    const PARTS: [(u32, &str); 3] = [(1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+    let (mut seconds, mut nanos) = (duration.as_secs(), duration.subsec_nanos());
+    let mut words = Vec::new();
+    for (size, unit) in UNITS.into_iter().filter(|(size, _)| duration.as_secs() >= *size) {
+        words.push((seconds / size, unit));
+        seconds %= size;
+    }
+    for (size, unit) in PARTS {
+        words.push((u64::from(nanos / size), unit));
+        nanos %= size;
+    }
+    let words: Vec<String> =
+        words.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
+}
+
+/// A number of bytes as one would write it, to the byte: `64KiB`, `1MiB`, `1000`.
+pub fn size_text(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.into_iter().find(|(size, _)| bytes > 0 && bytes.is_multiple_of(*size));
+    unit.map_or_else(|| bytes.to_string(), |(size, unit)| format!("{}{unit}", bytes / size))
+}
+
 /// Reads `512`, `64KiB`, `1MiB`, `2GiB` as a number of bytes.
 pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
     let text = text.trim();
@@ -150,6 +176,24 @@ fn no_size(text: &str) -> QuantityError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (text, nanos) in [
+            ("0s", 0),
+            ("250ms", 250_000_000),
+            ("1h 30m", 5400 * 1_000_000_000),
+            ("2d", 2 * 86_400 * 1_000_000_000),
+            ("1m 1s 1ms 1us 1ns", 61_001_001_001_u64),
+        ] {
+            assert_eq!(duration_text(Duration::from_nanos(nanos)), text);
+            assert_eq!(parse_duration(text).unwrap(), Duration::from_nanos(nanos));
+        }
+        for (text, bytes) in [("0", 0), ("1000", 1000), ("64KiB", 65_536), ("1MiB", 1 << 20), ("1536MiB", 1536 << 20)] {
+            assert_eq!(size_text(bytes), text);
+            assert_eq!(parse_size(text).unwrap(), bytes);
+        }
+    }
 
     #[test]
     fn durations() {

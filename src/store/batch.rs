@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::open::Identity;
+use super::rename::rename;
 use super::statements as sql;
 use super::wishes::{Holding, INSERT_ASKED, INSERT_STOPS, asked_row};
 use crate::job::{JobName, Timing};
@@ -18,6 +19,8 @@ use crate::run::{
 /// Rows by the statement that writes them, in the order in which the statements run.
 #[derive(Debug, Default)]
 struct Rows {
+    renamed: Vec<(JobName, JobName)>,
+    in_force: Option<(i64, Arc<str>)>,
     jobs: Vec<Value>,
     /// Changes of definitions and of the clock, one by one in their order.
     structure: Vec<Structure>,
@@ -56,9 +59,15 @@ pub async fn write_records(
         // What takes entries away must come after those that others have put there, and before those that follow.
         if is_structural(records) {
             std::mem::take(&mut plain).write(connection, identity, &mut refused).await?;
-            let mut own = Rows::default();
-            records.iter().for_each(|record| own.add(record));
-            own.write(connection, identity, &mut refused).await?;
+            // What is said before a job has its new name is said of the old one.
+            let renamed_at = records.iter().position(|record| matches!(record, Record::Renamed { .. })).unwrap_or(0);
+            for part in [&records[..renamed_at], &records[renamed_at..]] {
+                let mut own = Rows::default();
+                for record in part {
+                    own.add(record);
+                }
+                own.write(connection, identity, &mut refused).await?;
+            }
             continue;
         }
         // Of each run the statements say a thing once, and that it was put off after that it has begun.
@@ -80,6 +89,7 @@ fn is_structural(records: &[Record]) -> bool {
                 | Record::Definition { .. }
                 | Record::DefinitionEnd { .. }
                 | Record::Job(_)
+                | Record::Renamed { .. }
         )
     })
 }
@@ -94,6 +104,8 @@ impl Rows {
 
     fn add(&mut self, record: &Record) {
         match record {
+            Record::Renamed { from, to } => self.renamed.push((from.clone(), to.clone())),
+            Record::InForce { since, words } => self.in_force = Some((since.as_microsecond(), words.clone())),
             Record::Job(name) => self.jobs.push(json!(name.as_str())),
             Record::Definition { job, since, timing } => self.structure.push(Structure::Define {
                 job: job.clone(),
@@ -150,6 +162,12 @@ impl Rows {
         identity: &Identity,
         refused: &mut BTreeSet<RunId>,
     ) -> Result<(), sqlx::Error> {
+        for (from, to) in self.renamed {
+            rename(connection, &from, &to).await?;
+        }
+        if let Some((since, words)) = self.in_force {
+            sqlx::query(sql::PUT_IN_FORCE).bind(since).bind(words.to_string()).execute(&mut *connection).await?;
+        }
         execute(connection, sql::INSERT_JOBS, self.jobs).await?;
         for change in self.structure {
             change.write(connection).await?;

@@ -16,6 +16,7 @@ mod open;
 mod output;
 mod patience;
 mod read;
+mod rename;
 mod restore;
 mod retention;
 mod salvage;

@@ -42,6 +42,11 @@ const CAUSES: &str = "SELECT caused_by FROM dependencies WHERE run = $1 ORDER BY
 
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE run = $1 ORDER BY attempt, step, step_attempt";
 
+const IN_FORCE: &str = "SELECT since, words FROM in_force";
+
+/// An older ledger has no such table before a daemon has opened it.
+const HAS_IN_FORCE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'in_force')";
+
 const DEFINED_JOBS: &str = "
 SELECT name FROM jobs
 WHERE EXISTS (SELECT 1 FROM definitions WHERE definitions.job = jobs.number AND definitions.until IS NULL) ORDER BY name";
@@ -56,6 +61,15 @@ pub struct Standing {
 }
 
 impl Reader {
+    /// Since when which files are in force, or were when a daemon last ran, in the words in which they are kept.
+    pub async fn in_force(&self) -> Result<Option<(Timestamp, String)>, sqlx::Error> {
+        if !sqlx::query_scalar::<Sqlite, bool>(HAS_IN_FORCE).fetch_one(&self.pool).await? {
+            return Ok(None);
+        }
+        let row = sqlx::query(IN_FORCE).fetch_optional(&self.pool).await?;
+        Ok(row.and_then(|row| Some((Timestamp::from_microsecond(row.get("since")).ok()?, row.get("words")))))
+    }
+
     pub async fn entry(&self, run: RunId) -> Result<Option<Entry>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(ENTRIES);
         query.push(" AND runs.run = ").push_bind(run.0);

@@ -6,6 +6,11 @@
 pub const INSERT_JOBS: &str = "
 INSERT INTO jobs (name) SELECT value FROM json_each($1) WHERE true ON CONFLICT DO NOTHING";
 
+/// The same words again say nothing new of when they came into force.
+pub const PUT_IN_FORCE: &str = "
+INSERT INTO in_force (only, since, words) VALUES (1, $1, $2)
+ON CONFLICT (only) DO UPDATE SET since = excluded.since, words = excluded.words WHERE words <> excluded.words";
+
 pub const INSERT_DEFINITION: &str = "
 INSERT INTO definitions (job, since, text, zone_data)
 VALUES ((SELECT number FROM jobs WHERE name = $1), $2, $3, $4)";

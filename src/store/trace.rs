@@ -41,6 +41,10 @@ impl<'g> Trace<'g> {
                 _ => None,
             })
         };
+        if records().any(|record| matches!(record, Record::Renamed { .. })) {
+            // The others may be there under another name by now.
+            return event();
+        }
         entry.or_else(definition).or_else(event)
     }
 

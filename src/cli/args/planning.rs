@@ -15,6 +15,12 @@ pub struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The file to compare instead of the one in use, as if it stood in its place; what it includes is read from beside it
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct NextArguments {
     /// Jobs to ask for; all of them if none is named
     #[arg(value_name = "JOB")]

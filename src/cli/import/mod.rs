@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::files::Machine;
 use crate::import::{Draft, Proof, Text, Trouble, import_anacrontab, import_crontabs, import_timers, written};
+use crate::jobfile::Source;
 use crate::report::DiagnosticReport;
 use crate::schedule::parse_duration;
 use crate::settings::Flags;
@@ -117,8 +118,14 @@ impl Result<'_> {
     ) -> std::result::Result<Configuration, Refusal> {
         let path = output.file.clone().unwrap_or_else(|| PathBuf::from("jobs.toml"));
         let path = std::path::absolute(&path).unwrap_or(path);
-        let configuration = Configuration::of_text(path, self.text.clone(), &environment(), &Flags::default(), now)
-            .map_err(|error| Refusal::chain(Done::Failed, &error))?;
+        let configuration = Configuration::of_source(
+            Source::new(path, self.text.clone()),
+            Machine::default(),
+            &environment(),
+            &Flags::default(),
+            now,
+        )
+        .map_err(|error| Refusal::chain(Done::Failed, &error))?;
         if !configuration.checked.is_right() {
             complain_about(&configuration, screen);
             let message = "what was made of it is no right job file, which is a fault of punctual's; please report it";

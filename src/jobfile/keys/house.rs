@@ -12,6 +12,11 @@ const CHORE: &str = "A cron pattern, in UTC; `\"none\"` for never.";
 
 /// What stands in a file outside of all tables.
 pub const TOP_LEVEL: &[Key] = &[
+    Key::new(
+        "include",
+        Shape::OneOrMany(&Shape::Filled),
+        "Other files with `[jobs]`, `[pools]` and `[calendars]`, by name or by pattern (`jobs.d/*.toml`); a name may exist once.",
+    ),
     Key::new("daemon", Shape::Table(&[DAEMON]), "What the daemon is told; each key is also an environment variable."),
     Key::new("smtp", Shape::Table(&[SMTP]), "How mail leaves."),
     Key::new(

@@ -20,6 +20,11 @@ const STDIN_ABOUT: &str = "What the command reads on its standard input.";
 /// The keys that only a job has.
 pub const JOB: &[Key] = &[
     Key::new("description", Shape::Text, "What the job is for, in a sentence; `show` and mails say it."),
+    Key::new(
+        "formerly",
+        Shape::Form("^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
+        "The name that the job had before; it keeps its history.",
+    ),
     Key::new("enabled", Shape::Boolean, "A disabled job is checked and never due; it can still be run by hand.")
         .default("true"),
     Key::new(

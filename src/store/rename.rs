@@ -1,0 +1,119 @@
+//! How does what the ledger has of a job go on under another name?
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::job::JobName;
+
+/// A job's number, whether it is in force, and from when to when the ledger has something of it.
+const STANDING: &str = "
+SELECT jobs.number,
+       EXISTS (SELECT 1 FROM definitions WHERE job = jobs.number AND until IS NULL) AS is_in_force,
+       (SELECT min(since) FROM definitions WHERE job = jobs.number) AS defined_from,
+       (SELECT max(until) FROM definitions WHERE job = jobs.number) AS defined_until,
+       (SELECT min(due) FROM runs WHERE job = jobs.number) AS first,
+       (SELECT max(coalesce(due_last, due)) FROM runs WHERE job = jobs.number) AS last
+FROM jobs WHERE name = $1";
+
+const RENAME: &str = "UPDATE jobs SET name = $2 WHERE number = $1";
+
+const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE name = $1)";
+
+/// What belongs to the first job belongs to the second one from now on.
+const MOVE: [&str; 8] = [
+    "UPDATE OR REPLACE pauses SET job = $2 WHERE job = $1",
+    "UPDATE OR REPLACE pause_exceptions SET job = $2 WHERE job = $1",
+    "UPDATE OR REPLACE skips SET job = $2 WHERE job = $1",
+    "UPDATE definitions SET job = $2 WHERE job = $1",
+    "UPDATE runs SET job = $2 WHERE job = $1",
+    "UPDATE events SET job = $2 WHERE job = $1",
+    "INSERT INTO tallies (job, hour, outcome, instants, others, duration, cpu)
+     SELECT $2, hour, outcome, instants, others, duration, cpu FROM tallies WHERE job = $1
+     ON CONFLICT DO UPDATE SET instants = instants + excluded.instants, others = others + excluded.others,
+                               duration = duration + excluded.duration, cpu = cpu + excluded.cpu",
+    "DELETE FROM tallies WHERE job = $1",
+];
+
+const REMOVE: &str = "DELETE FROM jobs WHERE number = $1";
+
+/// What a job has in the ledger.
+struct Standing {
+    number: i64,
+    is_in_force: bool,
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
+/// Gives the history of one name to another one, within a transaction. Where the ledger knows the new name too:
+///
+/// - if that job is in force and began when the old one had ended, it was renamed before anybody said so, and gets the
+///   history of both;
+/// - if it has ended, what it has is set aside under a name with a number;
+/// - if both went on at the same time, they are two jobs, and each keeps its own.
+pub async fn rename(connection: &mut SqliteConnection, from: &JobName, to: &JobName) -> Result<(), sqlx::Error> {
+    let Some(old) = standing(connection, from).await? else {
+        return Ok(());
+    };
+    match standing(connection, to).await? {
+        None => give_name(connection, old.number, to.as_str()).await,
+        Some(new) if !old.is_in_force && follows(&new, &old) => {
+            tracing::info!("{to} has the history of {from} too from now on");
+            join(connection, old.number, new.number).await
+        }
+        Some(new) if old.is_in_force && !new.is_in_force => {
+            let aside = free_name(connection, to).await?;
+            tracing::warn!("the ledger has an earlier job {to}; what it has of it is called {aside} from now on");
+            give_name(connection, new.number, &aside).await?;
+            give_name(connection, old.number, to.as_str()).await
+        }
+        Some(_) => {
+            tracing::warn!("{to} does not get the history of {from}: it has one of its own from the same time");
+            Ok(())
+        }
+    }
+}
+
+async fn standing(connection: &mut SqliteConnection, name: &JobName) -> Result<Option<Standing>, sqlx::Error> {
+    let row = sqlx::query(STANDING).bind(name.as_str().to_owned()).fetch_optional(connection).await?;
+    Ok(row.map(|row| {
+        let time = |column: &str| row.get::<Option<i64>, _>(column);
+        Standing {
+            number: row.get("number"),
+            is_in_force: row.get("is_in_force"),
+            from: time("defined_from").into_iter().chain(time("first")).min(),
+            until: time("defined_until").into_iter().chain(time("last")).max(),
+        }
+    }))
+}
+
+/// Whether all of one comes after all of the other.
+fn follows(later: &Standing, earlier: &Standing) -> bool {
+    later.from.zip(earlier.until).is_none_or(|(from, until)| until <= from)
+}
+
+async fn give_name(connection: &mut SqliteConnection, number: i64, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(RENAME).bind(number).bind(name.to_owned()).execute(connection).await.map(|_| ())
+}
+
+async fn join(connection: &mut SqliteConnection, old: i64, new: i64) -> Result<(), sqlx::Error> {
+    for statement in MOVE {
+        sqlx::query(statement).bind(old).bind(new).execute(&mut *connection).await?;
+    }
+    // If something that was not moved still speaks of it, the name stays, and nothing is lost.
+    let _ = sqlx::query(REMOVE).bind(old).execute(connection).await;
+    Ok(())
+}
+
+/// The name with the first number that none has; short enough to be one.
+async fn free_name(connection: &mut SqliteConnection, name: &JobName) -> Result<String, sqlx::Error> {
+    let mut number = 1;
+    loop {
+        let suffix = format!(".{number}");
+        let stem: String = name.as_str().chars().take(64 - suffix.len()).collect();
+        let candidate = format!("{stem}{suffix}");
+        let is_taken: bool = sqlx::query_scalar(IS_TAKEN).bind(candidate.clone()).fetch_one(&mut *connection).await?;
+        if !is_taken {
+            return Ok(candidate);
+        }
+        number += 1;
+    }
+}
