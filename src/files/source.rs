@@ -156,10 +156,11 @@ mod tests {
         nix::unistd::mkfifo(&path("jobs.d/pipe.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let source = read_source(&path("jobs.toml"), Trust::Anybody).unwrap();
         let texts: Vec<&str> = source.parts().skip(1).map(|part| part.text).collect();
-        assert_eq!(texts, ["a", "b"]);
+        assert_eq!(texts, ["a", "b", "\u{fffd}"]);
+        assert_eq!(source.not_utf8, [source.included[2].start]);
         let unread: Vec<(usize, &str)> = source.unread.iter().map(|u| (u.item, u.message.as_str())).collect();
-        assert_eq!((unread.len(), unread[2].0), (3, 2));
-        for ((_, message), expect) in unread.iter().zip(["is not UTF-8", "is no regular file", "there is no file"]) {
+        assert_eq!((unread.len(), unread[1].0), (2, 2));
+        for ((_, message), expect) in unread.iter().zip(["is no regular file", "there is no file"]) {
             assert!(message.contains(expect), "{message}");
         }
     }

@@ -115,6 +115,8 @@ pub struct StatsArguments {
 
 #[derive(Debug, Args)]
 pub struct WhyArguments {
+    /// The job's name
+    #[arg(value_name = "JOB")]
     pub job: String,
     /// About this time instead of now: "yesterday 3am", "sunday", "2026-11-22 02:30"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

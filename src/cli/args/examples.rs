@@ -19,7 +19,7 @@ pub fn shown(verb: &str) -> String {
     }
 }
 
-const EXAMPLES: [(&str, &[Example]); 31] = [
+const EXAMPLES: [(&str, &[Example]); 28] = [
     (
         "daemon",
         &[
@@ -75,7 +75,13 @@ const EXAMPLES: [(&str, &[Example]); 31] = [
         ],
     ),
     ("stats", &[("punctual stats --since 30d", "how often, how long, how late?")]),
-    ("why", &[("punctual why backup", "why did it run or not, and what is next?")]),
+    (
+        "why",
+        &[
+            ("punctual why backup", "what holds it, how did it go, and when is it next?"),
+            ("punctual why backup --at 'sunday 3am'", "why did it run then, or not?"),
+        ],
+    ),
     ("audit", &[("punctual audit --since 7d", "the last week of the ledger")]),
     (
         "run",
@@ -149,7 +155,4 @@ const EXAMPLES: [(&str, &[Example]); 31] = [
     ("schema", &[("punctual schema > jobs.schema.json", "for editors that complete and check jobs.toml")]),
     ("import", &[("punctual import crontab > jobs.toml", "your crontab as it would be written here")]),
     ("export", &[("punctual export crontab", "the jobs as a crontab")]),
-    ("notices", &[("punctual notices", "what people were told")]),
-    ("notify", &[("punctual notify test", "does a notice arrive?")]),
-    ("doctor", &[("punctual doctor", "is everything as it should be?")]),
 ];
