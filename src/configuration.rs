@@ -122,12 +122,21 @@ impl Configuration {
         EditReport { jobs: edits(&base.jobs, &self.checked.jobs, now), settings }
     }
 
-    /// The words in which [`InForce`] is kept.
+    /// The words in which [`InForce`] is kept by who has it in memory.
     pub fn in_force(&self, overlay: &Overlay) -> String {
+        self.words(&self.checked.source, overlay)
+    }
+
+    /// The same without secrets, for the ledger.
+    pub fn in_force_shown(&self, overlay: &Overlay) -> String {
+        self.words(&self.checked.without_secrets(), overlay)
+    }
+
+    fn words(&self, source: &Source, overlay: &Overlay) -> String {
         let ours = |(name, _): &(&String, &String)| name.starts_with(PREFIX);
         let environment: BTreeMap<_, _> = overlay.environment.iter().filter(ours).collect();
         json!({
-            "source": &*self.checked.source,
+            "source": source,
             "texts": self.machine.texts(),
             "overlay": { "environment": environment, "flags": overlay.flags },
         })

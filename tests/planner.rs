@@ -397,6 +397,7 @@ impl Ledger {
                 (name, due)
             })
             .collect();
+        self.held.rename(from, to);
         self.known.remove(from);
         self.known.insert(to.clone());
         self.renamed.push((from.clone(), to.clone()));

@@ -229,7 +229,8 @@ fn too_many_processes_are_a_limit_and_never_roots() {
         return;
     }
     let place = open_place("");
-    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    // Where anybody may write, and nobody may replace what is another's.
+    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
     let sleeper = |name: &str| job(name, "user = 'nobody'\ncommand = ['sleep', '300']");
     let bounded = "[jobs.bounded]\nschedule = 'every 1s'\nuser = 'nobody'\nlimits = { processes = 1 }\ncwd = '.'\n\
                    command = 'id -u > ran'\n";

@@ -170,7 +170,7 @@ fn a_wrong_file_changes_nothing_and_says_so_until_it_is_mended() {
     let daemon = place.start();
     place.ended("tick");
     for (wrong, expect) in [
-        ("[jobs.tick\n", "unclosed table"),
+        ("[jobs.tick\n", "this header is not closed"),
         ("[jobs.tick]\nschedule = '61 * * * *'\ncommand = 'true'\n", "61"),
         ("[jobs.tick]\nschedule = 'every 1s'\ntiemout = '1h'\ncommand = 'true'\n", "did you mean `timeout`?"),
         ("include = ['no.toml']\n", "there is no file"),

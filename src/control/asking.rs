@@ -22,9 +22,10 @@ use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 use crate::inquiry::{
     Asked, Count, EntryRecord, HistoryQuestion, Listed, NoAnswer, chosen_of, definition, gather, held_in, known_jobs,
-    next_of, no_job, report_all, run_report, stats as figures, worst_first,
+    next_of, no_job, pause_report, report_all, run_report, stats as figures, worst_first,
 };
-use crate::report::{Entry, JobReport, NextReport, RunReport, StatsReport, StatusReport};
+use crate::job::JobName;
+use crate::report::{Entry, JobReport, NextReport, PauseReport, RunReport, StatsReport, StatusReport};
 use crate::store::Reader;
 use crate::when::Toward;
 
@@ -69,6 +70,7 @@ pub struct JobAnswer {
     job: String,
     /// None: it is no longer in the file.
     definition: Option<Value>,
+    paused: Option<PauseReport>,
     last: Option<Entry>,
 }
 
@@ -81,7 +83,9 @@ pub async fn job(State(desk): At, Path(name): Path<String>, uri: Uri) -> Told<Jo
     if definition.is_none() && last.is_none() {
         return Err(no_job(&name, jobs.iter().map(|job| job.name.as_str())).into());
     }
-    Ok(Json(JobAnswer { job: name, definition, last }))
+    let held = held_in(&desk.ledger, desk.clock.now()).await?;
+    let paused = JobName::new(&name).ok().and_then(|name| held.pauses.of(&name).map(pause_report));
+    Ok(Json(JobAnswer { job: name, definition, paused, last }))
 }
 
 pub async fn next(State(desk): At, Path(name): Path<String>, uri: Uri) -> Told<Vec<NextReport>> {

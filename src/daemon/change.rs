@@ -79,7 +79,8 @@ impl Core {
                 Reread::Surroundings => format!("zone data or calendars have changed: {}", edit.in_words()),
                 Reread::Asked | Reread::Noticed | Reread::Looked => format!("reloaded: {}", edit.in_words()),
             };
-            decision.records.push(Record::InForce { since: now, words: words.clone() });
+            let words = configuration.in_force_shown(self.rereading.overlay()).into();
+            decision.records.push(Record::InForce { since: now, words });
             decision.records.push(Record::Event(EventNote { at: now, kind: EventKind::Reload, job: None, detail }));
         }
         if is_other {

@@ -134,7 +134,8 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
     }
     let (store, mut lock) = opened?;
     let rereading = Rereading::new(files, &configuration, seen);
-    let begun = Begun { configuration, in_force, rereading };
+    let in_ledger = configuration.in_force_shown(rereading.overlay()).into();
+    let begun = Begun { configuration, in_force, in_ledger, rereading };
     let result = serve(setup, begun, store.clone(), &mut lock, demands, line).await;
     store.close().await;
     result
@@ -143,8 +144,9 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
 /// What a daemon begins with.
 struct Begun {
     configuration: Configuration,
-    /// In the words of the ledger.
     in_force: Arc<str>,
+    /// The same as the ledger has it.
+    in_ledger: Arc<str>,
     rereading: Rereading,
 }
 
@@ -192,7 +194,7 @@ fn take_back(database: &Path) {
 
 async fn serve(
     mut setup: Setup,
-    Begun { configuration, in_force: words, rereading }: Begun,
+    Begun { configuration, in_force: words, in_ledger, rereading }: Begun,
     store: Arc<Store>,
     lock: &mut Lock,
     demands: mpsc::Receiver<Demand>,
@@ -203,7 +205,7 @@ async fn serve(
     let estates = takeover::estates(&store, &configuration.checked.jobs, kept, !keeper.is_first()).await?;
     let clock = setup.clock.clone();
     let (planner, mut first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
-    first.records.push(Record::InForce { since: clock.now(), words: words.clone() });
+    first.records.push(Record::InForce { since: clock.now(), words: in_ledger });
     let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
     let surroundings = Surroundings {
         environment: setup.environment.clone(),

@@ -41,6 +41,8 @@ pub struct Diagnostics {
     pub warnings: Vec<Diagnostic>,
     /// Where secrets stand in the text, which are not shown with it.
     pub hidden: Vec<Range<usize>>,
+    /// Those of them that a right file may have: texts whose content is a secret.
+    pub secrets: Vec<Range<usize>>,
     /// How many of the errors, the first ones, are about the form of the text.
     of_form: usize,
     /// The lines that these are about. What a value there seems to say is not what was meant.
@@ -70,6 +72,12 @@ impl Diagnostics {
     /// Says that a secret stands in the text.
     pub(super) fn hide(&mut self, span: Range<usize>) {
         self.hidden.push(span);
+    }
+
+    /// Says that a text is a secret, which is allowed there.
+    pub(super) fn keep_secret(&mut self, span: Range<usize>) {
+        self.secrets.push(span.clone());
+        self.hide(span);
     }
 
     /// Says that something is a trap, though it is allowed.

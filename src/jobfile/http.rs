@@ -201,7 +201,7 @@ fn header(section: &mut Section, name: &str) -> Option<HeaderText> {
         let key = section.path_of(name);
         let help = format!("write {name} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ credential = \"NAME\" }}");
         let message = format!("the header {name} is a secret, and stands in the file");
-        section.said().hide(span.clone());
+        section.said().keep_secret(span.clone());
         section.said().warn(&key, span.clone(), message, Some(help));
     }
     if !is_line {

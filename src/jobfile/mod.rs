@@ -118,6 +118,8 @@ pub struct Checked {
     /// Named capacities that jobs share.
     pub pools: BTreeMap<String, usize>,
     pub said: Diagnostics,
+    /// Texts of the source whose content is a secret.
+    secrets: Vec<Range<usize>>,
     /// Where each job's keys stand, for warnings that depend on the machine.
     places: Vec<JobPlaces>,
 }
@@ -126,6 +128,11 @@ impl Checked {
     /// Whether the file may be put into force.
     pub fn is_right(&self) -> bool {
         self.said.errors.is_empty()
+    }
+
+    /// The source with stars in the place of secrets, which means the same otherwise.
+    pub fn without_secrets(&self) -> Source {
+        self.source.starred(&self.secrets)
     }
 
     /// Forgets what is for people who read the file: where each job's keys stand, and what was to be said. What is in
@@ -215,7 +222,8 @@ impl Draft {
         check_order(&self.jobs, &mut self.said);
         check_names(&self.jobs, &mut self.said);
         self.said.sort();
-        Checked { source: self.source, jobs, pools: self.pools, said: self.said, places }
+        let secrets = std::mem::take(&mut self.said.secrets);
+        Checked { source: self.source, jobs, pools: self.pools, said: self.said, secrets, places }
     }
 }
 

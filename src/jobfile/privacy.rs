@@ -12,6 +12,19 @@ const WORDS: [&str; 9] =
     ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "authorization"];
 
 impl Source {
+    /// The same with stars in place of the content of these texts; their quotes stay.
+    pub fn starred(&self, texts: &[Range<usize>]) -> Self {
+        let mut source = self.clone();
+        for span in texts {
+            let text = &self.text[span.clone()];
+            let quotes = text.len() - text.trim_start_matches(['"', '\'']).len();
+            let content = span.start + quotes..span.end.saturating_sub(quotes).max(span.start + quotes);
+            let stars = "*".repeat(content.len());
+            source.text.replace_range(content, &stars);
+        }
+        source
+    }
+
     /// A part of the text with stars in place of secrets; everything else stays where it is.
     pub fn shown(&self, part: Range<usize>, hidden: &[Range<usize>]) -> String {
         let text = &self.text[part.clone()];

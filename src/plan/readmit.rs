@@ -15,7 +15,8 @@ impl Planner {
     /// Runs that had not ended: running ones are lost, waiting ones wait on in due order.
     pub(super) fn readmit(&mut self, open: Vec<RememberedRun>, draft: &mut Draft) {
         let mut open = open;
-        open.sort_by_key(|run| (run.due, run.run));
+        // Whatever is due first, what goes already is in the way of what waits.
+        open.sort_by_key(|run| (!run.goes_on, run.due, run.run));
         for run in open {
             if run.goes_on {
                 self.go_on(&run, draft);

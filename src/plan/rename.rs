@@ -57,6 +57,7 @@ impl Planner {
         self.slots.insert(to.clone(), slot);
         // What there is under the new name is of a job that is gone, and stays so.
         let aside = aside(to);
+        self.held.rename(to, &aside);
         for open in self.runs.values_mut().filter(|open| open.job.name == *to) {
             open.job = Arc::new(open.job.named(aside.clone()));
         }
@@ -107,6 +108,7 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
 
 /// What is remembered of the name is of a job that is gone: only its runs still matter.
 fn set_aside(memory: &mut Memory, name: &JobName) {
+    memory.held.rename(name, &aside(name));
     memory.taken.retain(|(of, _)| of != name);
     memory.ahead.taken.retain(|(of, _)| of != name);
     memory.ahead.gaps.retain(|gap| gap.job != *name);

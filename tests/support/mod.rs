@@ -190,6 +190,9 @@ impl Daemon<'_> {
     pub fn crash(mut self) {
         self.signal("KILL");
         self.child.take().unwrap().wait().unwrap();
+        // The scheduler ends with its keeper, a moment later; its last thread lets go of the ledger.
+        let database = self.place.database();
+        wait("the scheduler's end", || punctual::daemon::holder(&database).is_none().then_some(()));
     }
 
     /// Waits for its end; the answer is its exit code.
