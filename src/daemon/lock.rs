@@ -124,7 +124,7 @@ impl Lock {
         loop {
             self.renew();
             let mut now = self.holder.clone();
-            now.socket = socket.borrow_and_update().clone();
+            now.socket.clone_from(&socket.borrow_and_update());
             now.trouble = trouble.borrow_and_update().as_ref().map(said);
             let state = file.borrow_and_update().clone();
             now.file_trouble = state.trouble.as_ref().map(|trouble| said_within(trouble, LONGEST_OF_A_FILE));

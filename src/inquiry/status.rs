@@ -126,7 +126,7 @@ fn report_one(known: JobReport, pause: Option<Duration>, past: Past) -> JobRepor
     let is_paused =
         |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
     let next = known.next.or(follows.filter(|next| !is_paused(next) && known.skips.is_empty()));
-    JobReport { next, last, failures, waiting_for, current, ..known }
+    JobReport { next, last, current, failures, waiting_for, ..known }
 }
 
 /// When a job is due whose instants follow from its last entry.

@@ -13,6 +13,7 @@ const WORDS: [&str; 9] =
 
 impl Source {
     /// The same with stars in place of the content of these texts; their quotes stay.
+    #[must_use]
     pub fn starred(&self, texts: &[Range<usize>]) -> Self {
         let mut source = self.clone();
         for span in texts {

@@ -37,8 +37,13 @@ impl Planner {
         }
     }
 
-    /// Runs from before the job was taken out, which still go on.
+    /// Runs from before the job was taken out, which still go on, or were due at instants that come again.
     fn adopt_runs(&mut self, from: &JobName, to: &JobName) {
+        if let Some(mut account) = self.accounts.remove(from) {
+            let now = self.latest;
+            let own = self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now));
+            own.taken.append(&mut account.taken);
+        }
         for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.job.name == *from) {
             open.job = Arc::new(open.job.named(to.clone()));
             if let Some(slot) = self.slots.get_mut(to) {

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::{MOST_TOLD, Question};
 use crate::job::JobName;
 use crate::jobfile::Zones;
-use crate::plan::{Period, Pruned};
+use crate::plan::{Held, Period, Pruned};
 use crate::report::Entry;
-use crate::run::{Cause, Outcome, Reason};
+use crate::run::{Asked, Cause, Outcome, Reason};
 use crate::store::{Absence, HistoryFilter, Reader};
 
 /// Entries are looked for by the instants that they cover; how many there are beyond those told is counted up to here.
@@ -32,6 +32,8 @@ pub enum Around {
     Absence(Absence),
     /// Runs of others whose success called for it.
     Causes(Vec<Entry>),
+    /// Somebody asked for it.
+    Asked(Asked),
 }
 
 /// A job that has to succeed first.
@@ -52,6 +54,8 @@ pub struct Circumstances {
     pub kinds: BTreeMap<&'static str, usize>,
     /// Runs of any job that have not ended.
     pub open: Vec<Entry>,
+    /// What people have said is not to run.
+    pub held: Held,
     /// Since when no daemon runs, if none does.
     pub absence: Option<Absence>,
     pub forerunners: Vec<Forerunner>,
@@ -68,6 +72,8 @@ impl Circumstances {
             return Ok(found);
         };
         found.open = ledger.open_runs().await?;
+        found.held = ledger.held().await?;
+        found.held.forget_ended(question.now);
         found.last_run = ledger.last_run(&question.job, false).await?;
         if question.daemon.is_none() {
             found.absence = Some(ledger.absence(question.now).await?);
@@ -118,6 +124,9 @@ impl Circumstances {
 }
 
 async fn around(ledger: &Reader, entry: &Entry) -> Result<Around, sqlx::Error> {
+    if entry.cause == Cause::Manual {
+        return Ok(ledger.asked(entry.run).await?.map_or(Around::Nothing, Around::Asked));
+    }
     if entry.cause == Cause::Dependency && entry.reason != Some(Reason::Overlap) {
         let mut causes = Vec::new();
         for run in ledger.causes(entry.run).await? {

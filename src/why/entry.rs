@@ -7,7 +7,7 @@ use super::circumstances::{Around, Told};
 use super::words::{Words, length, listed};
 use crate::job::Job;
 use crate::report::{Entry, Seconds, Time, WhyPart};
-use crate::run::{Cause, Outcome, Reason, State};
+use crate::run::{Asked, Cause, Outcome, Reason, State};
 use crate::store::Absence;
 
 /// Later than this is worth a word.
@@ -35,17 +35,27 @@ fn came(told: &Told, job: Option<&Job>, words: &Words) -> String {
                 Around::Absence(absence) if absence.until.is_some_and(|until| until > entry.at) => {
                     format!(": {}", absent(absence, words))
                 }
-                Around::Absence(_) | Around::Nothing | Around::Run(_) | Around::Causes(_) => ".".to_owned(),
+                Around::Absence(_) | Around::Nothing | Around::Run(_) | Around::Causes(_) | Around::Asked(_) => {
+                    ".".to_owned()
+                }
             };
             format!("Run {run} made up for the instant {at}, which had passed while nothing could run{why}")
         }
         Cause::Boot => format!("Run {run} began because the daemon started for the first time after a boot, {at}."),
         Cause::Start => format!("Run {run} began because the daemon started, {at}."),
-        Cause::Manual => format!("Run {run} was asked for by hand, {at}."),
+        Cause::Manual => match &told.around {
+            Around::Asked(Asked { by, repeats, .. }) => {
+                let repeats = repeats.map_or_else(String::new, |due| format!(", to repeat {}", words.time(due)));
+                format!("Run {run} was asked for by {by}, {at}{repeats}.")
+            }
+            Around::Nothing | Around::Run(_) | Around::Absence(_) | Around::Causes(_) => {
+                format!("Run {run} was asked for by hand, {at}.")
+            }
+        },
         Cause::Dependency => {
             let causes = match &told.around {
                 Around::Causes(causes) => causes.as_slice(),
-                Around::Nothing | Around::Run(_) | Around::Absence(_) => &[],
+                Around::Nothing | Around::Run(_) | Around::Absence(_) | Around::Asked(_) => &[],
             };
             let causes: Vec<String> =
                 causes.iter().map(|cause| format!("run {} of {}", cause.run, cause.job)).collect();
@@ -140,31 +150,28 @@ fn reason(told: &Told, job: Option<&Job>, words: &Words) -> String {
     match reason {
         Reason::Overlap => match &told.around {
             Around::Run(run) => format!("{}, and `overlap` lets no other begin beside it", in_the_way(run, words)),
-            Around::Nothing | Around::Absence(_) | Around::Causes(_) => {
+            Around::Nothing | Around::Absence(_) | Around::Causes(_) | Around::Asked(_) => {
                 "another run of the job was going or waiting, and `overlap` lets no other begin beside it".to_owned()
             }
         },
         Reason::QueueFull => "as many runs were waiting in turn already as `queue_limit` lets wait".to_owned(),
-        Reason::Paused => entry
-            .detail
-            .as_deref()
-            .map_or_else(|| "the job was paused".to_owned(), |detail| format!("the job was paused ({detail})")),
+        Reason::Paused => format!("it was {}", detail("paused")),
         Reason::Disabled => "the job was disabled".to_owned(),
         Reason::Calendar => format!("a calendar closed it ({})", detail("not_on")),
-        Reason::ByHand => "it was to be left out, as somebody asked with punctual skip".to_owned(),
+        Reason::ByHand => format!("it was {}", detail("left out by hand")),
         Reason::Needs => detail("what it needs had not succeeded"),
         Reason::Gone => "the job was no longer in the file".to_owned(),
         Reason::Changed => match &told.around {
             Around::Absence(absence) if absence.until.is_some_and(|until| until > entry.at) => {
                 format!("{}; meanwhile the file got another schedule", absent(absence, words))
             }
-            Around::Absence(_) | Around::Nothing | Around::Run(_) | Around::Causes(_) => {
+            Around::Absence(_) | Around::Nothing | Around::Run(_) | Around::Causes(_) | Around::Asked(_) => {
                 "the file got another schedule before it was decided on".to_owned()
             }
         },
         Reason::DaemonDown => match &told.around {
             Around::Absence(absence) => format!("{}{}", absent(absence, words), not_caught_up(job)),
-            Around::Nothing | Around::Run(_) | Around::Causes(_) => "no daemon ran".to_owned(),
+            Around::Nothing | Around::Run(_) | Around::Causes(_) | Around::Asked(_) => "no daemon ran".to_owned(),
         },
         Reason::Suspended => format!("the machine slept, or was too busy to look{}", not_caught_up(job)),
         Reason::ClockSet => "the clock was set forward over it".to_owned(),

@@ -85,7 +85,7 @@ fn nothing(
     words: &Words,
 ) -> Vec<WhyPart> {
     if from > words.now {
-        return vec![to_come(question, (from, until), words)];
+        return vec![to_come(question, found, (from, until), words)];
     }
     if let Some(pruned) = pruned(found, (from, until)) {
         return vec![part("instant", pruned)];
@@ -102,7 +102,12 @@ fn nothing(
     }
 }
 
-fn to_come(question: &Question, (from, until): (Timestamp, Timestamp), words: &Words) -> WhyPart {
+fn to_come(
+    question: &Question,
+    found: &Circumstances,
+    (from, until): (Timestamp, Timestamp),
+    words: &Words,
+) -> WhyPart {
     let Some(job) = question.definition() else {
         return part("instant", "It will not run then: it is not in the file.".to_owned());
     };
@@ -120,7 +125,12 @@ fn to_come(question: &Question, (from, until): (Timestamp, Timestamp), words: &W
         return WhyPart { about: "instant", at: Some(Time(due)), run: None, text };
     }
     let at = words.time_and_there(due, there);
+    let pause = found.held.pauses.of(&job.name).filter(|pause| pause.last() >= due);
     let text = match timetable.closed_by(due) {
+        None if let Some(word) = found.held.left_out(&job.name).get(&due) => {
+            format!("The instant {at} is going to be skipped: {word}.")
+        }
+        None if let Some(pause) = pause => format!("The instant {at} is going to be skipped: {}.", pause.detail()),
         Some(calendar) => format!("The instant {at} is going to be skipped: not on {}.", calendar.name),
         None if question.daemon.is_none() => {
             format!("It is due {at}, and will run if a daemon runs then; now none does.")

@@ -8,9 +8,13 @@ use super::circumstances::{Circumstances, Forerunner};
 use super::entry::{absent, part as part_of_entry, zone};
 use super::words::{Words, length, listed};
 use super::{Question, part};
-use crate::job::Job;
+use crate::job::{Job, JobName};
+use crate::plan::Pause;
 use crate::report::{Entry, Time, WhyPart};
 use crate::run::{Cause, State};
+
+/// Instants to be left out that are named one by one.
+const FEW: usize = 3;
 
 pub fn parts(question: &Question, found: &Circumstances, words: &Words) -> Vec<WhyPart> {
     let mut parts: Vec<WhyPart> = Vec::new();
@@ -44,6 +48,9 @@ fn obstacles(question: &Question, found: &Circumstances, words: &Words) -> Vec<S
             );
         }
     }
+    if let Some(pause) = JobName::new(&question.job).ok().as_ref().and_then(|job| found.held.pauses.of(job)) {
+        obstacles.push(paused(pause, words));
+    }
     match (question.daemon, &found.absence) {
         (Some(_), _) => {}
         (None, Some(absence)) if absence.from.is_some() => {
@@ -60,6 +67,20 @@ fn obstacles(question: &Question, found: &Circumstances, words: &Words) -> Vec<S
         obstacles.push(format!("The daemon cannot write to its ledger, and starts nothing meanwhile: {trouble}."));
     }
     obstacles
+}
+
+/// By whom, since when and until when, and how to end it.
+fn paused(pause: &Pause, words: &Words) -> String {
+    let until = pause.until.map_or_else(
+        || ", until somebody resumes it".to_owned(),
+        |until| format!(", until {} ({})", words.time(until), words.distance(until)),
+    );
+    let reason = pause.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let since = words.time(pause.since);
+    format!(
+        "It is paused by {} since {since}{until}{reason}. It can be run by hand; punctual resume ends the pause.",
+        pause.by
+    )
 }
 
 fn open_part(entry: &Entry, question: &Question, found: &Circumstances, words: &Words) -> WhyPart {
@@ -115,7 +136,11 @@ fn next_part(job: &Job, found: &Circumstances, words: &Words) -> Option<WhyPart>
         return Some(following(job, pause, found, words));
     }
     let schedule = timing.written.schedules.join("` and `");
-    let Some((next, _)) = timetable.next_open(words.now) else {
+    let left_out = found.held.left_out(&job.name);
+    let Some((next, _)) = found.held.next_open(&job.name, timetable, words.now) else {
+        if found.held.pauses.of(&job.name).is_some() {
+            return None;
+        }
         let text = if timetable.schedules.iter().any(|schedule| schedule.moment().is_some()) {
             format!("It runs when the daemon starts, by `{schedule}`.")
         } else {
@@ -128,6 +153,13 @@ fn next_part(job: &Job, found: &Circumstances, words: &Words) -> Option<WhyPart>
         words.time_and_there(next, zone(Some(job))),
         words.distance(next)
     );
+    if !left_out.is_empty() {
+        let said: Vec<String> =
+            left_out.iter().take(FEW).map(|(due, word)| format!("{} ({word})", words.time(*due))).collect();
+        let more = left_out.len().saturating_sub(FEW);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        text = format!("{text} Before that it skips {}{more}.", listed(&said));
+    }
     // Instants before it that a calendar closes.
     if let Some(first) = timetable.next_after(words.now).filter(|first| *first < next)
         && let Some(calendar) = timetable.closed_by(first)
