@@ -127,10 +127,10 @@ fn a_stop_says_what_it_ended_and_what_comes_next() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!((lines[0], code), ("run 1 of long was asked to end", 0), "{said}");
     assert!(lines[1].starts_with("run 1 of long stopped after ") && lines[1].ends_with("ended with exit status 9"));
-    assert_eq!(lines[2], "long goes on; no run of it is ahead");
+    assert_eq!(lines.len(), 2, "nothing is due: {said}");
     assert!(tree.iter().all(|pid| !is_alive(*pid)));
     let (said, _, _) = told(&place.run(&["stop", "2", "--kill"]));
-    assert!(said.starts_with("run 2 of stubborn is killed\n"), "{said}");
+    assert_eq!(said.trim_end(), "run 2 of stubborn is killed");
     assert_eq!(place.ended("stubborn")["reason"], "by-hand");
     for (subject, end) in [
         ("1", "run 1 of long has ended already: stopped"),

@@ -140,6 +140,13 @@ fn show(path: &Path, since: Option<Time>, is_running: bool, edit: &EditReport, s
     };
     let head = screen.dim(&format!("{} against {against}", path.display()));
     screen.line(head);
+    show_edit(edit, screen);
+    screen.line("");
+    screen.line(edit.in_words());
+}
+
+/// What changes, job by job, and of the settings.
+pub fn show_edit(edit: &EditReport, screen: &mut Screen) {
     for job in &edit.jobs {
         screen.line("");
         show_job(job, screen);
@@ -151,8 +158,6 @@ fn show(path: &Path, since: Option<Time>, is_running: bool, edit: &EditReport, s
         let when = if setting.at_next_start { "  (at the next start)" } else { "" };
         show_key(&setting.key, "", when, screen);
     }
-    screen.line("");
-    screen.line(edit.in_words());
 }
 
 fn show_job(job: &JobEdit, screen: &mut Screen) {

@@ -1,6 +1,7 @@
 //! `punctual reload`: the daemon takes its file now, and says what came of it.
 
 use super::args::Global;
+use super::diff::show_edit;
 use super::places::ask;
 use super::reach::client;
 use super::screen::{Screen, visible};
@@ -26,7 +27,12 @@ pub fn run(global: &Global, screen: &mut Screen) -> Answer {
             format!("the file is wrong, and the old one stays in force; see where with: {}", ours(global, "check"));
         return Err(Refusal::new(done, message));
     }
-    screen.line("the file is in force");
+    let changes = report.edit.in_words();
+    screen.line(format!("the file is in force: {changes}"));
+    show_edit(&report.edit, screen);
+    if !report.at_next_start.is_empty() {
+        screen.note(format!("[daemon] {}: at the next start", report.at_next_start.join(", ")));
+    }
     Ok(done)
 }
 

@@ -5,7 +5,7 @@ use super::places::{ask, open_ledger};
 use super::reach::client;
 use super::screen::{Screen, visible};
 use super::subject::parse_run;
-use super::then::sentence;
+use super::then::next_run;
 use super::wait::{ending, until_ended};
 use super::wishing::{names, refused};
 use super::{Answer, Done};
@@ -50,8 +50,9 @@ pub fn run(global: &Global, verb: &StopArguments, screen: &mut Screen) -> Answer
         if screen.json {
             screen.value(&Stopped { runs, job });
         } else {
-            let line = sentence(&job, Clock::System.now(), screen);
-            screen.line(line);
+            if let Some(line) = next_run(&job, Clock::System.now(), screen) {
+                screen.line(line);
+            }
         }
         Ok(Done::Well)
     })?

@@ -53,8 +53,13 @@ pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
         None if paused.as_ref().is_some_and(|pause| pause.until.is_none()) => {
             format!("{state}; until then it runs by hand only")
         }
-        None => format!("{state}; no run of it is ahead"),
+        None => format!("{state}; no run of it is known in advance"),
     }
+}
+
+/// When a job of which a run was ended runs next, if it does.
+pub fn next_run(JobAfter { job, next, .. }: &JobAfter, now: Timestamp, screen: &Screen) -> Option<String> {
+    next.map(|next| format!("the next run of {job} is {}", moment(next, now, screen)))
 }
 
 fn in_words(pause: &PauseReport, screen: &Screen) -> String {
@@ -94,7 +99,7 @@ mod tests {
         let shown = |hours| screen.time(at(hours));
         for (after, expect) in [
             (job(true, None, &[], Some(2)), format!("backup goes on; its next run is {} (in 2h)", shown(2))),
-            (job(true, None, &[], None), "backup goes on; no run of it is ahead".to_owned()),
+            (job(true, None, &[], None), "backup goes on; no run of it is known in advance".to_owned()),
             (job(false, None, &[], None), "backup is disabled in the file; it runs by hand only".to_owned()),
             (
                 job(true, Some(Some(1)), &[], Some(2)),
@@ -110,7 +115,7 @@ mod tests {
             ),
             (
                 job(true, None, &[1, 2], None),
-                format!("backup leaves out 2 instants: {}, {}; no run of it is ahead", shown(1), shown(2)),
+                format!("backup leaves out 2 instants: {}, {}; no run of it is known in advance", shown(1), shown(2)),
             ),
         ] {
             assert_eq!(sentence(&after, now, &screen), expect);
