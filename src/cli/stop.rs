@@ -49,10 +49,8 @@ pub fn run(global: &Global, verb: &StopArguments, screen: &mut Screen) -> Answer
         }
         if screen.json {
             screen.value(&Stopped { runs, job });
-        } else {
-            if let Some(line) = next_run(&job, Clock::System.now(), screen) {
-                screen.line(line);
-            }
+        } else if let Some(line) = next_run(&job, Clock::System.now(), screen) {
+            screen.line(line);
         }
         Ok(Done::Well)
     })?

@@ -300,7 +300,7 @@ impl Core {
             }
         }
         for record in &decision.records {
-            journal::record(record);
+            journal::record(record, |run| self.planner.job_of(run));
             self.let_go(record).await;
         }
         if let Some(waiting) = waiting {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::job::JobName;
 use crate::plan::{Closing, Decision, Record};
-use crate::run::{EventKind, Outcome};
+use crate::run::{EventKind, Outcome, RunId};
 
 /// The end of a run, as it was decided.
 pub fn ended(job: &JobName, decision: &Decision) {
@@ -30,8 +30,9 @@ fn closed(job: &str, closing: &Closing) {
     }
 }
 
-/// What a decision says of instants that did not become runs, and of what was lost.
-pub fn record(record: &Record) {
+/// What a decision says of instants that did not become runs, and of what was lost; `job_of` knows the jobs of runs that have
+/// not ended.
+pub fn record<'p>(record: &Record, job_of: impl Fn(RunId) -> Option<&'p JobName>) {
     match record {
         Record::Gap { job, gap, detail } => {
             let (job, outcome, reason, count) = (job.as_str(), gap.outcome, gap.reason, gap.count);
@@ -57,7 +58,10 @@ pub fn record(record: &Record) {
                 closing.run
             );
         }
-        Record::Retried { run, at, detail } => tracing::warn!(run = run.0, "run {run} {detail}; next at {}", here(*at)),
+        Record::Retried { run, at, detail } => {
+            let job = job_of(*run).map_or("", JobName::as_str);
+            tracing::warn!(job, run = run.0, "{job} {detail}; next at {} (run {run})", here(*at));
+        }
         // The writer has said so when it happened.
         Record::Event(event) if event.kind == EventKind::Trouble => {}
         Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
