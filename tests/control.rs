@@ -607,3 +607,23 @@ fn wishes_come_true_and_are_answered_as_described() {
 fn whoami() -> String {
     String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
 }
+
+#[test]
+fn who_has_said_all_is_answered_and_who_stalls_is_not_waited_for() {
+    let place = Place::new(JOBS);
+    let daemon = place.start();
+    let mut closed = UnixStream::connect(socket(&place)).unwrap();
+    closed.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    closed.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    closed.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut stalled = UnixStream::connect(socket(&place)).unwrap();
+    stalled.write_all(b"POST /v1/pause HTTP/1.0\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    let mut answer = String::new();
+    stalled.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("the body did not come within 5s"), "{answer}");
+    let (status, answer) = ask(&place, "POST", "/v1/pause", r#"{"reason":"x\ny"}"#);
+    assert!(status == 409 && answer.contains("one line of text"), "{status}: {answer}");
+    daemon.stop();
+}

@@ -1,6 +1,7 @@
 //! What stands in the body of a wish?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::TryStreamExt;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
 use super::wish::Which;
@@ -21,6 +23,9 @@ const LARGEST: usize = 256 << 10;
 
 /// Bytes of a body that are read, if only to say that they are too many.
 const GIVE_UP_AFTER: usize = 16 * LARGEST;
+
+/// Nobody types a body; who stalls in the middle makes room for others.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs several jobs.
 #[derive(Debug, Deserialize)]
@@ -94,7 +99,8 @@ pub struct Nothing {}
 
 /// Reads the JSON of a body, whatever it says that it is; none is an empty object.
 pub async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let bytes = whole(body).await?;
+    let late = || Problem::new(Code::TimedOut, format!("the body did not come within {BODY_WITHIN:?}"));
+    let bytes = timeout(BODY_WITHIN, whole(body)).await.map_err(|_| late())??;
     let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
     serde_json::from_slice(text).map_err(|error| {
         Problem::new(Code::Wrong, format!("the body is not as it should be: {error}"))

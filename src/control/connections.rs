@@ -101,6 +101,8 @@ impl Connections {
 async fn speak(stream: UnixStream, visitor: Arc<Visitor>, service: TowerToHyperService<Router>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    // Who has said all may close its half, and still wants to hear.
+    http.half_close(true);
     http.max_buf_size(LARGEST_HEAD).max_headers(MOST_HEADERS);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let answering = Answering::begin(&visitor);

@@ -110,6 +110,9 @@ pub fn checked_pause(
         return Err(conflict(format!("{until} is past: a pause ends at a time to come")));
     }
     let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.contains(char::is_control)) {
+        return Err(conflict("a reason is one line of text, without control characters".to_owned()));
+    }
     match reason.as_ref().map(|reason| reason.chars().count()).filter(|count| *count > LONGEST_REASON) {
         Some(count) => Err(conflict(format!("a reason of {count} characters is too long: {LONGEST_REASON} are shown"))),
         None => Ok(reason),

@@ -69,7 +69,7 @@ impl Planner {
         }
         planner.readmit(memory.open, &mut draft);
         for job in jobs {
-            planner.follow_last_end(&job.name, traces.get(&job.name).copied());
+            planner.follow_last_end(&job.name, traces.get(&job.name).copied(), memory.goes_on);
             planner.arm(&job.name);
         }
         planner.settle_due(Lapse::DaemonDown, &mut draft);
@@ -129,7 +129,8 @@ impl Planner {
 
     /// The instant of a job that follows from its last run: one that never ran is due at the daemon's start, and one that
     /// has begun anew with this start owes nothing.
-    fn follow_last_end(&mut self, name: &JobName, last: Option<Timestamp>) {
+    /// A job that has never run is due at the daemon's start; to the daemon another scheduler is none.
+    fn follow_last_end(&mut self, name: &JobName, last: Option<Timestamp>, goes_on: bool) {
         let now = self.latest();
         let is_open = self.slots.get(name).is_some_and(|slot| !slot.open.is_empty());
         let Some(account) = self.accounts.get_mut(name).filter(|_| !is_open) else {
@@ -137,6 +138,7 @@ impl Planner {
         };
         match (account.after_end(), last) {
             (Some(pause), Some(last)) => account.follow(last.max(account.settled).min(now), pause),
+            (Some(pause), None) if goes_on => account.follow(account.settled.min(now), pause),
             (Some(_), None) => account.follow(now, Duration::ZERO),
             (None, _) => {}
         }
