@@ -15,12 +15,13 @@ use crate::report::{WhyPart, WhyReport};
 use crate::when::{Meant, Toward};
 use crate::why::{Question, why};
 
-/// Who says a minute means all of it.
+/// Who says a minute means all of it, and who says a second, too: entries know microseconds.
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
-    let at = verb.at.as_deref().map(|text| moment("--at", text, Toward::Past, screen)).transpose()?.map(whole_minute);
+    let at = verb.at.as_deref().map(|text| moment("--at", text, Toward::Past, screen)).transpose()?.map(whole);
     let daemon = running_daemon(global);
     let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
     let jobs = jobs.filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
@@ -54,13 +55,23 @@ async fn answer(global: &Global, question: &Question) -> Result<WhyReport, Refus
     why(ledger.as_ref(), &Machine::default(), question).await.map_err(|error| unreadable(&error))
 }
 
-fn whole_minute(meant: Meant) -> (Timestamp, Timestamp) {
-    let is_a_minute = meant.first == meant.last && meant.first.as_microsecond() % 60_000_000 == 0;
-    let last = if is_a_minute { meant.last + MINUTE - SignedDuration::from_micros(1) } else { meant.last };
-    (meant.first, last)
+fn whole(meant: Meant) -> (Timestamp, Timestamp) {
+    let micros = meant.first.as_microsecond();
+    let length = match () {
+        () if meant.first != meant.last || micros % 1_000_000 != 0 => return (meant.first, meant.last),
+        () if micros % 60_000_000 == 0 => MINUTE,
+        () => SECOND,
+    };
+    (meant.first, meant.first + length - SignedDuration::from_micros(1))
 }
 
 fn show(report: &WhyReport, screen: &mut Screen) {
+    if let (Some(from), Some(until)) = (report.from, report.until) {
+        let until =
+            if until.0.duration_since(from.0) > MINUTE { format!(" to {}", screen.time(until)) } else { String::new() };
+        let line = screen.dim(&format!("about {}{until}", screen.time(from)));
+        screen.line(line);
+    }
     let mut about = "";
     for WhyPart { about: heading, text, .. } in &report.parts {
         let lead = if *heading == about { String::new() } else { (*heading).to_owned() };

@@ -11,6 +11,8 @@ use crate::report::Entry;
 const LAST_SIGN: &str =
     "SELECT at, kind FROM events WHERE at <= $1 AND kind IN (1, 2) ORDER BY at DESC, number DESC LIMIT 1";
 
+const NEXT_SIGN: &str = "SELECT at, kind FROM events WHERE at > $1 AND kind IN (1, 2) ORDER BY at, number LIMIT 1";
+
 const NEXT_START: &str = "SELECT min(at) FROM events WHERE at > $1 AND kind = 1";
 
 /// Of the runs that were due last, the latest that the ledger says anything about.
@@ -42,8 +44,13 @@ impl Reader {
     pub async fn absence(&self, at: Timestamp) -> Result<Absence, sqlx::Error> {
         let micros = at.as_microsecond();
         let sign: Option<(i64, i64)> = sqlx::query_as(LAST_SIGN).bind(micros).fetch_optional(&self.pool).await?;
-        let was_stopped = sign.is_some_and(|(_, kind)| kind == 2);
+        let mut was_stopped = sign.is_some_and(|(_, kind)| kind == 2);
         let mut from = sign.map(|(at, _)| at);
+        // One that is being stopped begins nothing any more, a while before it has ended.
+        let next: Option<(i64, i64)> = sqlx::query_as(NEXT_SIGN).bind(micros).fetch_optional(&self.pool).await?;
+        if let Some((end, 2)) = next.filter(|_| !was_stopped) {
+            (was_stopped, from) = (true, Some(end));
+        }
         if !was_stopped {
             let life: Option<i64> = sqlx::query_scalar(LAST_LIFE).bind(micros).fetch_one(&self.pool).await?;
             from = from.max(life.filter(|life| *life > 0));
