@@ -1194,12 +1194,21 @@ proptest! {
 
     #[test]
     fn every_history_balances(ops in ops()) {
-        let mut driver = Driver::new();
-        for op in ops {
-            driver.apply(op);
-        }
-        driver.balance();
+        balances(ops);
     }
+}
+
+fn balances(ops: impl IntoIterator<Item = Op>) {
+    let mut driver = Driver::new();
+    ops.into_iter().for_each(|op| driver.apply(op));
+    driver.balance();
+}
+
+/// What was missed under a definition that has ended does not grow under the next one, also when the clock has cut it.
+#[test]
+fn an_entry_is_of_one_definition_however_often_the_clock_cuts_it() {
+    let sleep = |seconds| Op::Sleep(Duration::from_secs(seconds));
+    balances([sleep(7780), Op::Reload(1), Op::SetClock(-5052), sleep(16831), Op::SetClock(-11910)]);
 }
 
 /// What may be wrong with an entry.
