@@ -1233,6 +1233,12 @@ fn a_job_without_instants_takes_its_runs_along() {
     balances([Op::Reload(4), crash(2), sleep(3210), crash(1), Op::SetClock(-1), Op::Reload(4), sleep(481)]);
 }
 
+/// A job without a pause behind it is due as its definition begins, and that instant may be left out.
+#[test]
+fn the_first_instant_of_a_job_may_be_left_out() {
+    balances([Op::SetClock(-1), Op::End(0), Op::Skip(10, 1)]);
+}
+
 /// What may be wrong with an entry.
 #[derive(Debug, Clone, Copy)]
 enum Wrong {
