@@ -247,7 +247,7 @@ fn a_renamed_job_goes_on() {
     let next = planner.next_of(&name("old"));
     let decision = planner.handle_reload(&file("[jobs.new]\nformerly = 'old'", "timeout = '1h'"), 1, minute(2));
     assert!(
-        matches!(&decision.records[..], [Record::Renamed { from, to }] if *from == name("old") && *to == name("new")),
+        matches!(&decision.records[..], [Record::Renamed { from, to, .. }] if *from == name("old") && *to == name("new")),
         "{decision:?}"
     );
     assert_eq!((planner.next_of(&name("new")), planner.next_of(&name("old"))), (next, None));

@@ -19,6 +19,8 @@ use crate::schedule::{Tally, Timetable};
 pub struct Account {
     /// Which instants there are; `None` if none are accounted for.
     pub timing: Option<Arc<Timing>>,
+    /// Where its definition begins: an entry of instants from before is of another one, and does not grow.
+    pub since: Timestamp,
     /// Every instant up to here is in the ledger.
     pub settled: Timestamp,
     /// The newest entry, if it is of instants that did not become runs; the next of its kind extends it.
@@ -74,7 +76,7 @@ impl Account {
             Some(_) => Upcoming::At(None),
             None => Upcoming::Unknown,
         };
-        Self { timing, settled: since, gap: None, taken: BTreeSet::new(), upcoming }
+        Self { timing, since, settled: since, gap: None, taken: BTreeSet::new(), upcoming }
     }
 
     /// How long after the end of a run the next instant is, where that is the rule.
@@ -229,6 +231,7 @@ impl Account {
 
     /// The clock shows less than before: nothing later than `now` is settled.
     pub fn cut_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
         self.settled = self.settled.min(now);
         self.gap = self.gap.take().filter(|gap| gap.due_last <= now);
         match (self.after_end(), self.upcoming) {
@@ -254,7 +257,9 @@ impl Account {
         let past = past.unwrap_or(Tally { count: 1, first: gap.due, last: gap.due });
         let kept = GapEntry { due_last: past.last.min(gap.due_last), count: past.count.min(gap.count), ..gap };
         let record = resized(&kept);
-        self.gap = Some(Box::new(kept));
+        if kept.due > self.since {
+            self.gap = Some(Box::new(kept));
+        }
         record
     }
 }

@@ -98,6 +98,8 @@ pub enum Record {
     Renamed {
         from: JobName,
         to: JobName,
+        /// Whether no job in force had the new name: what the ledger has of it is of one that is gone.
+        is_new: bool,
     },
     /// These are the words from which what is in force can be had again.
     InForce {

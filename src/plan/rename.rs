@@ -28,8 +28,9 @@ impl Planner {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
                 (false, _) if is_news => {
-                    draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() });
-                    self.adopt_runs(from, &job.name);
+                    let is_new = known.is_none();
+                    draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
+                    self.adopt_runs(from, &job.name, is_new);
                 }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
@@ -37,12 +38,16 @@ impl Planner {
         }
     }
 
-    /// Runs from before the job was taken out, which still go on, or were due at instants that come again.
-    fn adopt_runs(&mut self, from: &JobName, to: &JobName) {
-        if let Some(mut account) = self.accounts.remove(from) {
-            let now = self.latest;
-            let own = self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now));
-            own.taken.append(&mut account.taken);
+    /// Runs from before the job was taken out, which still go on, or were due at instants that come again. The ledger
+    /// has those of the earlier job under a name that was in force at the same time, and leaves them there.
+    fn adopt_runs(&mut self, from: &JobName, to: &JobName, is_new: bool) {
+        let now = self.latest;
+        if is_new && let Some(mut account) = self.accounts.remove(from) {
+            account.taken.retain(|due| *due > now);
+            if !account.taken.is_empty() {
+                let own = self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now));
+                own.taken = account.taken;
+            }
         }
         for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.job.name == *from) {
             open.job = Arc::new(open.job.named(to.clone()));
@@ -56,7 +61,7 @@ impl Planner {
         let Some(mut slot) = self.slots.remove(from) else {
             return;
         };
-        draft.record(Record::Renamed { from: from.clone(), to: to.clone() });
+        draft.record(Record::Renamed { from: from.clone(), to: to.clone(), is_new: true });
         self.timers.set(from, &mut slot.timer, None);
         slot.job = Arc::new(slot.job.named(to.clone()));
         self.slots.insert(to.clone(), slot);
@@ -94,7 +99,7 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
         let Some((from, at)) = from.and_then(|from| Some((from, *known.get(from)?))) else {
             continue;
         };
-        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone() });
+        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new: false });
         let is_in_force = |at: &usize| memory.jobs.get(*at).is_some_and(|job| job.definition.is_some());
         match known.get(&job.name) {
             Some(to) if is_in_force(to) || !is_in_force(&at) => continue,

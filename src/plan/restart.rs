@@ -295,9 +295,8 @@ fn remembered_account(job: &RememberedJob, now: Timestamp) -> Account {
     let timing = job.definition.as_ref().and_then(|definition| definition.timing.clone());
     let since = job.definition.as_ref().map(|definition| definition.since);
     let settled = since.into_iter().chain(job.newest).max().unwrap_or(now).min(now);
-    // An entry of an earlier definition is not extended.
-    let gap = job.gap.clone().filter(|gap| since.is_none_or(|since| gap.due > since));
     let mut account = Account::opened(timing, settled);
-    account.gap = gap.map(Box::new);
+    account.since = since.unwrap_or(Timestamp::MIN);
+    account.gap = job.gap.clone().filter(|gap| gap.due > account.since).map(Box::new);
     account
 }

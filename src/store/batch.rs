@@ -19,7 +19,7 @@ use crate::run::{
 /// Rows by the statement that writes them, in the order in which the statements run.
 #[derive(Debug, Default)]
 struct Rows {
-    renamed: Vec<(JobName, JobName)>,
+    renamed: Vec<(JobName, JobName, bool)>,
     in_force: Option<(i64, Arc<str>)>,
     jobs: Vec<Value>,
     /// Changes of definitions and of the clock, one by one in their order.
@@ -104,7 +104,7 @@ impl Rows {
 
     fn add(&mut self, record: &Record) {
         match record {
-            Record::Renamed { from, to } => self.renamed.push((from.clone(), to.clone())),
+            Record::Renamed { from, to, is_new } => self.renamed.push((from.clone(), to.clone(), *is_new)),
             Record::InForce { since, words } => self.in_force = Some((since.as_microsecond(), words.clone())),
             Record::Job(name) => self.jobs.push(json!(name.as_str())),
             Record::Definition { job, since, timing } => self.structure.push(Structure::Define {
@@ -162,8 +162,8 @@ impl Rows {
         identity: &Identity,
         refused: &mut BTreeSet<RunId>,
     ) -> Result<(), sqlx::Error> {
-        for (from, to) in self.renamed {
-            rename(connection, &from, &to).await?;
+        for (from, to, is_new) in self.renamed {
+            rename(connection, &from, &to, is_new).await?;
         }
         if let Some((since, words)) = self.in_force {
             sqlx::query(sql::PUT_IN_FORCE).bind(since).bind(words.to_string()).execute(&mut *connection).await?;

@@ -47,9 +47,15 @@ struct Standing {
 ///
 /// - if that job is in force and began when the old one had ended, it was renamed before anybody said so, and gets the
 ///   history of both;
-/// - if it has ended, what it has is set aside under a name with a number;
+/// - if it has ended, and the old one has not or nothing in force had the new name (`is_new`), what it has is set aside
+///   under a name with a number;
 /// - if both went on at the same time, they are two jobs, and each keeps its own.
-pub async fn rename(connection: &mut SqliteConnection, from: &JobName, to: &JobName) -> Result<(), sqlx::Error> {
+pub async fn rename(
+    connection: &mut SqliteConnection,
+    from: &JobName,
+    to: &JobName,
+    is_new: bool,
+) -> Result<(), sqlx::Error> {
     let Some(old) = standing(connection, from).await? else {
         return Ok(());
     };
@@ -59,7 +65,7 @@ pub async fn rename(connection: &mut SqliteConnection, from: &JobName, to: &JobN
             tracing::info!("{to} has the history of {from} too from now on");
             join(connection, old.number, new.number).await
         }
-        Some(new) if old.is_in_force && !new.is_in_force => {
+        Some(new) if (old.is_in_force || is_new) && !new.is_in_force => {
             let aside = free_name(connection, to).await?;
             tracing::warn!("the ledger has an earlier job {to}; what it has of it is called {aside} from now on");
             give_name(connection, new.number, &aside).await?;

@@ -256,7 +256,9 @@ impl<'s> Balance<'s> {
     /// An entry of several instants ends with one, and counts as many as there are.
     fn check_count(&mut self, entry: &Booked, last: Timestamp) {
         let named = self.timeline.tally(just_before(entry.due), last).map_or(0, |tally| tally.count);
+        // A job whose instants follow the ends of its runs may have one as its definition begins.
         let knows = self.timeline.is_foreseeable(just_before(entry.due), last)
+            && !self.timeline.follows_ends(entry.due)
             && !(entry.may_be_of_moments() && self.timeline.at(last).is_none());
         let is_right = if knows { entry.count == named } else { entry.count >= named.max(1) };
         if last < entry.due || !is_right {
