@@ -20,7 +20,7 @@ const DATABASE: &str = "punctual.db";
 /// Where the service of the whole machine has its ledger.
 const ROOTS_STATE: &str = "/var/lib/punctual";
 
-/// The state folder: the flag's, systemd's, root's, the user's.
+/// The state folder: the flag's, systemd's, the one of the daemon whose job asks, root's, the user's.
 pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
     if let Some(state) = &global.state {
         return std::path::absolute(state).map_err(|error| Refusal::chain(Done::Misused, &error));
@@ -29,6 +29,9 @@ pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
         // systemd gives a list where a unit has several.
         let first = given.split(':').next().unwrap_or_default().to_owned();
         return Ok(first.into());
+    }
+    if let Some(of_the_daemon) = nonempty("PUNCTUAL_STATE") {
+        return Ok(of_the_daemon.into());
     }
     if rustix::process::geteuid().is_root() {
         return Ok(ROOTS_STATE.into());
