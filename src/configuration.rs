@@ -15,6 +15,10 @@ use crate::plan::{Capacities, edits, pool_edits};
 use crate::report::{EditReport, KeyEdit, SettingEdit};
 use crate::settings::{Flags, PREFIX, Settings, SettingsError};
 
+/// The variable that says which zone is meant by the word for the machine's own.
+const ZONE: &str = "TZ";
+const SYSTEM: &str = "system";
+
 /// A file that was read and checked, and the settings that hold with it.
 pub struct Configuration {
     pub path: PathBuf,
@@ -65,10 +69,18 @@ impl Base {
     }
 }
 
+impl Overlay {
+    /// What `system` meant to whoever wrote it down.
+    pub fn zone(&self) -> Option<&str> {
+        self.environment.get(ZONE).map(String::as_str)
+    }
+}
+
 impl InForce {
     pub fn read(self, now: Timestamp) -> Result<Configuration, ConfigurationError> {
         let Overlay { environment, flags } = &self.overlay;
-        Configuration::of_source(self.source, Machine::remembering(self.texts), environment, flags, now)
+        let machine = Machine::remembering(self.texts).in_zone(self.overlay.zone());
+        Configuration::of_source(self.source, machine, environment, flags, now)
     }
 }
 
@@ -134,7 +146,11 @@ impl Configuration {
 
     fn words(&self, source: &Source, overlay: &Overlay) -> String {
         let ours = |(name, _): &(&String, &String)| name.starts_with(PREFIX);
-        let environment: BTreeMap<_, _> = overlay.environment.iter().filter(ours).collect();
+        let mut environment: BTreeMap<_, _> = overlay.environment.iter().filter(ours).collect();
+        // Whoever reads the words may be told of another zone.
+        let system = self.machine.zone(SYSTEM).map(|zone| zone.name).filter(|name| name != SYSTEM);
+        let (zone, told) = (ZONE.to_owned(), system.or_else(|| overlay.environment.get(ZONE).cloned()));
+        environment.extend(told.as_ref().map(|told| (&zone, told)));
         json!({
             "source": source,
             "texts": self.machine.texts(),

@@ -127,6 +127,8 @@ pub struct Machine {
     texts: Mutex<Texts>,
     /// What is in the first folder is read from the second.
     moved: Option<(PathBuf, PathBuf)>,
+    /// What `system` means here, as `TZ` would say it; none: what it means to this process.
+    system: Option<String>,
 }
 
 impl Machine {
@@ -138,6 +140,12 @@ impl Machine {
     /// On which files of the folder `to` are still in `from`.
     pub fn before_a_move(from: PathBuf, to: PathBuf) -> Self {
         Self { moved: Some((to, from)), ..Self::default() }
+    }
+
+    /// Where `system` means what it does to another process: a zone's name, or what `TZ` may have in its place.
+    #[must_use]
+    pub fn in_zone(self, system: Option<&str>) -> Self {
+        Self { system: system.map(str::to_owned), ..self }
     }
 
     /// All texts that were asked for.
@@ -178,7 +186,8 @@ fn chained(error: &dyn std::error::Error) -> String {
 impl Zones for Machine {
     fn zone(&self, name: &str) -> Option<Zone> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.entry(name.to_owned()).or_insert_with(|| read_zone(name)).clone()
+        let elsewhere = || self.system.as_deref().filter(|_| name == "system").and_then(told_zone);
+        read.entry(name.to_owned()).or_insert_with(|| elsewhere().or_else(|| read_zone(name))).clone()
     }
 
     fn names(&self) -> Vec<String> {
@@ -206,6 +215,14 @@ fn zone_from(name: &str, data: &[u8]) -> Option<Zone> {
     Some(Zone { name: name.to_owned(), zone, data: fingerprint(data), tzif: Some(data.into()) })
 }
 
+/// The zone that `TZ` tells.
+fn told_zone(told: &str) -> Option<Zone> {
+    read_zone(told).or_else(|| {
+        let zone = TimeZone::posix(told).ok()?;
+        Some(Zone { name: "system".to_owned(), zone, data: String::new(), tzif: None })
+    })
+}
+
 /// The zone of this machine, by its name where it has one.
 fn system_zone() -> Zone {
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
@@ -230,6 +247,11 @@ mod tests {
             assert!(zones.zone(name).is_none(), "{name}");
         }
         assert!(zones.names().len() > 400);
+        for (told, expect) in [("Pacific/Apia", "Pacific/Apia"), ("CET-1CEST,M3.5.0,M10.5.0/3", "system")] {
+            let zone = Machine::default().in_zone(Some(told)).zone("system").unwrap();
+            let winter = zone.zone.to_offset(jiff::Timestamp::from_second(1_767_225_600).unwrap());
+            assert_eq!((zone.name.as_str(), winter.seconds() / 3600), (expect, if expect == told { 13 } else { 1 }));
+        }
     }
 
     #[test]

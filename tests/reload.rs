@@ -562,3 +562,63 @@ fn a_large_file_is_taken_in_time() {
     assert!(begin.elapsed() < support::DEADLINE);
     daemon.stop();
 }
+
+#[test]
+fn what_is_in_force_answers_and_not_the_file() {
+    let status = "\"$PUNCTUAL\" status --json";
+    let text = format!(
+        "[jobs.nine]\nschedule = '0 9 * * *'\ncommand = 'true'\n[jobs.long]\ncommand = 'sleep 600'\n\
+         [jobs.inside]\ncommand = '{status}'\n"
+    );
+    let place = Place::new(&text);
+    let mut command = place.command(&["daemon"]);
+    let log = fs::File::create(place.path("log")).unwrap();
+    let daemon = place.own(command.env("TZ", "Pacific/Apia").stderr(log));
+    in_force(&place, "sleep 600");
+    // The machine's zone is the daemon's.
+    let nine = |arguments: &[&str]| place.text(arguments);
+    let next = place.json(&["next", "nine", "-n", "1"]);
+    assert_eq!(next[0]["timezone"], "Pacific/Apia", "{next}");
+    assert_eq!(place.run(&["diff"]).status.code(), Some(0));
+    // A job finds its daemon.
+    place.run(&["run", "inside", "--wait"]);
+    let pid = format!("\"pid\":{}", daemon.pid());
+    assert!(nine(&["logs", "inside"]).replace(": ", ":").contains(&pid), "{}", nine(&["logs", "inside"]));
+    // A wrong file, and none.
+    let before = place.json(&["status", "nine"])["jobs"][0]["next"].clone();
+    place.write_jobs("[jobs.nine]\nschedule = '61 * * * *'\n");
+    trouble(&place);
+    let output = place.run(&["status"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("not in force since") && !said.contains("punctual check says"), "{said}");
+    for verb in [&["next", "nine"][..], &["plan"], &["show", "nine"], &["why", "nine"]] {
+        assert_eq!(place.run(verb).status.code(), Some(0), "{verb:?}");
+    }
+    fs::remove_file(place.path("jobs.toml")).unwrap();
+    assert_eq!(place.json(&["status", "nine"])["jobs"][0]["next"], before);
+    assert!(before.is_string() && nine(&["show", "nine"]).contains("0 9 * * *"));
+    // Another file than the daemon's.
+    let other = place.path("other.toml");
+    fs::write(&other, marked("other")).unwrap();
+    let with_other = |verb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
+        command.env("TZ", "UTC").arg("--config").arg(&other).arg("--state").arg(place.path("state")).arg(verb);
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let runs = format!("this daemon runs {}", place.path("jobs.toml").display());
+    for verb in ["status", "reload"] {
+        let said = with_other(verb);
+        assert!(said.contains(&runs) && !said.contains("in force\n"), "{said}");
+    }
+    // A job that is gone, and still goes.
+    place.run(&["run", "long"]);
+    place.wait_for("long", |entry| entry["state"] == "running");
+    place.write_jobs(&marked("alone"));
+    in_force(&place, "echo alone");
+    let said = nine(&["status"]);
+    assert!(said.split("no longer in the file:").nth(1).is_some_and(|gone| gone.contains("long")), "{said}");
+    let said = nine(&["stop", "long", "--kill"]);
+    assert!(said.contains("long is no longer in the file"), "{said}");
+    daemon.stop();
+}

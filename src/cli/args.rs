@@ -58,7 +58,8 @@ pub struct Global {
     /// /etc/punctual/jobs.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder of the ledger [default: $STATE_DIRECTORY, /var/lib/punctual as root, ~/.local/state/punctual]
+    /// The folder of the ledger [default: $STATE_DIRECTORY, $PUNCTUAL_STATE, /var/lib/punctual as root,
+    /// ~/.local/state/punctual]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
-use super::places::{config_file, environment, read, running_daemon};
+use super::places::{config_file, environment, in_force_or_file, read, running_daemon};
 use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
@@ -66,11 +66,18 @@ fn read_standard_input() -> Result<Configuration, Refusal> {
 
 /// Reads the job file for a verb that needs a right one; what is wrong with it is shown.
 pub fn read_right(global: &Global, screen: &mut Screen) -> Result<Configuration, Refusal> {
-    let path = config_file(global, running_daemon(global).as_ref())?;
-    let configuration = read(&path)?;
+    right(read(&config_file(global, running_daemon(global).as_ref())?)?, screen)
+}
+
+/// The same for a verb that tells of what the daemon does: of what it has in force, where one runs.
+pub fn read_in_force(global: &Global, screen: &mut Screen) -> Result<Configuration, Refusal> {
+    right(in_force_or_file(global, running_daemon(global).as_ref())?, screen)
+}
+
+fn right(configuration: Configuration, screen: &mut Screen) -> Result<Configuration, Refusal> {
     if !configuration.checked.is_right() {
         complain_about(&configuration, screen);
-        return Err(Refusal::new(Done::Failed, format!("{} is wrong", path.display())));
+        return Err(Refusal::new(Done::Failed, format!("{} is wrong", configuration.path.display())));
     }
     Ok(configuration)
 }

@@ -76,10 +76,10 @@ pub fn run(global: &Global, verb: &DiffArguments, screen: &mut Screen) -> Answer
 /// Reads the file, as if it stood in another place if one is given.
 fn read(path: &Path, place: Option<&Path>, overlay: &Overlay, now: Timestamp) -> Result<Configuration, Refusal> {
     let mut source = read_source(path, Trust::Anybody).map_err(|error| Refusal::chain(Done::Misused, &error))?;
-    let mut machine = Machine::default();
+    let mut machine = Machine::default().in_zone(overlay.zone());
     if let Some(place) = place {
         let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
-        machine = Machine::before_a_move(folder(&source.path), folder(place));
+        machine = Machine::before_a_move(folder(&source.path), folder(place)).in_zone(overlay.zone());
         source.move_to(place);
     }
     Configuration::of_source(source, machine, &overlay.environment, &overlay.flags, now)

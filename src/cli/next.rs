@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::args::{Global, NextArguments};
-use super::check::read_right;
+use super::check::read_in_force;
 use super::held::{held, paused_since};
 use super::moment::moment;
 use super::screen::{Screen, span, time_in, visible};
@@ -76,7 +76,7 @@ fn count(verb: &NextArguments, jobs: usize) -> usize {
 }
 
 fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Timestamp, screen: &mut Screen) -> Answer {
-    let configuration = read_right(global, screen)?;
+    let configuration = read_in_force(global, screen)?;
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
     let count = count(verb, jobs.len());
     let held = held(global, screen);

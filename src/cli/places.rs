@@ -8,7 +8,7 @@ use super::args::Global;
 use super::typed::{as_root, ours};
 use super::{Done, Refusal};
 use crate::clock::Clock;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, InForce};
 use crate::daemon::{Holder, holder};
 use crate::files::read_text;
 use crate::jobfile::job_names as names_in;
@@ -20,7 +20,7 @@ const DATABASE: &str = "punctual.db";
 /// Where the service of the whole machine has its ledger.
 const ROOTS_STATE: &str = "/var/lib/punctual";
 
-/// The state folder: the flag's, systemd's, root's, the user's.
+/// The state folder: the flag's, systemd's, the one of the daemon whose job asks, root's, the user's.
 pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
     if let Some(state) = &global.state {
         return std::path::absolute(state).map_err(|error| Refusal::chain(Done::Misused, &error));
@@ -29,6 +29,9 @@ pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
         // systemd gives a list where a unit has several.
         let first = given.split(':').next().unwrap_or_default().to_owned();
         return Ok(first.into());
+    }
+    if let Some(of_the_daemon) = nonempty("PUNCTUAL_STATE") {
+        return Ok(of_the_daemon.into());
     }
     if rustix::process::geteuid().is_root() {
         return Ok(ROOTS_STATE.into());
@@ -96,6 +99,33 @@ pub fn read(path: &Path) -> Result<Configuration, Refusal> {
     let now = Clock::System.now();
     Configuration::read(path, &environment(), &Flags::default(), now)
         .map_err(|error| Refusal::chain(Done::Failed, &error))
+}
+
+/// What answers: what the running daemon has in force, unless another file than its own was named, or else the file.
+pub fn in_force_or_file(global: &Global, running: Option<&Holder>) -> Result<Configuration, Refusal> {
+    let path = config_file(global, running)?;
+    if let Some(holder) = running.filter(|holder| is_same_file(&holder.config, &path))
+        && let Some(in_force) = ask(in_force(global, holder))?
+    {
+        return Ok(in_force);
+    }
+    read(&path)
+}
+
+/// What this daemon has in force, by the ledger; none if it has not said so yet, or said it in words of another version.
+async fn in_force(global: &Global, holder: &Holder) -> Option<Configuration> {
+    let ledger = open_ledger_if_any(global).await.ok()??;
+    let (since, words) = ledger.in_force().await.ok()??;
+    let in_force: InForce = serde_json::from_str(&words).ok().filter(|_| since >= holder.since)?;
+    let configuration = in_force.read(Clock::System.now()).ok()?;
+    configuration.checked.is_right().then_some(configuration)
+}
+
+/// Whether two paths name one file, which may be gone.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    absolute(one) == absolute(other)
+        || one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
 }
 
 /// Opens the ledger for questions, whether a daemon runs or not.

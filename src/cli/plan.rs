@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Global, PlanArguments};
-use super::check::read_right;
+use super::check::read_in_force;
 use super::heat::{self, Heat};
 use super::held::held;
 use super::moment::moment;
@@ -33,7 +33,7 @@ pub fn run(global: &Global, verb: &PlanArguments, screen: &mut Screen) -> Answer
         Some(text) => moment("--from", text, Toward::Future, screen)?.first,
         None => Clock::System.now(),
     };
-    let configuration = read_right(global, screen)?;
+    let configuration = read_in_force(global, screen)?;
     let jobs = &configuration.checked.jobs;
     let until = from
         .checked_add(SignedDuration::from_hours(24 * i64::from(verb.days)))

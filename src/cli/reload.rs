@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::diff::show_edit;
-use super::places::ask;
+use super::places::{ask, is_same_file, running_daemon};
 use super::reach::client;
 use super::screen::{Screen, visible};
 use super::typed::ours;
@@ -10,6 +10,14 @@ use super::{Answer, Done, Refusal};
 use crate::report::DiagnosticReport;
 
 pub fn run(global: &Global, screen: &mut Screen) -> Answer {
+    let running = running_daemon(global).map(|holder| holder.config);
+    if let Some((named, runs)) = global.config.as_ref().zip(running.as_ref())
+        && !is_same_file(named, runs)
+    {
+        let message =
+            format!("this daemon runs {}, and takes no other file while it runs; leave --config out", runs.display());
+        return Err(Refusal::new(Done::Misused, message));
+    }
     let client = client(global)?;
     let report = ask(client.reload())??;
     let done = if report.in_force { Done::Well } else { Done::Failed };
@@ -27,8 +35,8 @@ pub fn run(global: &Global, screen: &mut Screen) -> Answer {
             format!("the file is wrong, and the old one stays in force; see where with: {}", ours(global, "check"));
         return Err(Refusal::new(done, message));
     }
-    let changes = report.edit.in_words();
-    screen.line(format!("the file is in force: {changes}"));
+    let file = running.map_or_else(|| "the file".to_owned(), |path| path.display().to_string());
+    screen.line(format!("{file} is in force: {}", report.edit.in_words()));
     show_edit(&report.edit, screen);
     if !report.at_next_start.is_empty() {
         screen.note(format!("[daemon] {}: at the next start", report.at_next_start.join(", ")));

@@ -8,7 +8,7 @@ use super::differences::sentences;
 use super::held::paused_since;
 use super::history::outcome;
 use super::output::{output_of, print_output};
-use super::places::{ask, config_file, open_ledger, read, running_daemon};
+use super::places::{ask, in_force_or_file, open_ledger, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::parse_run;
 use super::timeline::show_attempts;
@@ -132,8 +132,8 @@ fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
 }
 
 fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
-    let file = config_file(global, running_daemon(global).as_ref()).and_then(|path| Ok((read(&path)?, path)));
-    let checked = file.as_ref().ok().map(|(configuration, _)| &configuration.checked);
+    let file = in_force_or_file(global, running_daemon(global).as_ref());
+    let checked = file.as_ref().ok().map(|configuration| &configuration.checked);
     let mut jobs = checked.into_iter().flat_map(|checked| checked.jobs_with_places().map(move |job| (job, checked)));
     let defined = jobs.find(|((job, _), _)| job.name.as_str() == name);
     // A job that ran and is gone from the file still has its runs, and may be paused.
@@ -146,7 +146,7 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     })?;
     let pause = JobName::new(name).ok().and_then(|name| held.pauses.of(&name).map(pause_report));
     let (configuration, path) = match file.as_ref() {
-        Ok((configuration, path)) => (Some(configuration), path.display().to_string()),
+        Ok(configuration) => (Some(configuration), configuration.path.display().to_string()),
         Err(refusal) if last.is_some() => {
             screen.note(format!("how it is defined is not known: {}", visible(&refusal.message)));
             (None, String::new())

@@ -1,6 +1,6 @@
 //! `punctual status`: how are the daemon and the jobs doing?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,13 +10,14 @@ use super::args::{Global, StatusArguments};
 use super::held::paused;
 use super::history::outcome;
 use super::places::{
-    ask, config_file, open_if_any, open_ledger_if_any, read, running_daemon, state_folder, unreadable,
+    ask, in_force_or_file, is_same_file, open_if_any, open_ledger_if_any, running_daemon, state_folder, unreadable,
 };
 use super::screen::{Screen, span, visible};
 use super::table::Cell;
 use super::typed::ours;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
+use crate::configuration::Configuration;
 use crate::daemon::{Holder, HoldersTrouble};
 use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
 use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
@@ -25,15 +26,15 @@ use crate::run::State;
 pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answer {
     let now = Clock::System.now();
     let running = running_daemon(global);
-    let file = config_file(global, running.as_ref()).and_then(|path| Ok((read(&path)?, path)));
+    let file = in_force_or_file(global, running.as_ref());
     let mut listed: Vec<Listed> = Vec::new();
     let mut is_wrong = true;
     match &file {
-        Ok((configuration, path)) => {
+        Ok(configuration) => {
             is_wrong = !configuration.checked.is_right();
             listed.extend(configuration.checked.jobs.iter().map(|job| Listed::of(job, now)));
             if is_wrong {
-                screen.note(format!("{} is wrong: punctual check says where", path.display()));
+                screen.note(format!("{} is wrong: punctual check says where", configuration.path.display()));
             }
         }
         Err(refusal) => screen.note(visible(&refusal.message)),
@@ -42,7 +43,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         // A daemon that never ran has no ledger, and its jobs have no past.
         let ledger = match (&file, &running) {
             // The file says where, and was read already: where jobs are many, that takes longer than all else.
-            (Ok((configuration, _)), None) => {
+            (Ok(configuration), None) => {
                 open_if_any(&configuration.settings.database_in(&state_folder(global)?)).await?
             }
             (Ok(_) | Err(_), _) => open_ledger_if_any(global).await?,
@@ -73,11 +74,23 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         screen.value(&report);
         return Ok(done);
     }
-    head(global, file.as_ref().ok().map(|(_, path)| path.as_path()), &report, now, screen);
-    let jobs = file.iter().flat_map(|(configuration, _)| &configuration.checked.jobs);
-    let callers = jobs.filter_map(|job| Some((job.name.as_str(), job.rules.after.first()?.as_str()))).collect();
-    table(&report, &callers, now, screen);
+    head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, now, screen);
+    show(&report, file.as_ref().ok(), &listed, now, screen);
     Ok(done)
+}
+
+/// The jobs of the file, and what still goes of others.
+fn show(report: &StatusReport, file: Option<&Configuration>, listed: &[Listed], now: Timestamp, screen: &mut Screen) {
+    let jobs = file.into_iter().flat_map(|configuration| &configuration.checked.jobs);
+    let callers = jobs.filter_map(|job| Some((job.name.as_str(), job.rules.after.first()?.as_str()))).collect();
+    let here: BTreeSet<&str> = listed.iter().map(Listed::name).collect();
+    let (here, gone): (Vec<_>, Vec<_>) = report.jobs.iter().partition(|job| here.contains(job.job.as_str()));
+    table(&here, report.daemon.is_some(), &callers, now, screen);
+    if !gone.is_empty() {
+        screen.line("");
+        screen.line("no longer in the file:");
+        table(&gone, report.daemon.is_some(), &callers, now, screen);
+    }
 }
 
 fn daemon_report(holder: &Holder) -> DaemonReport {
@@ -105,8 +118,14 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
         }
         None => format!("no daemon is running; start one with: {}", ours(global, "daemon")),
     };
-    let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
-    screen.line(format!("{path}{daemon}"));
+    let runs_another =
+        report.daemon.as_ref().filter(|daemon| path.is_some_and(|path| !is_same_file(path, Path::new(&daemon.config))));
+    let shown = path.map_or_else(String::new, |path| path.display().to_string());
+    screen.line(match runs_another {
+        Some(running) => format!("{daemon}; this daemon runs {}, and here are the jobs of {shown}", running.config),
+        None if path.is_none() => daemon,
+        None => format!("{shown}: {daemon}"),
+    });
     let daemon = report.daemon.as_ref();
     let of_the_file = daemon.and_then(|daemon| daemon.file_trouble.as_ref()).map(|trouble| ("not in force", trouble));
     let of_the_ledger = daemon.and_then(|daemon| daemon.trouble.as_ref()).map(|trouble| ("trouble", trouble));
@@ -122,14 +141,13 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
     screen.line("");
 }
 
-fn table(report: &StatusReport, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {
-    let StatusReport { daemon, jobs } = report;
+fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {
     if jobs.is_empty() {
         screen.note("no jobs");
         return;
     }
     let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
-    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, daemon.is_some(), now, screen)).collect();
+    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, has_daemon, now, screen)).collect();
     for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
         if let Some(caller) = callers.get(job.job.as_str()) {
             row[1] = format!("after {caller}").into();

@@ -34,7 +34,10 @@ pub fn tell_all(jobs: &[JobAfter], now: Timestamp, screen: &mut Screen) {
 
 /// How a job stands, and when it runs next.
 pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
-    let JobAfter { job, enabled, paused, skips, next } = after;
+    let JobAfter { job, defined, enabled, paused, skips, next } = after;
+    if !defined {
+        return format!("{job} is no longer in the file; no run of it is ahead");
+    }
     let next = next.map(|next| moment(next, now, screen));
     let state = match (paused, skips.as_slice()) {
         (None, _) if !enabled => format!("{job} is disabled in the file"),
@@ -87,6 +90,7 @@ mod tests {
         let at = |hours: i64| Time(now + jiff::SignedDuration::from_hours(hours));
         let job = |enabled, paused: Option<Option<i64>>, skips: &[i64], next: Option<i64>| JobAfter {
             job: "backup".to_owned(),
+            defined: true,
             enabled,
             paused: paused.map(|until| {
                 let until = until.map(at);
@@ -97,7 +101,9 @@ mod tests {
             next: next.map(at),
         };
         let shown = |hours| screen.time(at(hours));
+        let gone = JobAfter { defined: false, ..job(false, None, &[], None) };
         for (after, expect) in [
+            (gone, "backup is no longer in the file; no run of it is ahead".to_owned()),
             (job(true, None, &[], Some(2)), format!("backup goes on; its next run is {} (in 2h)", shown(2))),
             (job(true, None, &[], None), "backup goes on; no run of it is known in advance".to_owned()),
             (job(false, None, &[], None), "backup is disabled in the file; it runs by hand only".to_owned()),

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Global, WhyArguments};
 use super::moment::moment;
-use super::places::{ask, config_file, open_ledger_if_any, read, running_daemon, unreadable};
+use super::places::{ask, in_force_or_file, open_ledger_if_any, running_daemon, unreadable};
 use super::screen::{Screen, visible};
 use super::table::wrap;
 use super::{Answer, Done, Refusal};
@@ -23,7 +23,7 @@ pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer 
     let now = Clock::System.now();
     let at = verb.at.as_deref().map(|text| moment("--at", text, Toward::Past, screen)).transpose()?.map(whole);
     let daemon = running_daemon(global);
-    let jobs = config_file(global, daemon.as_ref()).ok().and_then(|path| read(&path).ok());
+    let jobs = in_force_or_file(global, daemon.as_ref()).ok();
     let jobs = jobs.filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
     let question = Question {
         job: verb.job.clone(),

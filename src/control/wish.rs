@@ -108,12 +108,20 @@ pub struct Stopped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobAfter {
     pub job: String,
+    /// Whether it is in the file; one that is not may still have runs.
+    #[serde(default = "in_the_file")]
+    pub defined: bool,
     pub enabled: bool,
     pub paused: Option<PauseReport>,
     /// Instants that are going to be left out.
     pub skips: Vec<Time>,
     /// When it runs next, with all that considered.
     pub next: Option<Time>,
+}
+
+/// A daemon of an older version does not say so.
+fn in_the_file() -> bool {
+    true
 }
 
 /// A wish that did not come true: why, in words for people, and what to do.

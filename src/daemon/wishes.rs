@@ -272,6 +272,7 @@ impl Core {
         });
         JobAfter {
             job: job.to_string(),
+            defined: self.planner.is_enabled(job).is_some(),
             enabled: self.planner.is_enabled(job).unwrap_or(false),
             paused,
             skips: self.planner.left_out(job).keys().copied().map(Time).collect(),

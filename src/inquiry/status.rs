@@ -49,6 +49,10 @@ impl Listed {
         Self { report, pause: None, defined: None }
     }
 
+    pub fn name(&self) -> &str {
+        &self.report.job
+    }
+
     /// The job's report with what people have said is not to run.
     fn held(&self, held: &Held, now: Timestamp) -> JobReport {
         let Some(job) = &self.defined else {
@@ -77,7 +81,7 @@ pub fn chosen_of(listed: &[Listed], names: &[String]) -> Result<Vec<JobReport>, 
     Ok(listed.iter().filter(is_chosen).map(|job| job.report.clone()).collect())
 }
 
-/// The named jobs, or all, with their past.
+/// The named jobs, or all, with their past; and those that are none any more, as long as something of them has not ended.
 pub async fn report_all(
     ledger: &Reader,
     jobs: &[Listed],
@@ -104,7 +108,14 @@ pub async fn report_all(
     let held = held_in(ledger, now).await?;
     let report =
         |job: &Listed| report_one(job.held(&held, now), job.pause, past.remove(&job.report.job).unwrap_or_default());
-    Ok(chosen.map(report).collect())
+    let mut reports: Vec<JobReport> = chosen.map(report).collect();
+    let is_gone = |job: &String| !jobs.iter().any(|listed| listed.report.job == *job);
+    let is_wanted = |job: &String| names.is_empty() || names.contains(job);
+    for (job, past) in past.into_iter().filter(|(job, past)| !past.current.is_empty() && is_gone(job) && is_wanted(job))
+    {
+        reports.push(report_one(Listed::only(job).report, None, past));
+    }
+    Ok(reports)
 }
 
 /// What the ledger has of a job.

@@ -76,13 +76,26 @@ fn at_once(text: &str, now: &Zoned, toward: Toward) -> Option<Result<Meant, Stri
         },
     };
     let one = distance.strip_prefix("an ").or_else(|| distance.strip_prefix("a "));
-    let counted = one.map_or_else(|| distance.to_owned(), |rest| format!("1 {rest}"));
+    // With colons it is a time of day, as tables show it.
+    if one.is_none() && distance.contains(':') {
+        return None;
+    }
+    let counted = one.map_or_else(|| with_minutes(distance), |rest| format!("1 {rest}"));
     let span: Span = counted.parse().ok().filter(|span: &Span| !span.is_negative())?;
     let at = match toward {
         Toward::Past => now.checked_sub(span),
         Toward::Future => now.checked_add(span),
     };
     Some(at.map(|at| instant(at.timestamp())).map_err(|_| "it is further away than time can be counted".to_owned()))
+}
+
+/// `1h30` is an hour and 30 minutes.
+fn with_minutes(distance: &str) -> String {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match distance.rsplit_once('h') {
+        Some((hours, minutes)) if digits(hours) && digits(minutes) => format!("{distance}m"),
+        _ => distance.to_owned(),
+    }
 }
 
 fn since_the_epoch(seconds: &str) -> Result<Meant, String> {

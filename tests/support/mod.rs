@@ -50,6 +50,7 @@ impl Place {
             .env("TZ", "UTC")
             .env("RUNTIME_DIRECTORY", self.path("run"))
             .env_remove("NOTIFY_SOCKET")
+            .env_remove("PUNCTUAL_STATE")
             .env_remove("STATE_DIRECTORY");
         command
     }

@@ -32,7 +32,7 @@ The jobs: \\fB$PUNCTUAL_CONFIG\\fR, else the running daemon's own, else \\fI./jo
 \\fI~/.config/punctual/jobs.toml\\fR, else \\fI/etc/punctual/jobs.toml\\fR.
 .TP
 \\fIpunctual.db\\fR
-The ledger, an SQLite database: in \\fB$STATE_DIRECTORY\\fR, else in \\fI/var/lib/punctual\\fR for root, else in
+The ledger, an SQLite database: in \\fB$STATE_DIRECTORY\\fR, else in \\fB$PUNCTUAL_STATE\\fR, else in \\fI/var/lib/punctual\\fR for root, else in
 \\fI~/.local/state/punctual\\fR.
 .SH ENVIRONMENT
 .TP
