@@ -63,6 +63,7 @@ fn every_error_of_a_beginner_ends_with_the_line_to_type_next() {
         (&["daemon"], 1, "begin one with: punctual init"),
         (&["try", "hello"], 1, "begin one with: punctual init"),
         (&["show", "hello"], 1, "begin one with: punctual init"),
+        (&["why", "hello"], 1, "begin one with: punctual init"),
         (&["show", "7"], 3, "start one with: punctual daemon"),
         (&["history"], 3, "start one with: punctual daemon"),
         (&["logs", "hello"], 3, "start one with: punctual daemon"),
