@@ -1,6 +1,7 @@
 //! Which of our verbs is meant by a word that is none? Those of other tools are answered with the line to type.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -181,7 +182,7 @@ fn restart(typed: &impl Fn(&[&str]) -> String, after: &[OsString]) -> String {
 
 /// The line that imports what was named without saying what it is.
 fn import_of(word: &str, before: &[OsString], from: &[OsString]) -> String {
-    let kind = if word.ends_with(".timer") { "systemd" } else { "crontab" };
+    let kind = if Path::new(word).extension().is_some_and(|end| end == "timer") { "systemd" } else { "crontab" };
     let words = before.iter().map(OsString::as_os_str).chain([OsStr::new(kind)]);
     format!("punctual {}", line(words.chain(from.iter().map(OsString::as_os_str))))
 }
