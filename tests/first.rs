@@ -99,6 +99,7 @@ fn words_of_other_tools_are_answered_with_the_whole_line() {
     for (words, end) in [
         (&["list"][..], "`list` is `status` here; type: punctual status\n"),
         (&["--json", "tail", "-n", "5", "two words"], "type: punctual --json logs -f -n 5 'two words'\n"),
+        (&["why", "hello", "yesterday"], "type: punctual why hello --at yesterday\n"),
         (&["lint", "new.toml", "--strict"], "type: punctual check new.toml --strict\n"),
         (&["histroy"], "did you mean: punctual history\n"),
     ] {

@@ -113,7 +113,7 @@ pub fn unknown_verb(error: &clap::Error, words: &[OsString]) -> Option<String> {
 }
 
 /// Where the verb stands: the first word that is neither a flag nor the value of one.
-fn verb_place(words: &[OsString]) -> Option<usize> {
+pub fn verb_place(words: &[OsString]) -> Option<usize> {
     let mut is_value = false;
     words.iter().enumerate().skip(1).find_map(|(place, word)| {
         let was_value = std::mem::replace(&mut is_value, false);
