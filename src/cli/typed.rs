@@ -20,6 +20,13 @@ pub fn line<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     words.into_iter().map(|word| quoted(&word.as_ref().to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
 
+/// A message without the line to type at its end, and that line.
+pub fn parted(message: &str) -> Option<(&str, &str)> {
+    let begins = [": punctual ", ": sudo ", ": systemctl ", ": ${EDITOR"];
+    let at = begins.iter().filter_map(|begin| message.rfind(begin)).max()?;
+    Some((&message[..=at], &message[at + 2..]))
+}
+
 /// The command line of this process, with `right` in place of the word `wrong`.
 pub fn corrected(wrong: &str, right: &str) -> String {
     let mut is_done = false;
