@@ -1,7 +1,7 @@
 //! `punctual reload`: the daemon takes its file now, and says what came of it.
 
 use super::args::Global;
-use super::places::ask;
+use super::places::{ask, running_daemon};
 use super::reach::client;
 use super::screen::{Screen, visible};
 use super::typed::ours;
@@ -19,6 +19,14 @@ pub fn run(global: &Global, screen: &mut Screen) -> Answer {
     for (word, said) in [("error", &report.check.errors), ("warning", &report.check.warnings)] {
         for diagnostic in said {
             screen.note(in_a_line(word, diagnostic));
+        }
+    }
+    if !report.in_force && report.check.errors.is_empty() {
+        // It may be right, and not be taken.
+        let trouble = running_daemon(global).and_then(|daemon| daemon.file_trouble);
+        if let Some(trouble) = trouble {
+            let message = format!("the old file stays in force: {}", trouble.message);
+            return Err(Refusal::new(done, message));
         }
     }
     if !report.in_force {
