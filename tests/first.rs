@@ -63,6 +63,7 @@ fn every_error_of_a_beginner_ends_with_the_line_to_type_next() {
         (&["daemon"], 1, "begin one with: punctual init"),
         (&["try", "hello"], 1, "begin one with: punctual init"),
         (&["show", "hello"], 1, "begin one with: punctual init"),
+        (&["why", "hello"], 1, "begin one with: punctual init"),
         (&["show", "7"], 3, "start one with: punctual daemon"),
         (&["history"], 3, "start one with: punctual daemon"),
         (&["logs", "hello"], 3, "start one with: punctual daemon"),
@@ -98,6 +99,7 @@ fn words_of_other_tools_are_answered_with_the_whole_line() {
     for (words, end) in [
         (&["list"][..], "`list` is `status` here; type: punctual status\n"),
         (&["--json", "tail", "-n", "5", "two words"], "type: punctual --json logs -f -n 5 'two words'\n"),
+        (&["why", "hello", "yesterday"], "type: punctual why hello --at yesterday\n"),
         (&["lint", "new.toml", "--strict"], "type: punctual check new.toml --strict\n"),
         (&["histroy"], "did you mean: punctual history\n"),
     ] {

@@ -532,6 +532,11 @@ fn root_takes_no_file_that_others_can_write() {
     set(&file, 0o666);
     place.write_jobs(&marked("y"));
     assert!(trouble(&place).contains("everybody can write"), "{}", trouble(&place));
+    let check = place.run(&["check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(check.status.code() == Some(1) && said.contains("error: ") && said.contains("is wrong: 1 error"), "{said}");
+    let said = String::from_utf8_lossy(&place.run(&["reload"]).stderr).into_owned();
+    assert!(said.contains("everybody can write"), "{said}");
     set(&file, 0o644);
     in_force(&place, "echo y");
     no_trouble(&place);

@@ -90,6 +90,7 @@ fn each_kind_of_entry_has_its_reason() {
     let failed = entry(&["mirror", "--failed"]);
     let run = failed["run"].to_string();
     check(&["mirror", "--at", failed["due"].as_str().unwrap()], &[&format!("Run {run} was due 2025-03-"), "failed"]);
+    check(&[&run], &[&format!("Run {run} was due 2025-03-"), "failed"]);
 }
 
 #[test]

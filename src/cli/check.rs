@@ -38,8 +38,9 @@ pub fn run(global: &Global, verb: &CheckArguments, screen: &mut Screen) -> Answe
     };
     configuration.checked.warn_of_traps(Clock::System.now());
     add_machine_warnings(&mut configuration, &starter(global));
-    if verb.file.is_none() && starter(global).is_root {
-        warn_of_others(&mut configuration);
+    let is_in_use = !is_typed && running_daemon(global).is_some_and(|daemon| is_same(&daemon.config, &path));
+    if (is_in_use || verb.file.is_none()) && starter(global).is_root {
+        say_of_others(&mut configuration, is_in_use);
     }
     let said = &configuration.checked.said;
     let wrong = !said.errors.is_empty() || verb.strict && !said.warnings.is_empty();
@@ -136,12 +137,21 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     }
 }
 
-/// A daemon that runs as root does not take what others can write.
-fn warn_of_others(configuration: &mut Configuration) {
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// A daemon that runs as root does not take what others can write; of one that runs this is an error.
+fn say_of_others(configuration: &mut Configuration, is_in_use: bool) {
     let source = configuration.checked.source.clone();
     for part in source.parts() {
         if let Some(error) = Trust::RootAlone.refuses(part.path) {
-            configuration.checked.said.warn("", part.start..part.start, error.to_string(), None);
+            let (said, place) = (&mut configuration.checked.said, part.start..part.start);
+            if is_in_use {
+                said.error("", place, error.to_string(), None);
+            } else {
+                said.warn("", place, error.to_string(), None);
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ mod live;
 mod logs;
 mod manual;
 mod moment;
+mod near_miss;
 mod next;
 mod output;
 mod pager;
@@ -162,7 +163,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut screen = Screen::new(arguments.color, arguments.json);
     let answer = dispatch(&arguments, &mut screen);
     let done = answer.unwrap_or_else(|refusal| {
-        screen.complain(&refusal.message);
+        screen.complain(&near_miss::of_refusal(&refusal.message, &words).unwrap_or(refusal.message));
         refusal.done
     });
     match screen.finish() {
@@ -176,7 +177,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Says what is wrong with a command line, or what its help says.
 fn misused(error: &clap::Error, words: &[OsString]) -> Done {
-    if let Some(message) = words::unknown_verb(error, words) {
+    if let Some(message) = words::unknown_verb(error, words).or_else(|| near_miss::of_error(error, words)) {
         Screen::new(clap::ColorChoice::Auto, false).complain(&message);
         return Done::Misused;
     }

@@ -30,6 +30,14 @@ pub fn run(global: &Global, screen: &mut Screen) -> Answer {
             screen.note(in_a_line(word, diagnostic));
         }
     }
+    if !report.in_force && report.check.errors.is_empty() {
+        // It may be right, and not be taken.
+        let trouble = running_daemon(global).and_then(|daemon| daemon.file_trouble);
+        if let Some(trouble) = trouble {
+            let message = format!("the old file stays in force: {}", trouble.message);
+            return Err(Refusal::new(done, message));
+        }
+    }
     if !report.in_force {
         let message =
             format!("the file is wrong, and the old one stays in force; see where with: {}", ours(global, "check"));

@@ -9,7 +9,8 @@ use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
 use super::pager::Pager;
-use super::table::{Cell, Columns, Lacking, fit, lay_out, make_room, pick, widths_of, wrap};
+use super::table::{Cell, Columns, Lacking, columns, fit, lay_out, make_room, pick, widths_of, wrap};
+use super::typed::parted;
 pub use crate::inquiry::{bytes, visible, visible_bytes};
 use crate::report::{Seconds, Time};
 
@@ -114,7 +115,7 @@ impl Screen {
                 let width = errors_width();
                 // What has lines of its own is laid out already.
                 let width = width.filter(|_| !text.as_ref().contains('\n'));
-                for line in wrap(text.as_ref(), width) {
+                for line in in_lines(text.as_ref(), width) {
                     let _ = writeln!(io::stderr(), "{line}");
                 }
             }
@@ -243,6 +244,15 @@ impl Screen {
     }
 }
 
+/// A message in lines that end between words; a line to type at its end stays whole, on its own, where there is no room.
+fn in_lines(text: &str, width: Option<usize>) -> Vec<String> {
+    let is_long = width.is_some_and(|width| columns(text) > width);
+    match parted(text).filter(|_| is_long) {
+        Some((words, line)) => wrap(words, width).into_iter().chain([format!("  {line}")]).collect(),
+        None => wrap(text, width),
+    }
+}
+
 /// Columns of the terminal that standard error is; `None` where nobody looks.
 pub fn errors_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|_| io::stderr().is_terminal());
@@ -314,6 +324,13 @@ mod tests {
         ] {
             assert_eq!(span(Seconds(seconds)), expect, "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_line_to_type_stays_whole() {
+        let lines = in_lines("there is no job `x`; they are listed by: punctual --state /a status", Some(30));
+        assert_eq!(lines, ["there is no job `x`; they are", "listed by:", "  punctual --state /a status"]);
+        assert_eq!(in_lines("type: punctual status", Some(30)), ["type: punctual status"]);
     }
 
     #[test]

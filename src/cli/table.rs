@@ -151,7 +151,7 @@ pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     for word in text.split(' ') {
         let line = lines
             .last_mut()
-            .filter(|line| line.is_empty() || width.is_none_or(|width| line.width() + 1 + word.width() <= width));
+            .filter(|line| line.is_empty() || width.is_none_or(|width| columns(line) + 1 + columns(word) <= width));
         match line {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) => {
@@ -162,6 +162,13 @@ pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
         }
     }
     lines
+}
+
+/// How many columns a text takes; what colours it takes none.
+pub fn columns(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    plain + parts.map(|part| part.split_once('m').map_or(part, |(_, rest)| rest).width()).sum::<usize>()
 }
 
 fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
@@ -234,6 +241,12 @@ mod tests {
         let rows = rows.iter().map(|row| row.iter().map(|cell| Cell::from(*cell)).collect()).collect();
         let lines = lay_out(header, rows, width);
         lines.iter().map(|line| line.iter().map(|cell| cell.text.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        assert_eq!(columns("\u{1b}[1;31merror:\u{1b}[0m größe"), 12);
+        assert_eq!(wrap("\u{1b}[31maa\u{1b}[0m bb cc", Some(5)).len(), 2);
     }
 
     #[test]

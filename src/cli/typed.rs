@@ -1,6 +1,6 @@
 //! What is to be typed? Command lines as a shell takes them, to end a message with.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::args::Global;
@@ -18,6 +18,13 @@ pub fn quoted(text: &str) -> String {
 /// Words as one types them.
 pub fn line<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     words.into_iter().map(|word| quoted(&word.as_ref().to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// A message without the line to type at its end, and that line.
+pub fn parted(message: &str) -> Option<(&str, &str)> {
+    let begins = [": punctual ", ": sudo ", ": systemctl ", ": ${EDITOR"];
+    let at = begins.iter().filter_map(|begin| message.rfind(begin)).max()?;
+    Some((&message[..=at], &message[at + 2..]))
 }
 
 /// The command line of this process, with `right` in place of the word `wrong`.
@@ -46,13 +53,24 @@ pub fn as_root() -> Option<String> {
 
 /// The command line of this process, with these words behind it.
 pub fn again_with(more: &[&str]) -> String {
-    let words = std::env::args_os().skip(1).chain(more.iter().map(Into::into));
+    let words = by_hand(std::env::args_os().skip(1)).chain(more.iter().map(Into::into));
     format!("punctual {}", line(words)).trim_end().to_owned()
+}
+
+/// Without what the keeper says to the scheduler that it starts: no person types that.
+fn by_hand(words: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    words.filter(|word| !word.to_string_lossy().starts_with("--kept="))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_keeper_says_is_not_typed() {
+        let words = ["daemon", "--kept=2605", "--state", "/a"].map(Into::into);
+        assert_eq!(line(by_hand(words.into_iter())), "daemon --state /a");
+    }
 
     #[test]
     fn words_stay_words() {

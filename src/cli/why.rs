@@ -4,14 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Global, WhyArguments};
 use super::moment::moment;
-use super::places::{ask, in_force_or_file, open_ledger_if_any, running_daemon, unreadable};
+use super::places::{ask, config_file, in_force_or_file, open_ledger, open_ledger_if_any, running_daemon, unreadable};
 use super::screen::{Screen, visible};
+use super::subject::parse_run;
 use super::table::wrap;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
-use crate::inquiry::no_job;
+use crate::inquiry::{find_run, no_job};
 use crate::report::{WhyPart, WhyReport};
+use crate::run::RunId;
 use crate::when::{Meant, Toward};
 use crate::why::{Question, why};
 
@@ -25,8 +27,12 @@ pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer 
     let daemon = running_daemon(global);
     let jobs = in_force_or_file(global, daemon.as_ref()).ok();
     let jobs = jobs.filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
+    let (job, at) = match parse_run(&verb.job).transpose()? {
+        Some(run) => ask(of_run(global, run))??,
+        None => (verb.job.clone(), at),
+    };
     let question = Question {
-        job: verb.job.clone(),
+        job,
         at,
         now,
         zone: screen.zone().clone(),
@@ -49,10 +55,20 @@ async fn answer(global: &Global, question: &Question) -> Result<WhyReport, Refus
     if let Some(ledger) = &ledger {
         known.extend(ledger.known_jobs().await.map_err(|error| unreadable(&error))?);
     }
+    if known.is_empty() && ledger.is_none() {
+        // Without a file and a ledger there is nothing that would list jobs.
+        config_file(global, None)?;
+    }
     if !known.contains(&question.job) {
         return Err(no_job(&question.job, known.iter().map(String::as_str)).into());
     }
     why(ledger.as_ref(), &Machine::default(), question).await.map_err(|error| unreadable(&error))
+}
+
+/// The job of a run and the time at which it was due: who asks about a run asks about these.
+async fn of_run(global: &Global, run: RunId) -> Result<(String, Option<(Timestamp, Timestamp)>), Refusal> {
+    let run = find_run(&open_ledger(global).await?, run).await?;
+    Ok((run.job, Some((run.at, run.at))))
 }
 
 fn whole(meant: Meant) -> (Timestamp, Timestamp) {

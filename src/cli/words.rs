@@ -1,6 +1,7 @@
 //! Which of our verbs is meant by a word that is none? Those of other tools are answered with the line to type.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -17,10 +18,16 @@ enum Ours {
     Words(&'static [&'static str]),
     /// Jobs are written in a file, and by no verb.
     Edit,
+    /// What is tried is a job, and what is checked is a file.
+    Test,
+    /// The daemon is started by whoever keeps it running; a job that goes on is ended and run.
+    Restart,
+    /// Whoever types this has a crontab to bring along.
+    Crontab,
 }
 
 /// Words of cron, systemctl, kubectl, pm2, supervisorctl and their like, and what they are here.
-const OTHERS: [(&[&str], Ours); 23] = [
+const OTHERS: [(&[&str], Ours); 26] = [
     (&["list", "ls", "l", "ps", "jobs", "job", "list-timers", "top", "overview"], Ours::Words(&["status"])),
     (
         &[
@@ -32,7 +39,7 @@ const OTHERS: [(&[&str], Ours); 23] = [
     (&["kill", "cancel", "abort", "terminate", "interrupt", "end"], Ours::Words(&["stop"])),
     (&["tail", "follow", "watch", "attach"], Ours::Words(&["logs", "-f"])),
     (&["log", "output", "cat"], Ours::Words(&["logs"])),
-    (&["validate", "lint", "test", "verify", "configtest", "syntax"], Ours::Words(&["check"])),
+    (&["validate", "lint", "verify", "configtest", "syntax"], Ours::Words(&["check"])),
     (&["disable", "suspend", "hold", "snooze", "mute", "mask"], Ours::Words(&["pause"])),
     (&["enable", "unpause", "continue", "release", "unhold", "unmask"], Ours::Words(&["resume"])),
     (&["refresh", "reread", "daemon-reload", "apply", "update"], Ours::Words(&["reload"])),
@@ -49,7 +56,10 @@ const OTHERS: [(&[&str], Ours); 23] = [
     (&["completion", "autocomplete"], Ours::Words(&["completions"])),
     (&["manual", "docs", "doc"], Ours::Words(&["man"])),
     (&["version"], Ours::Words(&["--version"])),
-    (&["edit", "add", "new", "create", "remove", "rm", "delete", "del", "rename", "set"], Ours::Edit),
+    (&["test"], Ours::Test),
+    (&["restart", "reboot"], Ours::Restart),
+    (&["crontab", "cron"], Ours::Crontab),
+    (&["edit", "add", "new", "create", "remove", "rm", "delete", "del", "rename", "mv", "set"], Ours::Edit),
 ];
 
 /// What is to be said about a command line whose verb is none: it ends with the line to type.
@@ -60,8 +70,15 @@ pub fn unknown_verb(error: &clap::Error, words: &[OsString]) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
         return None;
     };
-    // Only the first verb can be a word of another tool; behind `import` stands what is known there.
-    let place = verb_place(words).filter(|place| words[*place] == **word)?;
+    let place = verb_place(words)?;
+    if words[place] == "import" && !word.starts_with('-') {
+        let at = words.iter().rposition(|other| **other == **word)?;
+        return Some(format!("`{word}` is no kind of file; type: {}", import_of(word, &words[1..at], &words[at..])));
+    }
+    // Only the first verb can be a word of another tool; behind `export` stands what is known there.
+    if words[place] != **word {
+        return None;
+    }
     let (before, after) = (&words[1..place], &words[place + 1..]);
     let typed = |ours: &[&str]| {
         let before = before.iter().map(OsString::as_os_str);
@@ -71,17 +88,32 @@ pub fn unknown_verb(error: &clap::Error, words: &[OsString]) -> Option<String> {
     let lower = word.to_lowercase();
     let stands_for = OTHERS.iter().find(|(others, _)| others.contains(&lower.as_str())).map(|(_, ours)| *ours);
     Some(match stands_for {
+        _ if is_job(word, before) && after.first().is_some_and(|next| is_verb(next)) => {
+            let (verb, rest) = (&after[0], &after[1..]);
+            let all = before.iter().chain([verb, &words[place]]).chain(rest);
+            format!("the verb comes before the job; type: punctual {}", line(all))
+        }
         _ if is_job(word, before) => {
             format!("`{word}` is a job and no verb; to run it, type: {}", typed(&["run", word]))
         }
-        Some(Ours::Edit) => edit(word, before),
+        Some(Ours::Edit) => edit(&lower, before, after),
+        Some(Ours::Test) => test(&typed, after),
+        Some(Ours::Restart) => restart(&typed, after),
+        Some(Ours::Crontab) => match after.first().and_then(|flag| flag.to_str()) {
+            Some("-e" | "-r") => edit(&lower, before, &[]),
+            Some("-l") => {
+                let typed = line(before.iter().map(OsString::as_os_str).chain(["import", "crontab"].map(OsStr::new)));
+                format!("to make a job file of your crontab, type: punctual {typed}")
+            }
+            _ => format!("`{word}` is `import crontab` here; type: {}", typed(&["import", "crontab"])),
+        },
         Some(Ours::Words(ours)) => format!("`{word}` is `{}` here; type: {}", ours.join(" "), typed(ours)),
         None => guess(word, &typed),
     })
 }
 
 /// Where the verb stands: the first word that is neither a flag nor the value of one.
-fn verb_place(words: &[OsString]) -> Option<usize> {
+pub fn verb_place(words: &[OsString]) -> Option<usize> {
     let mut is_value = false;
     words.iter().enumerate().skip(1).find_map(|(place, word)| {
         let was_value = std::mem::replace(&mut is_value, false);
@@ -106,16 +138,57 @@ fn places(before: &[OsString]) -> Global {
     Global { config: value("--config"), state: value("--state") }
 }
 
-/// Jobs come and go by the file.
-fn edit(word: &str, before: &[OsString]) -> String {
+/// Jobs come and go by the file; `after` are the jobs that are meant.
+fn edit(word: &str, before: &[OsString], after: &[OsString]) -> String {
     let global = places(before);
+    let named: Vec<_> = after.iter().map(|job| job.to_string_lossy()).filter(|job| !job.starts_with('-')).collect();
+    let how = match (word, &named[..]) {
+        ("remove" | "rm" | "delete" | "del", [job, ..]) => {
+            format!(", and one goes with its lines below [jobs.{job}], or rests with enabled = false there")
+        }
+        ("rename" | "mv", [old, new, ..]) => {
+            format!(", and it keeps its history as [jobs.{new}] with formerly = \"{old}\"")
+        }
+        _ => String::new(),
+    };
     match config_file(&global, running_daemon(&global).as_ref()) {
         Ok(file) => {
             let file = quoted(&std::path::absolute(&file).unwrap_or(file).to_string_lossy());
-            format!("there is no verb `{word}`: jobs are what the file says; type: ${{EDITOR:-vi}} {file}")
+            format!("there is no verb `{word}`: jobs are what the file says{how}; type: ${{EDITOR:-vi}} {file}")
         }
         Err(_) => format!("there is no verb `{word}`: jobs are what a file says; to begin one, type: punctual init"),
     }
+}
+
+/// What looks like a file is checked; a job is carried out.
+fn test(typed: &impl Fn(&[&str]) -> String, after: &[OsString]) -> String {
+    let is_file = |word: &OsString| word.to_string_lossy().contains(['/', '.']);
+    match after.iter().find(|word| !word.to_string_lossy().starts_with('-')) {
+        Some(job) if !is_file(job) => {
+            format!("`test` is `check` for files and `try` for jobs here; type: {}", typed(&["try"]))
+        }
+        Some(_) | None => format!("`test` is `check` here, and `try JOB` for a job; type: {}", typed(&["check"])),
+    }
+}
+
+/// A restart is nothing that this program does to itself.
+fn restart(typed: &impl Fn(&[&str]) -> String, after: &[OsString]) -> String {
+    if after.is_empty() {
+        let message = "the daemon is started again by what keeps it running, or by stopping it and `punctual daemon`";
+        return format!("{message}; under systemd, type: systemctl restart punctual");
+    }
+    format!("a job is ended and run again; type: {} && punctual run {}", typed(&["stop"]), line(after))
+}
+
+/// The line that imports what was named without saying what it is.
+fn import_of(word: &str, before: &[OsString], from: &[OsString]) -> String {
+    let kind = if Path::new(word).extension().is_some_and(|end| end == "timer") { "systemd" } else { "crontab" };
+    let words = before.iter().map(OsString::as_os_str).chain([OsStr::new(kind)]);
+    format!("punctual {}", line(words.chain(from.iter().map(OsString::as_os_str))))
+}
+
+fn is_verb(word: &OsStr) -> bool {
+    command().get_subcommands().any(|verb| !verb.is_hide_set() && word == verb.get_name())
 }
 
 fn is_job(word: &str, before: &[OsString]) -> bool {
@@ -160,6 +233,43 @@ mod tests {
             "`validate` is `check` here; type: punctual --state /a --config=x.toml check --strict",
         );
         check("punctual version", "`version` is `--version` here; type: punctual --version");
+    }
+
+    #[test]
+    fn what_no_verb_does_is_answered_with_what_does_it() {
+        let restart = "by stopping it and `punctual daemon`; under systemd, type: systemctl restart punctual";
+        let restart = format!("the daemon is started again by what keeps it running, or {restart}");
+        check("punctual restart", &restart);
+        check("punctual restart x", "a job is ended and run again; type: punctual stop x && punctual run x");
+        check("punctual test x", "`test` is `check` for files and `try` for jobs here; type: punctual try x");
+        check("punctual test a.toml", "`test` is `check` here, and `try JOB` for a job; type: punctual check a.toml");
+        check("punctual crontab", "`crontab` is `import crontab` here; type: punctual import crontab");
+        check("punctual crontab -l", "to make a job file of your crontab, type: punctual import crontab");
+        check("punctual import cron.txt", "`cron.txt` is no kind of file; type: punctual import crontab cron.txt");
+        check("punctual import a.timer", "`a.timer` is no kind of file; type: punctual import systemd a.timer");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jobs.toml");
+        std::fs::write(&file, "[jobs.flaky]\ncommand = \"true\"\n").unwrap();
+        let file = file.display();
+        let line = format!("type: ${{EDITOR:-vi}} {file}");
+        check(
+            &format!("punctual --config {file} flaky logs -f"),
+            &format!("the verb comes before the job; type: punctual --config {file} logs flaky -f"),
+        );
+        check(
+            &format!("punctual --config {file} rename a b"),
+            &format!(
+                "there is no verb `rename`: jobs are what the file says, and it keeps its history as [jobs.b] with \
+                 formerly = \"a\"; {line}"
+            ),
+        );
+        check(
+            &format!("punctual --config {file} remove x"),
+            &format!(
+                "there is no verb `remove`: jobs are what the file says, and one goes with its lines below [jobs.x], \
+                 or rests with enabled = false there; {line}"
+            ),
+        );
     }
 
     #[test]

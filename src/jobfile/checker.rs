@@ -37,6 +37,11 @@ impl Checker<'_> {
         if let Some(zone) = self.site.zone(name) {
             return Some(zone);
         }
+        if let Some(zone) = zone_of_abbreviation(name) {
+            let help = format!("write \"{zone}\", or another place with the same clocks");
+            self.said.error(key, span, format!("`{name}` is an abbreviation and no zone"), Some(help));
+            return None;
+        }
         let names = self.site.names();
         let help = match self.said.nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean \"{near}\"?"),
@@ -45,6 +50,27 @@ impl Checker<'_> {
         self.said.error(key, span, format!("there is no zone `{name}`"), Some(help));
         None
     }
+}
+
+/// A place of the zone that people abbreviate so, mostly for a part of the year.
+fn zone_of_abbreviation(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_uppercase().as_str() {
+        "PST" | "PDT" | "PT" => "America/Los_Angeles",
+        "MST" | "MDT" | "MT" => "America/Denver",
+        "CST" | "CDT" | "CT" => "America/Chicago",
+        "EST" | "EDT" | "ET" => "America/New_York",
+        "AKST" | "AKDT" => "America/Anchorage",
+        "BST" => "Europe/London",
+        "WEST" => "Europe/Lisbon",
+        "CEST" | "MEZ" | "MESZ" => "Europe/Berlin",
+        "EEST" => "Europe/Helsinki",
+        "MSK" => "Europe/Moscow",
+        "IST" => "Asia/Kolkata",
+        "JST" => "Asia/Tokyo",
+        "KST" => "Asia/Seoul",
+        "AEST" | "AEDT" => "Australia/Sydney",
+        _ => return None,
+    })
 }
 
 pub fn pick<T: Clone>(own: Option<&At<T>>, inherited: Option<&At<T>>) -> Option<T> {

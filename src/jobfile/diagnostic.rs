@@ -54,7 +54,8 @@ pub struct Diagnostics {
 const MANY: usize = 50;
 
 impl Diagnostics {
-    pub(super) fn error(
+    /// Says that something makes the file wrong, or that it is not taken.
+    pub fn error(
         &mut self,
         key: &str,
         span: Range<usize>,

@@ -39,6 +39,7 @@ mod traps;
 mod value;
 mod wanted;
 mod work;
+mod written_command;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

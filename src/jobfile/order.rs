@@ -28,7 +28,8 @@ pub fn check_order(jobs: &[(At<JobName>, RawJob)], said: &mut Diagnostics) {
             said.error(&key, after.span.clone(), "`after` is empty", help);
         }
         for other in after.value.iter().filter(|other| !order.contains_key(other.value.as_str())) {
-            let help = match said.nearest(&other.value, order.keys().copied()) {
+            let help = match said.nearest(&other.value, order.keys().copied().filter(|job| *job != name.value.as_str()))
+            {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "name jobs of this file".to_owned(),
             };

@@ -63,7 +63,7 @@ impl Policies {
             shell: section.settable("shell", Section::words),
             user: section.settable("user", standing::account),
             group: section.settable("group", standing::account),
-            cwd: section.settable("cwd", Section::clean_text),
+            cwd: section.settable("cwd", standing::folder),
             env: section.settable("env", Section::environment),
             env_file: section.settable("env_file", Section::texts),
             umask: section.settable("umask", standing::umask),

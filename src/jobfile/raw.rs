@@ -116,8 +116,9 @@ pub fn read_pools(table: &DeTable, said: &mut Diagnostics) -> BTreeMap<String, u
     let mut section = Section::open_names(table, "pools", said);
     let names = section.all_names();
     let capacity = |(name, _): (&str, Range<usize>)| {
-        let at = section.integer(name, 1, MOST_PLACES)?;
-        Some((name.to_owned(), usize::try_from(at.value).ok()?))
+        // A pool whose number is wrong is there all the same, for whoever names it.
+        let places = section.integer(name, 1, MOST_PLACES).map_or(1, |at| at.value);
+        Some((name.to_owned(), usize::try_from(places).ok()?))
     };
     names.filter_map(capacity).collect()
 }

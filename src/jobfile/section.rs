@@ -100,6 +100,11 @@ impl<'f, 'd> Section<'f, 'd> {
         self.table.get(key)
     }
 
+    /// Says that something about a key is a trap.
+    pub fn warn(&mut self, key: &str, span: Range<usize>, message: &str, help: Option<String>) {
+        self.said.warn(&dotted(&self.path, key), span, message, help);
+    }
+
     pub fn error(
         &mut self,
         key: &str,

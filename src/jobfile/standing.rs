@@ -51,6 +51,18 @@ pub fn account(section: &mut Section, key: &str) -> Option<At<String>> {
     Some(name)
 }
 
+/// A folder, in which a `~` stands for nothing.
+pub fn folder(section: &mut Section, key: &str) -> Option<At<String>> {
+    let folder = section.clean_text(key)?;
+    if folder.value == "~" || folder.value.starts_with("~/") {
+        let rest = &folder.value[1..];
+        let message = "`~` is for shells: here it is a folder of this name beside the file";
+        let help = format!("write the whole path, such as \"/home/NAME{rest}\"");
+        section.warn(key, folder.span.clone(), message, Some(help));
+    }
+    Some(folder)
+}
+
 /// Three or four octal digits; a number would be read as decimal.
 pub fn umask(section: &mut Section, key: &str) -> Option<At<u32>> {
     section.parsed(key, Wanted::Umask, |text| {

@@ -9,6 +9,7 @@ use super::policies::Policies;
 use super::section::{Settable, dotted};
 use super::standing::RawLimits;
 use super::work::{RawCommand, RawWork};
+use super::written_command::trap;
 use crate::job::{Act, CommandLine, Limits, Standing, StopSignal, Surroundings, Work};
 
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-ec"];
@@ -42,6 +43,11 @@ impl Checker<'_> {
         if raw.tasks.is_empty() && !raw.misspelt {
             let help = format!("write for example command = \"echo hello\" under [{path}]");
             self.said.error(path, span.clone(), format!("`{path}` has no task"), Some(help));
+        }
+        if let Some(command) = &raw.command
+            && let Some((message, help)) = trap(&command.value)
+        {
+            self.said.warn(&dotted(path, "command"), command.span.clone(), message, Some(help));
         }
         let act = self.act(raw, own)?;
         if act.command().is_none() {

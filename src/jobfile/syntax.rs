@@ -14,6 +14,7 @@ use super::diagnostic::{Diagnostics, Lines};
 use super::privacy::gives_away;
 use super::tokens::Tokens;
 use super::wanted::quoted;
+use crate::schedule::crontab_line;
 
 /// Nobody mends more at once; a file of a million such errors is no job file.
 const MOST_ERRORS: usize = 1000;
@@ -232,6 +233,9 @@ fn wrong_value(text: &str, lines: &Lines, value: Range<usize>, at: &Range<usize>
                 Finding::new(whole, format!("`{written}` is no value: TOML has nothing like it"), help)
             }
             _ if message.contains("leading zero") => {
+                if key == "umask" {
+                    return Finding::new(whole, "octal digits stand in quotes", assignment(&quoted(written)));
+                }
                 let plain = written.trim_start_matches('0');
                 let plain = if plain.is_empty() { "0" } else { plain };
                 let help = format!("write {} in quotes, or {plain}", quoted(written));
@@ -280,6 +284,7 @@ fn wrong_text(text: &str, whole: &Range<usize>, at: &Range<usize>, message: &str
         let start = text[..=at.start.min(text.len() - 1)].rfind('\\').unwrap_or(at.start);
         let end = text[start + 1..].char_indices().nth(1).map_or(text.len(), |(length, _)| start + 1 + length);
         let help = "write two of them for one, or put the text between single quotes, where a backslash is a backslash";
+        let help = if text[start..].starts_with("\\%") { "write % alone: it needs no escape here" } else { help };
         return Finding::new(
             start..end.min(whole.end),
             format!("`{}` is no escape", &text[start..end.min(whole.end)]),
@@ -311,6 +316,11 @@ fn wrong_line(text: &str, lines: &Lines, at: Range<usize>, message: &str) -> Fin
         let start = line.start + offset;
         let help = "take it out; a file of TOML is plain text";
         return Finding::new(start..start + c.len_utf8(), "a control character stands here", help);
+    }
+    if crontab_line(written).is_some() || written.starts_with('@') && !written.contains(" = ") {
+        let help = "`punctual import crontab FILE` makes jobs of a crontab; of one line: [jobs.NAME], and below it schedule = and \
+                    command =";
+        return Finding::new(whole, "this is a line of a crontab, and a job file is TOML", help);
     }
     if written.starts_with("//") || written.starts_with(';') || written.starts_with("--") || written.starts_with("/*") {
         return Finding::new(whole, "this is no comment here", "a comment begins with #");
@@ -356,16 +366,21 @@ fn no_equals(written: &str, whole: Range<usize>) -> Finding {
         let key = key.trim_matches(['"', '\'']);
         let help = match value.trim().trim_end_matches(',') {
             "" | "{" => format!("a table is written as [{key}], or [jobs.{key}] for a job"),
-            value => format!("write {key} = {value}"),
+            value => format!("write {key} = {}", as_toml(value)),
         };
         return Finding::new(whole, "this is YAML or JSON, and a job file is TOML", help);
     }
     let (key, rest) = written.split_once([' ', '\t']).unwrap_or((written, ""));
     let help = match rest.trim() {
         "" => format!("write {key} = and its value"),
-        value => format!("write {key} = {value}"),
+        value => format!("write {key} = {}", as_toml(value)),
     };
     Finding::new(whole, format!("there is no `=` behind `{key}`"), help)
+}
+
+/// A value as it may stand behind the `=`.
+fn as_toml(value: &str) -> String {
+    if DeValue::parse(value).is_ok() { value.to_owned() } else { quoted(value) }
 }
 
 /// A header that is none, or that has something behind it.

@@ -38,6 +38,10 @@ impl Checked {
             let span = places.schedule.clone().unwrap_or(places.name.clone());
             warnings.push((key(first), span, message, help));
         }
+        if self.jobs.is_empty() && self.is_right() {
+            let help = "write for example [jobs.hello], and below it schedule = \"@hourly\" and command = \"date\"";
+            warnings.push((String::new(), 0..0, "there is no job in this file, so nothing will run".to_owned(), help));
+        }
         for (key, span, message, help) in warnings {
             self.said.warn(&key, span, message, Some(help.to_owned()));
         }
@@ -56,16 +60,20 @@ fn clock_changes(timing: &Timing, now: Timestamp) -> Vec<String> {
     let (gap, fold) = (timetable.place.gap, timetable.place.fold);
     let is_unsaid = |transition: &Transition| if transition.is_gap() { gap.is_none() } else { fold.is_none() };
     let transitions = Transition::between(zone, now, until);
-    let mut surprises = Vec::new();
+    // Of each schedule once, with all that the year brings it.
+    let mut surprises: Vec<(&str, Vec<String>)> = Vec::new();
     for transition in transitions.iter().filter(|transition| is_unsaid(transition)) {
         let date = transition.before.to_datetime(transition.at).date();
-        let say = |disturbance: Disturbance| {
-            let (text, place) = (disturbance.schedule.text(), &timing.written.zone);
-            format!("`{text}` meets a change of the clocks: on {date} in {place} {}", effect(disturbance.effect))
-        };
-        surprises.extend(timetable.disturbed_by(transition).into_iter().map(say));
+        for Disturbance { schedule, effect: what, .. } in timetable.disturbed_by(transition) {
+            let said = format!("on {date} in {} {}", timing.written.zone, effect(what));
+            match surprises.iter_mut().find(|(text, _)| *text == schedule.text()) {
+                Some((_, known)) => known.push(said),
+                None => surprises.push((schedule.text(), vec![said])),
+            }
+        }
     }
-    surprises
+    let say = |(text, said): (&str, Vec<String>)| format!("`{text}` meets changes of the clocks: {}", said.join("; "));
+    surprises.into_iter().map(say).collect()
 }
 
 fn is_closed_for_good(timing: &Timing, now: Timestamp) -> bool {

@@ -75,7 +75,7 @@ fn time_of_day(body: &str) -> Option<(u8, u8)> {
 }
 
 /// Where the command begins, if a whole line of a crontab was written.
-fn crontab_line(body: &str) -> Option<usize> {
+pub fn crontab_line(body: &str) -> Option<usize> {
     let fields: Vec<&str> = body.split_whitespace().collect();
     let (pattern, command) = (fields.get(..5)?, fields.get(5)?);
     let is_field = |word: &str| {
@@ -124,6 +124,7 @@ mod tests {
             ("every minute", "\"* * * * *\""),
             ("every monday", "\"0 0 * * 1\""),
             ("every 5", "\"every 5s\""),
+            ("every 5", "\"every 5s\" if it is seconds, \"every 5m\" if"),
             ("every 5 mintues", "\"every 5 minutes\""),
             ("@every 5m", "\"every 5m\""),
             ("@dayly", "`@daily`"),

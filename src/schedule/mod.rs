@@ -33,6 +33,7 @@ use jiff::tz::TimeZone;
 pub use bounds::{Bound, Bounds};
 pub use calendar::{Calendar, Closure, Dates, Hours, Then};
 pub use ics::{Events, read_events};
+pub use meant::crontab_line;
 pub use pattern::Pattern;
 pub use place::{Fold, Gap, shifted};
 pub use quantity::{QuantityError, duration_text, parse_duration, parse_percentage, parse_size, size_text};
@@ -315,9 +316,7 @@ fn parse_every(body: &str) -> Result<Rule, ScheduleError> {
     let interval = parse_duration(length).map_err(|error| {
         let help = match meant::every(length) {
             Some(ours) => format!("write \"{ours}\""),
-            None => {
-                [" \"", ", \""].iter().fold(error.help(), |help, quote| help.replace(quote, &format!("{quote}every ")))
-            }
+            None => error.help().replace(" \"", " \"every "),
         };
         ScheduleError::new(span.clone(), error.wrong()).help(help)
     })?;

@@ -35,10 +35,14 @@ pub fn of_pattern(fields: &[(Kind, Piece)]) -> Vec<Trap> {
     if let (Some(second), Some(minute)) = (field(Kind::Second), field(Kind::Minute)) {
         traps.extend(every_second(second, minute, fields));
     }
+    if let (Some(minute), Some(hour)) = (field(Kind::Minute), field(Kind::Hour)) {
+        traps.extend(every_minute(minute, hour, fields));
+    }
     if let (Some(day), Some(month), Some(weekday)) =
         (field(Kind::DayOfMonth), field(Kind::Month), field(Kind::DayOfWeek))
     {
         traps.extend(starred_day(day, weekday));
+        traps.extend(either_day(day, weekday));
         traps.extend(missing_day(day, month, weekday));
     }
     traps.sort_by_key(|trap| trap.span.start);
@@ -88,6 +92,33 @@ fn every_second(second: Piece, minute: Piece, fields: &[(Kind, Piece)]) -> Optio
     let rest: Vec<&str> = fields.iter().skip(1).map(|(_, piece)| piece.text).collect();
     let message = "with six fields the first one is the second: this fires every second of its minutes";
     Some(Trap::new(second.span(), message, format!("write \"0 {}\" for once in each of them", rest.join(" "))))
+}
+
+/// An hour was meant, and each of its minutes was written.
+fn every_minute(minute: Piece, hour: Piece, fields: &[(Kind, Piece)]) -> Option<Trap> {
+    let is_one = !hour.text.is_empty() && hour.text.bytes().all(|byte| byte.is_ascii_digit());
+    if minute.text != "*" || !is_one || fields.iter().any(|(kind, piece)| *kind == Kind::Second && piece.text == "*") {
+        return None;
+    }
+    let text =
+        |(kind, piece): &(Kind, Piece)| if *kind == Kind::Minute { "0".to_owned() } else { piece.text.to_owned() };
+    let once = fields.iter().map(text).collect::<Vec<_>>().join(" ");
+    let message = format!("this is every minute of the hour: 60 times from {0}:00 to {0}:59", hour.text);
+    Some(Trap::new(minute.span(), message, format!("write \"{once}\" for once, or `0-59` if each minute is meant")))
+}
+
+/// Both day fields say something: one of them is enough.
+fn either_day(day: Piece, weekday: Piece) -> Option<Trap> {
+    let says = |piece: Piece| !piece.text.starts_with(['*', '?']);
+    if !says(day) || !says(weekday) || weekday.text.starts_with('+') {
+        return None;
+    }
+    let message = format!(
+        "one day field is enough: this is on each day `{}` of the month and on each day `{}` of the week",
+        day.text, weekday.text
+    );
+    let help = format!("write `+{}` for the day of the week if both must match", weekday.text);
+    Some(Trap::new(weekday.span(), message, help))
 }
 
 /// Old cron takes a day field that begins with `*` as unrestricted, so that both must match; here only an exact `*` is.
@@ -160,6 +191,8 @@ mod tests {
         check("0 0 29-31 * *", &[("29-31", "no day 29", "`L`")]);
         check("0 0 29 2 *", &[("29", "a February that has no day 29", "`28`")]);
         check("  0 0 30 FEB,mar ?", &[("30", "no day 30", "`L`")]);
+        check("* 3 * * *", &[("*", "every minute of the hour: 60 times", "\"0 3 * * *\"")]);
+        check("0 0 13 * 5", &[("5", "one day field is enough", "`+5`")]);
         check("every 1d", &[("every 1d", "00:00 UTC", "0 0 * * *")]);
         check("every 2w", &[("every 2w", "00:00 UTC", "pattern")]);
     }
@@ -175,7 +208,10 @@ mod tests {
             "0 0 */2 * *",
             "0 0 */2 * +MON",
             "0 0 31 1,3,JUL *",
-            "0 0 31 * FRI",
+            "0-59 3 * * *",
+            "* 9-17 * * *",
+            "* * 3 * * *",
+            "0 0 13 * +5",
             "0 0 L * *",
             "0 0 25-31 * *",
             "every 6h",

@@ -115,8 +115,8 @@ pub struct StatsArguments {
 
 #[derive(Debug, Args)]
 pub struct WhyArguments {
-    /// The job's name
-    #[arg(value_name = "JOB")]
+    /// The job's name, or the number of a run for the time of that run
+    #[arg(value_name = "RUN|JOB")]
     pub job: String,
     /// About this time instead of now: "yesterday 3am", "sunday", "2026-11-22 02:30"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
