@@ -367,7 +367,9 @@ fn there_is_a_page_for_each_verb_and_for_the_file() {
     assert!(output.status.success(), "{output:?}");
     let written = text(&output.stdout);
     assert!(written.contains("man/man1/punctual.1\n") && written.contains("man/man5/jobs.toml.5\n"), "{written}");
-    let page = text(&newcomer.types(&["man", "jobs.toml"]).stdout);
+    let read = text(&newcomer.types(&["man", "run"]).stdout);
+    assert!(read.starts_with("NAME\n") && read.contains("--wait\n"), "{read}");
+    let page = text(&newcomer.types(&["man", "jobs.toml", "--roff"]).stdout);
     assert_eq!(page, fs::read_to_string(newcomer.path("man/man5/jobs.toml.5")).unwrap());
     if !is_here("groff") {
         return;

@@ -190,8 +190,8 @@ pub enum Verb {
     Complete(CompleteArguments),
     /// Show or write the manual pages
     ///
-    /// On a terminal `man` shows the page; elsewhere its source is printed. They are made from this help and from the
-    /// README.
+    /// On a terminal `man` shows the page; elsewhere it is printed as plain text. They are made from this help and from
+    /// the README.
     Man(ManArguments),
 }
 
@@ -199,7 +199,19 @@ pub enum Verb {
 pub fn command() -> clap::Command {
     let command = Arguments::command();
     let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    verbs.iter().fold(command, |command, name| command.mut_subcommand(name, |verb| verb.after_help(shown(name))))
+    let with_examples = |verb: clap::Command, name: &str| {
+        if shown(name).is_empty() { verb } else { verb.after_help(shown(name)) }
+    };
+    verbs.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |verb| {
+            let kinds: Vec<String> = verb.get_subcommands().map(|kind| kind.get_name().to_owned()).collect();
+            let verb = kinds.iter().fold(verb, |verb, kind| {
+                let full = format!("{name} {kind}");
+                verb.mut_subcommand(kind, |kind| with_examples(kind, &full))
+            });
+            with_examples(verb, name)
+        })
+    })
 }
 
 /// What was typed, or what is wrong with it.
@@ -231,6 +243,11 @@ mod tests {
             if examples(name).is_empty() {
                 lacking.push(format!("{name}: an example in cli/args/examples.rs"));
             }
+            for kind in
+                verb.get_subcommands().filter(|kind| examples(&format!("{name} {}", kind.get_name())).is_empty())
+            {
+                lacking.push(format!("{name} {}: an example in cli/args/examples.rs", kind.get_name()));
+            }
             for argument in verb.get_arguments().filter(|argument| argument.get_help().is_none()) {
                 lacking.push(format!("{name}: what `{}` means", argument.get_id()));
             }
@@ -241,8 +258,12 @@ mod tests {
     #[test]
     fn examples_can_be_typed() {
         let command = command();
-        for verb in command.get_subcommands() {
-            for (line, _) in examples(verb.get_name()) {
+        let kinds = command
+            .get_subcommands()
+            .flat_map(|verb| verb.get_subcommands().map(|kind| format!("{} {}", verb.get_name(), kind.get_name())));
+        let verbs = command.get_subcommands().map(|verb| verb.get_name().to_owned());
+        for name in verbs.chain(kinds) {
+            for (line, _) in examples(&name) {
                 // What follows a pipe or a redirection is another program's; every other part stands between quotes.
                 let line = line.split(['|', '<', '>']).next().unwrap_or(line);
                 let parts = line.split('\'').enumerate();
@@ -251,7 +272,7 @@ mod tests {
                     _ => vec![part],
                 });
                 let words: Vec<OsString> = words.map(Into::into).collect();
-                assert_eq!(words.get(1).unwrap(), verb.get_name(), "{line}");
+                assert!(line.starts_with(&format!("punctual {name}")), "{line}");
                 assert!(parse(&words).is_ok(), "{line}: {}", parse(&words).unwrap_err());
             }
         }

@@ -2,6 +2,7 @@
 
 mod file;
 mod markdown;
+mod plain;
 mod verbs;
 
 use std::fs;
@@ -30,6 +31,10 @@ pub fn run(verb: &ManArguments, screen: &mut Screen) -> Answer {
         return write_all(folder, screen);
     }
     let page = page(verb.page.as_deref())?;
+    if verb.roff {
+        screen.raw(page.text.as_bytes());
+        return Ok(Done::Well);
+    }
     if screen.width().is_some() && !screen.json {
         if let Some(mut man) = Pager::man() {
             // Who closes the pager early has read enough.
@@ -37,9 +42,9 @@ pub fn run(verb: &ManArguments, screen: &mut Screen) -> Answer {
             man.finish().map_err(|error| Refusal::chain(Done::Failed, &error))?;
             return Ok(Done::Well);
         }
-        screen.note("there is no program `man` to show it with; this is its source");
+        screen.note("there is no program `man` to show it with; this is its text");
     }
-    screen.raw(page.text.as_bytes());
+    screen.raw(plain::of_troff(&page.text, screen.width()).as_bytes());
     Ok(Done::Well)
 }
 

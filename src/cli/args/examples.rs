@@ -19,7 +19,7 @@ pub fn shown(verb: &str) -> String {
     }
 }
 
-const EXAMPLES: [(&str, &[Example]); 28] = [
+const EXAMPLES: [(&str, &[Example]); 31] = [
     (
         "daemon",
         &[
@@ -154,5 +154,21 @@ const EXAMPLES: [(&str, &[Example]); 28] = [
     ),
     ("schema", &[("punctual schema > jobs.schema.json", "for editors that complete and check jobs.toml")]),
     ("import", &[("punctual import crontab > jobs.toml", "your crontab as it would be written here")]),
+    (
+        "import crontab",
+        &[
+            ("punctual import crontab > jobs.toml", "your own crontab"),
+            ("punctual import crontab cron.txt -o jobs.toml", "a file, into one that was not there"),
+            ("punctual import crontab --system --verify 1y", "the machine's, held against cron for a year"),
+        ],
+    ),
+    ("import systemd", &[("punctual import systemd backup.timer", "a timer and its service")]),
     ("export", &[("punctual export crontab", "the jobs as a crontab")]),
+    (
+        "export crontab",
+        &[
+            ("punctual export crontab", "all jobs of the file in use"),
+            ("punctual export crontab > cron.txt", "into a file"),
+        ],
+    ),
 ];

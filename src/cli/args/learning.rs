@@ -43,6 +43,9 @@ pub struct ManArguments {
     /// A verb, or jobs.toml for the file [default: punctual as a whole]
     #[arg(value_name = "VERB|jobs.toml")]
     pub page: Option<String>,
+    /// The page as it is for troff, instead of plain text where nobody looks
+    #[arg(long, conflicts_with = "out")]
+    pub roff: bool,
     /// Write all pages below this folder, as man1/ and man5/
     #[arg(long, value_name = "DIR", conflicts_with = "page")]
     pub out: Option<PathBuf>,
