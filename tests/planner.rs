@@ -1231,6 +1231,9 @@ fn a_job_without_instants_takes_its_runs_along() {
     let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: false };
     let sleep = |seconds| Op::Sleep(Duration::from_secs(seconds));
     balances([Op::Reload(4), crash(2), sleep(3210), crash(1), Op::SetClock(-1), Op::Reload(4), sleep(481)]);
+    // Where neither is in the file, each keeps what it has.
+    let begin = [Op::Sleep(Duration::from_secs(30)), crash(4), Op::Reload(0), Op::Reload(3), Op::SetClock(-1)];
+    balances(begin.into_iter().chain([Op::Reload(4), Op::Run(Duration::from_secs(61))]));
 }
 
 /// A job without a pause behind it is due as its definition begins, and that instant may be left out.

@@ -98,7 +98,7 @@ pub enum Record {
     Renamed {
         from: JobName,
         to: JobName,
-        /// Whether no job in force had the new name: what the ledger has of it is of one that is gone.
+        /// Whether what the ledger has of the new name is of a job that is gone, and makes way.
         is_new: bool,
     },
     /// These are the words from which what is in force can be had again.

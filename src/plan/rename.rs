@@ -28,9 +28,9 @@ impl Planner {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
                 (false, _) if is_news => {
-                    let is_new = known.is_none();
+                    let is_new = known.is_none() && self.adopt_taken(from, &job.name);
                     draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
-                    self.adopt_runs(from, &job.name, is_new);
+                    self.adopt_runs(from, &job.name);
                 }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
@@ -38,17 +38,21 @@ impl Planner {
         }
     }
 
-    /// Runs from before the job was taken out, which still go on, or were due at instants that come again. The ledger
-    /// has those of the earlier job under a name that was in force at the same time, and leaves them there.
-    fn adopt_runs(&mut self, from: &JobName, to: &JobName, is_new: bool) {
+    /// Instants that come again and have a run of a job that was taken out are those of the job that has its name now; the
+    /// answer is whether there are any. What there was under the new name makes way for them.
+    fn adopt_taken(&mut self, from: &JobName, to: &JobName) -> bool {
         let now = self.latest;
-        if is_new && let Some(mut account) = self.accounts.remove(from) {
-            account.taken.retain(|due| *due > now);
-            if !account.taken.is_empty() {
-                let own = self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now));
-                own.taken = account.taken;
-            }
-        }
+        let is_to_come = |account: &&mut Account| account.taken.last().is_some_and(|due| *due > now);
+        let Some(account) = self.accounts.get_mut(from).filter(is_to_come) else {
+            return false;
+        };
+        let taken = std::mem::take(&mut account.taken);
+        self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now)).taken = taken;
+        true
+    }
+
+    /// Runs from before the job was taken out, which still go on.
+    fn adopt_runs(&mut self, from: &JobName, to: &JobName) {
         for (run, open) in self.runs.iter_mut().filter(|(_, open)| open.job.name == *from) {
             open.job = Arc::new(open.job.named(to.clone()));
             if let Some(slot) = self.slots.get_mut(to) {

@@ -47,8 +47,8 @@ struct Standing {
 ///
 /// - if that job is in force and began when the old one had ended, it was renamed before anybody said so, and gets the
 ///   history of both;
-/// - if it has ended, and the old one has not or nothing in force had the new name (`is_new`), what it has is set aside
-///   under a name with a number;
+/// - if it has ended, and the old one has not or it is to make way (`is_new`), what it has is set aside under a name with
+///   a number;
 /// - if both went on at the same time, they are two jobs, and each keeps its own.
 pub async fn rename(
     connection: &mut SqliteConnection,
