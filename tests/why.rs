@@ -180,6 +180,8 @@ fn a_run_that_waits_names_those_before_it() {
     let first = place.entries_of("first")[0]["run"].to_string();
     let said = sentences(&place.json(&["why", "second"]));
     assert!(said.contains(&format!("waits for the pool disk, behind run {first} of first.")), "{said}");
+    // The status of one job says it, too.
+    assert!(place.text(&["status", "second"]).contains(&format!("behind run {first} of first")));
     let said = sentences(&place.json(&["why", "first"]));
     assert!(said.contains(&format!("Run {first} (for the daemon's start) is running, begun ")), "{said}");
     release(&place.path("go"));

@@ -15,6 +15,7 @@ use super::places::{
 use super::screen::{Screen, span, visible};
 use super::table::Cell;
 use super::typed::ours;
+use super::why;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -76,6 +77,13 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
     }
     head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, now, screen);
     show(&report, file.as_ref().ok(), &listed, now, screen);
+    if let [job] = verb.jobs.as_slice() {
+        let jobs = file.ok().filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
+        if let Some(line) = why::line(global, job, jobs, running, screen) {
+            screen.line("");
+            screen.prose(&visible(&line));
+        }
+    }
     Ok(done)
 }
 

@@ -1,5 +1,7 @@
 //! `punctual why`: why did it run, or not, then or now?
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Global, WhyArguments};
@@ -10,8 +12,10 @@ use super::subject::parse_run;
 use super::table::wrap;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
+use crate::daemon::Holder;
 use crate::files::Machine;
 use crate::inquiry::{find_run, no_job};
+use crate::job::Job;
 use crate::report::{WhyPart, WhyReport};
 use crate::run::RunId;
 use crate::when::{Meant, Toward};
@@ -22,7 +26,6 @@ const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer {
-    let now = Clock::System.now();
     let at = verb.at.as_deref().map(|text| moment("--at", text, Toward::Past, screen)).transpose()?.map(whole);
     let daemon = running_daemon(global);
     let jobs = in_force_or_file(global, daemon.as_ref()).ok();
@@ -31,15 +34,7 @@ pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer 
         Some(run) => ask(of_run(global, run))??,
         None => (verb.job.clone(), at),
     };
-    let question = Question {
-        job,
-        at,
-        now,
-        zone: screen.zone().clone(),
-        jobs,
-        daemon: daemon.as_ref().map(|daemon| daemon.since),
-        trouble: daemon.and_then(|daemon| daemon.trouble).map(|trouble| trouble.message),
-    };
+    let question = Question { at, ..about(job, jobs, daemon, screen) };
     let report = ask(answer(global, &question))??;
     if screen.json {
         screen.value(&report);
@@ -47,6 +42,31 @@ pub fn run(global: &Global, verb: &WhyArguments, screen: &mut Screen) -> Answer 
         show(&report, screen);
     }
     Ok(Done::Well)
+}
+
+/// The first thing to say of a job as it is now; none where nothing can be said.
+pub fn line(
+    global: &Global,
+    job: &str,
+    jobs: Option<Vec<Arc<Job>>>,
+    daemon: Option<Holder>,
+    screen: &Screen,
+) -> Option<String> {
+    let question = about(job.to_owned(), jobs, daemon, screen);
+    let report = ask(answer(global, &question)).ok()?.ok()?;
+    Some(report.parts.into_iter().find(|part| part.about != "last")?.text)
+}
+
+fn about(job: String, jobs: Option<Vec<Arc<Job>>>, daemon: Option<Holder>, screen: &Screen) -> Question {
+    Question {
+        job,
+        at: None,
+        now: Clock::System.now(),
+        zone: screen.zone().clone(),
+        jobs,
+        daemon: daemon.as_ref().map(|daemon| daemon.since),
+        trouble: daemon.and_then(|daemon| daemon.trouble).map(|trouble| trouble.message),
+    }
 }
 
 async fn answer(global: &Global, question: &Question) -> Result<WhyReport, Refusal> {
