@@ -61,7 +61,11 @@ pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
 }
 
 /// When a job of which a run was ended runs next, if it does.
-pub fn next_run(JobAfter { job, next, .. }: &JobAfter, now: Timestamp, screen: &Screen) -> Option<String> {
+pub fn next_run(after: &JobAfter, now: Timestamp, screen: &Screen) -> Option<String> {
+    let JobAfter { job, next, defined, .. } = after;
+    if !defined {
+        return Some(sentence(after, now, screen));
+    }
     next.map(|next| format!("the next run of {job} is {}", moment(next, now, screen)))
 }
 
