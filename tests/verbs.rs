@@ -151,11 +151,13 @@ fn pauses_and_skips_say_what_is_due_next() {
     let place = Place::new(JOBS);
     let daemon = place.start();
     let at = |word: &str| place.json(&["next", "quick", "-n", "1"])[0]["due"].as_str().unwrap().contains(word);
-    let (said, _, code) = told(&place.run(&["pause", "quick", "--for", "400d", "--reason", "a move\u{1b}"]));
+    let (said, _, code) = told(&place.run(&["pause", "quick", "--for", "400d", "--reason", "a move"]));
     assert!(
-        code == 0 && said.starts_with("quick is paused until 20") && said.contains(" (a move^[); its next run is "),
+        code == 0 && said.starts_with("quick is paused until 20") && said.contains(" (a move); its next run is "),
         "{said}"
     );
+    let (_, refused, code) = told(&place.run(&["pause", "quick", "--reason", "two\nlines"]));
+    assert!(code == 1 && refused.contains("one line of text"), "{refused}");
     let (said, _, _) = told(&place.run(&["pause", "quick"]));
     assert_eq!(said, "quick is paused until it is resumed; until then it runs by hand only\n");
     let (said, _, _) = told(&place.run(&["resume", "quick"]));
