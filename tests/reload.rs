@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -161,6 +162,24 @@ fn who_never_stops_writing_is_read_all_the_same() {
     // Of a hundred files only some were taken.
     assert!(reloads(&place) < 4, "{}", place.log());
     daemon.stop();
+}
+
+#[test]
+fn what_is_half_written_is_not_taken() {
+    let whole = marked("whole");
+    let place = Place::new(&whole);
+    let daemon = place.start();
+    for _ in 0..20 {
+        // An empty file is a right one, without a job.
+        let mut file = fs::File::create(place.path("jobs.toml")).unwrap();
+        daemon.signal("HUP");
+        file.write_all(whole.as_bytes()).unwrap();
+    }
+    place.write_jobs(&marked("other"));
+    in_force(&place, "other");
+    let log = place.log();
+    assert!(log.contains("reloaded: ") && !log.contains("removed") && !log.contains("added"), "{log}");
+    drop(daemon);
 }
 
 #[test]

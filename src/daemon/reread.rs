@@ -22,6 +22,11 @@ const WAITS_AT_MOST: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The same where nobody tells of anything.
 const LOOK_OFTEN: Duration = Duration::from_secs(2);
+/// Who writes into a file empties it first, and half of it may be right: a text that is cut at a line's end is a file with
+/// fewer jobs. So long, where an editor takes a millisecond, what was read has to stand.
+const STANDS_AFTER: Duration = Duration::from_millis(50);
+/// Readings until one of them stands; whoever never stops writing is read all the same.
+const MOST_READINGS: usize = 20;
 /// What a file names may name other things by the time that it is watched; so often that is looked into.
 const MOST_FOLLOWED: usize = 3;
 
@@ -96,7 +101,7 @@ impl Rereading {
         }
         let (files, base, bell) = (self.files.clone(), self.base.clone(), self.bell.clone());
         let (seen, watch) = (std::mem::take(&mut self.seen), self.watch.take());
-        self.running.spawn_blocking(move || read(&files, what, seen, watch, &base, &bell, now));
+        self.running.spawn_blocking(move || read(&files, what, &seen, watch, &base, &bell, now));
     }
 
     /// Waits until something has happened to the files. Dropping the future loses nothing.
@@ -149,8 +154,33 @@ impl Rereading {
     }
 }
 
-/// Reads on this thread. What the files name is watched before it is read: a change in between rings the bell.
+/// Reads on this thread until what was read stands.
+#[expect(clippy::disallowed_methods, reason = "who is halfway through a file tells nobody")]
 fn read(
+    files: &Files,
+    what: Reread,
+    seen: &Seen,
+    watch: Option<Watch>,
+    base: &Base,
+    bell: &Arc<Notify>,
+    now: Timestamp,
+) -> Done {
+    let mut done = read_once(files, what, seen.clone(), watch, base, bell, now);
+    for _ in 1..MOST_READINGS {
+        if matches!(done.outcome, Outcome::Same) {
+            break;
+        }
+        std::thread::sleep(STANDS_AFTER);
+        if !done.watch.has_changed() {
+            break;
+        }
+        done = read_once(files, what, seen.clone(), Some(done.watch), base, bell, now);
+    }
+    done
+}
+
+/// What the files name is watched before it is read: a change in between rings the bell.
+fn read_once(
     files: &Files,
     what: Reread,
     mut seen: Seen,
@@ -165,6 +195,8 @@ fn read(
         return Done { what, outcome: Outcome::Same, seen, watch };
     }
     let mut watch = Watch::over(files.spots(&seen), watch, bell);
+    // From here on a change is one of what is read.
+    watch.has_changed();
     let mut outcome = files.read(what, &mut seen, base, now);
     for _ in 0..MOST_FOLLOWED {
         let spots = files.spots(&seen);
