@@ -349,7 +349,7 @@ impl Ledger {
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
             Record::Renamed { from, to, is_new } => self.rename(from, to, *is_new),
-            Record::Step(_) | Record::InForce { .. } => {}
+            Record::Step(_) | Record::InForce { .. } | Record::Notice(_) | Record::Told { .. } => {}
             Record::Stopping { run, .. } => self.row(*run).is_stopping = true,
             Record::Pause { whose, pause: Some(pause) } => {
                 assert!(whose.as_ref().is_none_or(|job| self.known.contains(job)));
@@ -506,6 +506,8 @@ impl Ledger {
                 .map(|(_, row)| (row.job.clone(), row.due))
                 .collect(),
             ahead: self.ahead(now),
+            highest_notice: 0,
+            told: Vec::new(),
             held: self.held.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! What is a job? The definition as it was checked: names that are names, zones that exist, schedules that fire.
 
+mod channel;
 mod http;
 mod mail;
 mod pattern;
@@ -10,6 +11,7 @@ mod standing;
 mod statements;
 mod steps;
 mod task;
+mod telling;
 mod template;
 mod work;
 
@@ -17,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use channel::{Carrier, CarrierKind, Channel, ChannelName, Quiet, Shape, Target, Tell, Webhook};
 pub use http::{
     BodyPattern, Ceiling, Expected, Header, HeaderText, Http, Method, OnChange, Percentile, Private, StatusRange,
 };
@@ -29,6 +32,7 @@ pub use standing::{Limits, Standing, StopSignal};
 pub use statements::{Class, Dialect, Statement, split};
 pub use steps::{Needs, Step, StepName, Steps};
 pub use task::Task;
+pub use telling::{SlowAfter, Telling};
 pub use template::{Medium, SEEN, Template, TemplateError, environment};
 pub use work::{Act, CommandLine, Surroundings, Work};
 
@@ -118,6 +122,7 @@ pub struct Job {
     pub jitter: Option<Jitter>,
     pub task: Task,
     pub rules: Arc<Rules>,
+    pub telling: Arc<Telling>,
 }
 
 /// By which rules a job's runs are called for and begin. Most jobs have those of many others, and share them.
@@ -167,6 +172,7 @@ impl Job {
                 on_lost: OnLost::Kill,
                 after: Vec::new(),
             }),
+            telling: Arc::default(),
         }
     }
 

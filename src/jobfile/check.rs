@@ -40,6 +40,7 @@ impl Checker<'_> {
                 .map(|within| Jitter::new(within, self.site.machine_id(), name.value.as_str())),
             task: task?,
             rules: self.rules(&path, raw),
+            telling: Arc::default(),
         };
         (self.said.errors.len() == errors).then_some(job)
     }

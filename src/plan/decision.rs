@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::held::{LeftOut, Pause, Whose};
 use crate::job::{Job, JobName, Timing};
+use crate::notice::Notice;
 use crate::run::{Asked, Cause, Ended, EventNote, GapEntry, Outcome, ProcessId, Reason, RunId, State, StepNote};
 
 /// The answer to something that happened: complete, so that nothing is left to choose.
@@ -181,6 +182,13 @@ pub enum Record {
         left_out: LeftOut,
     },
     Event(EventNote),
+    /// For the outbox.
+    Notice(Notice),
+    /// What a planner has to remember of what was told of a job, or of the daemon, as JSON; none: nothing any more.
+    Told {
+        job: Option<JobName>,
+        words: Option<Arc<str>>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -136,6 +136,7 @@ mod tests {
             jitter: None,
             task: Task::Work(Work { act, surroundings: Arc::default() }),
             rules: Arc::new(rules),
+            telling: Arc::default(),
         })
     }
 

@@ -24,6 +24,10 @@ pub struct Memory {
     pub ahead: Ahead,
     /// What people have said is not to run.
     pub held: Held,
+    /// The highest number ever given to a notice.
+    pub highest_notice: i64,
+    /// What was remembered of what was told of jobs, and of the daemon, in the words of [`super::Record::Told`].
+    pub told: Vec<(Option<JobName>, Arc<str>)>,
 }
 
 #[derive(Debug, Clone)]

@@ -153,6 +153,7 @@ impl Rows {
                 self.holdings.push(Holding::LeftOut { job: job.clone(), left_out: left_out.clone() });
             }
             Record::Event(event) => self.events.push(event.clone()),
+            Record::Notice(_) | Record::Told { .. } => {}
         }
     }
 

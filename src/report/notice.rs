@@ -1,0 +1,111 @@
+//! What does a message tell, and what became of each notice?
+
+use serde::{Deserialize, Serialize};
+
+use super::{Difference, Entry, Time};
+use crate::job::{CarrierKind, ChannelName};
+use crate::notice::{Kind, NoticeId};
+
+/// What one message says: this is what a webhook gets, a command reads and templates see. Its form is that of `version`; keys
+/// may be added to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MessageReport {
+    pub version: u32,
+    /// The same in every try to send it.
+    pub id: String,
+    pub host: String,
+    pub channel: ChannelName,
+    pub at: Time,
+    /// In words, where several notices have one cause: `exit status 127`, `pool db`, `a.example`.
+    pub shared_cause: Option<String>,
+    /// At least one, the oldest first.
+    pub notices: Vec<NoticeReport>,
+    /// Of a digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestReport>,
+}
+
+impl MessageReport {
+    pub const VERSION: u32 = 1;
+}
+
+/// One notice, with what the ledger knows about it when it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NoticeReport {
+    pub notice: NoticeId,
+    pub kind: Kind,
+    pub at: Time,
+    pub job: Option<String>,
+    pub description: Option<String>,
+    pub run: Option<Entry>,
+    /// Why, in a sentence without a full stop: `exit status 3`, `killed by KILL`.
+    pub why: String,
+    /// What has to be said of the daemon or the file, in lines.
+    pub detail: Option<String>,
+    /// Failures, or skipped instants, in a row.
+    pub in_a_row: u64,
+    pub since: Option<Time>,
+    /// How many more there were since the channel was last told.
+    pub untold: u64,
+    /// Instants that it covers.
+    pub instants: u64,
+    pub until: Option<Time>,
+    pub last_success: Option<Time>,
+    /// When the job starts next.
+    pub next: Option<Time>,
+    /// The first line of the output that looks like an error.
+    pub error_line: Option<String>,
+    /// The last lines that it wrote, without control characters.
+    pub output: Vec<String>,
+    /// Lines before them.
+    pub output_before: u64,
+    pub unlike_usual: Vec<Difference>,
+    /// What to type to look further.
+    pub commands: Vec<String>,
+}
+
+/// What happened since the last digest, and what comes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DigestReport {
+    pub since: Time,
+    pub until: Time,
+    pub runs: u64,
+    pub jobs: Vec<DigestJob>,
+    /// Notices that could not be delivered.
+    pub undeliverable: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DigestJob {
+    pub job: String,
+    pub runs: u64,
+    pub failures: u64,
+    pub missed: u64,
+    pub skipped: u64,
+    /// Seconds, the middle of this time and of the one before.
+    pub duration: Option<f64>,
+    pub duration_before: Option<f64>,
+    pub last_failure: Option<Entry>,
+    pub next: Option<Time>,
+}
+
+/// A notice in the outbox with one of its carriers, as `notices` lists it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryReport {
+    pub notice: NoticeId,
+    pub at: Time,
+    pub kind: Kind,
+    pub job: Option<String>,
+    pub run: Option<i64>,
+    pub channel: ChannelName,
+    pub carrier: CarrierKind,
+    /// `waiting`, `sent`, `undeliverable` or `dropped`.
+    pub state: String,
+    pub tries: i64,
+    /// When it is tried next, while it waits.
+    pub next_try: Option<Time>,
+    /// When it was sent or given up.
+    pub ended: Option<Time>,
+    /// What was said last by whoever was to take it.
+    pub answer: Option<String>,
+}
