@@ -292,15 +292,21 @@ fn acquainted() -> Newcomer {
 #[test]
 fn bash_completes_verbs_flags_jobs_runs_and_files() {
     let newcomer = acquainted();
-    let script = "source <(punctual completions bash)\n\
-        type_in() { COMP_WORDS=(\"$@\"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=(); _punctual; echo \"${COMPREPLY[*]}\"; }\n\
+    let newest =
+        newcomer.types(&["--state", "state", "history", "--sql", "SELECT max(run) FROM runs", "--format", "csv"]);
+    let newest = text(&newest.stdout);
+    let digit = &newest.lines().last().unwrap()[..1];
+    let script = format!(
+        "source <(punctual completions bash)\n\
+        type_in() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=(); _punctual; echo \"${{COMPREPLY[*]}}\"; }}\n\
         type_in punctual stat\ntype_in punctual try hel\ntype_in punctual history --outcome = fa\n\
-        type_in punctual history --failed --fa\ntype_in punctual --col\ntype_in punctual show 1\ntype_in punctual nonsense x\n\
-        complete -p punctual";
-    let found = completed(&newcomer, "bash", script);
+        type_in punctual history --failed --fa\ntype_in punctual --col\ntype_in punctual show {digit}\ntype_in punctual nonsense x\n\
+        complete -p punctual"
+    );
+    let found = completed(&newcomer, "bash", &script);
     let lines: Vec<&str> = found.lines().collect();
     assert_eq!(lines[..5], ["status stats", "hello", "failed", "", "--color"], "{found}");
-    assert!(lines[5].split(' ').all(|run| run.starts_with('1')) && lines[5].len() > 1, "{found}");
+    assert!(lines[5].split(' ').all(|run| run.starts_with(digit)) && lines[5].len() > 1, "{found}");
     assert_eq!(lines[6..], ["", "complete -o nosort -F _punctual punctual"], "{found}");
 }
 

@@ -12,6 +12,7 @@ mod trying;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -62,6 +63,9 @@ pub struct Global {
     /// ~/.local/state/punctual]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Where the database is, once that is known: to find out may mean to read the job file.
+    #[arg(skip)]
+    pub database: OnceLock<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -53,6 +53,10 @@ pub fn running_daemon(global: &Global) -> Option<Holder> {
 
 /// The database: where the file says, if there is a file and it says so.
 pub fn database(global: &Global, state: &Path) -> PathBuf {
+    global.database.get_or_init(|| find_database(global, state)).clone()
+}
+
+fn find_database(global: &Global, state: &Path) -> PathBuf {
     let usual = state.join(DATABASE);
     if holder(&usual).is_some() {
         return usual;

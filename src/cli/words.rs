@@ -135,7 +135,7 @@ fn places(before: &[OsString]) -> Global {
             joined.map(Into::into).or_else(|| before.get(at + 1).filter(|_| word == flag).map(Into::into))
         })
     };
-    Global { config: value("--config"), state: value("--state") }
+    Global { config: value("--config"), state: value("--state"), ..Global::default() }
 }
 
 /// Jobs come and go by the file; `after` are the jobs that are meant.
