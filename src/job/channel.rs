@@ -128,6 +128,16 @@ pub struct Quiet {
     pub until: Time,
 }
 
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: Time| {
+            let format = if time.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+            time.strftime(format).to_string()
+        };
+        write!(f, "{}-{}", time(self.from), time(self.until))
+    }
+}
+
 /// What carries notices of a channel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Carrier {
@@ -245,6 +255,14 @@ pub enum Shape {
 
 impl Shape {
     pub const WORDS: [&'static str; 6] = ["json", "slack", "discord", "teams", "ntfy", "telegram"];
+
+    /// Whom a bot tells.
+    pub fn chat(&self) -> Option<&str> {
+        match self {
+            Self::Telegram { chat } => Some(chat),
+            Self::Json | Self::Slack | Self::Discord | Self::Teams | Self::Ntfy => None,
+        }
+    }
 
     pub fn word(&self) -> &'static str {
         match self {

@@ -101,7 +101,7 @@ fn table_help(name: &str, table: &DeTable, said: &Diagnostics) -> String {
         let inner = table.iter().find(|(_, value)| value.get_ref().is_table()).map(|(key, _)| key.get_ref());
         return match inner {
             Some(inner) => format!("did you mean [{ours}.{inner}]?"),
-            None if ours == "jobs" => "did you mean [jobs.NAME]?".to_owned(),
+            None if matches!(ours, "jobs" | "channels") => format!("did you mean [{ours}.NAME]?"),
             None => format!("did you mean [{ours}]?"),
         };
     }

@@ -222,6 +222,11 @@ impl Draft {
         }
     }
 
+    /// The folder of the file, from which the relative paths of `[daemon]` are taken.
+    pub fn folder(&self) -> &Path {
+        self.source.folder(0)
+    }
+
     /// The `[daemon]` table as it was written, if the file has no errors so far.
     pub fn daemon(&self) -> Option<&toml::Table> {
         self.said.errors.is_empty().then_some(&self.daemon)
