@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::files::{Machine, ReadError, Texts, Trust, read_source, read_text};
 use crate::job::{Channel, ChannelName, Job, Smtp, Target};
 use crate::jobfile::{Checked, Draft, Source, Zones, address};
-use crate::plan::{Capacities, channel_edits, edits, pool_edits, smtp_edits};
+use crate::plan::{Capacities, channel_edits, edits, pool_edits, smtp_edits, without_what_follows};
 use crate::report::{EditReport, KeyEdit, SettingEdit};
 use crate::settings::{Flags, PING, PREFIX, Settings, SettingsError};
 
@@ -145,7 +145,8 @@ impl Configuration {
             .chain(channel_edits(&base.channels, &checked.channels))
             .chain(pool_edits(&base.pools, &checked.pools))
             .collect();
-        EditReport { jobs: edits(&base.jobs, &self.checked.jobs, now), settings }
+        let jobs = edits(&base.jobs, &checked.jobs, now);
+        EditReport { jobs: without_what_follows(jobs, &base.channels, &checked.channels), settings }
     }
 
     /// The words in which [`InForce`] is kept by who has it in memory.

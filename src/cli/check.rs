@@ -8,13 +8,13 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
 use super::places::{config_file, environment, in_force_or_file, read, running_daemon};
-use super::screen::{Screen, counted};
+use super::screen::{Screen, counted, visible};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::control::group_number;
 use crate::files::{Machine, Trust, read_from};
-use crate::job::{Act, StepName};
+use crate::job::{Act, Carrier, Channel, StepName};
 use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, named_groups};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -169,6 +169,9 @@ fn show(configuration: &Configuration, screen: &mut Screen) {
     for text in rendered(configuration, &renderer) {
         screen.line(format!("{text}\n"));
     }
+    for channel in configuration.checked.channels.values() {
+        screen.line(channel_in_words(channel));
+    }
     let said = &configuration.checked.said;
     let count = |number: usize, what: &str| counted(number as u64, what);
     let path = configuration.path.display();
@@ -180,6 +183,22 @@ fn show(configuration: &Configuration, screen: &mut Screen) {
             screen.line(format!("{path} is wrong: {}, {}", count(errors, "error"), count(warnings, "warning")));
         }
     }
+}
+
+/// By what a channel is told, in which form, and of what.
+fn channel_in_words(channel: &Channel) -> String {
+    let carrier = |carrier: &Carrier| match carrier {
+        Carrier::Mail(to) => {
+            let to: Vec<String> = to.iter().map(ToString::to_string).collect();
+            format!("mail to {}", to.join(", "))
+        }
+        Carrier::Webhook(webhook) => format!("{} in the form `{}`", webhook.url, webhook.shape.word()),
+        Carrier::Command(words) => format!("command {words:?}"),
+    };
+    let carriers: Vec<String> = channel.carriers.iter().map(carrier).collect();
+    let tell: Vec<&str> = channel.tell.iter().map(|tell| tell.word()).collect();
+    let told = if tell.is_empty() { "nothing of jobs".to_owned() } else { tell.join(", ") };
+    visible(&format!("channel {}: {}; told of {told}", channel.name, carriers.join("; ")))
 }
 
 /// Shows errors and warnings with their lines of the file.

@@ -13,7 +13,7 @@ use crate::job::{Job, JobName, Timing};
 use crate::report::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit, Time};
 use crate::run::{RunId, State};
 use keys::{Key, keys};
-pub use telling::{channel_edits, smtp_edits};
+pub use telling::{channel_edits, smtp_edits, without_what_follows};
 
 /// Instants that are shown of each side.
 const INSTANTS: usize = 3;

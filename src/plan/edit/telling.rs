@@ -8,13 +8,12 @@ use serde_json::json;
 use super::keys::{Key, Keys, hidden};
 use super::setting_edits;
 use crate::job::{Carrier, Channel, ChannelName, HeaderText, Login, Safety, SecretSource, Smtp, Telling, Way, Webhook};
-use crate::report::SettingEdit;
+use crate::report::{Edit, JobEdit, KeyEdit, SettingEdit};
 use crate::schedule::duration_text;
 
 /// Of a job.
 pub fn telling_keys(telling: &Telling, keys: &mut Keys) {
-    let names: Vec<&str> = telling.channels.iter().map(|channel| channel.name.as_str()).collect();
-    keys.put("channels", format!("[{}]", names.join(", ")));
+    keys.put(CHANNELS, list(telling.channels.iter().map(|channel| &channel.name)));
     keys.maybe("slow_after", telling.slow_after.map(|slow| slow.to_string()));
     keys.maybe("overdue_after", telling.overdue_after.map(duration_text));
     if let Some(ping) = &telling.ping {
@@ -33,6 +32,32 @@ pub fn channel_edits(
         setting_edits(&format!("channels.{name}"), &keys(old.get(name)), &keys(new.get(name)))
     };
     names.flat_map(edits).collect()
+}
+
+/// Leaves out of edits of jobs what a new channel, or one that is gone, changes for each that names none: it is told as that
+/// channel's own.
+pub fn without_what_follows(
+    mut edits: Vec<JobEdit>,
+    old: &BTreeMap<ChannelName, Arc<Channel>>,
+    new: &BTreeMap<ChannelName, Arc<Channel>>,
+) -> Vec<JobEdit> {
+    let every = |channels: &BTreeMap<ChannelName, Arc<Channel>>| list(channels.keys());
+    let (old, new) = (every(old), every(new));
+    let follows = |key: &KeyEdit| {
+        let is = |value: &Option<String>, every: &String| value.as_ref().is_none_or(|value| value == every);
+        key.key == CHANNELS && is(&key.old, &old) && is(&key.new, &new)
+    };
+    for edit in &mut edits {
+        edit.keys.retain(|key| !follows(key));
+    }
+    edits.retain(|edit| edit.edit != Edit::Changed || !edit.keys.is_empty());
+    edits
+}
+
+const CHANNELS: &str = "channels";
+
+fn list<'n>(names: impl Iterator<Item = &'n ChannelName>) -> String {
+    format!("[{}]", names.map(ChannelName::as_str).collect::<Vec<_>>().join(", "))
 }
 
 fn channel_keys(channel: &Channel) -> Vec<Key> {
