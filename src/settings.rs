@@ -309,10 +309,7 @@ impl Settings {
                 backup.map_or(String::new(), |backup| backup.keep_last.to_string()),
             ),
             at_start("housekeeping.digest.schedule", pattern(&digest.map(|digest| digest.pattern.clone()))),
-            at_start(
-                "housekeeping.digest.channels",
-                digest.map_or(String::new(), |digest| names(&digest.channels)),
-            ),
+            at_start("housekeeping.digest.channels", digest.map_or(String::new(), |digest| names(&digest.channels))),
             at_start("retention.keep", duration(self.retention.keep)),
             at_start("retention.keep_failures", duration(self.retention.keep_failures)),
             at_start("retention.keep_last", self.retention.keep_last.to_string()),
@@ -570,7 +567,10 @@ mod tests {
         assert!(!key(&over).is_as(&key(&other)) && !format!("{over:?}").contains("canary"));
         assert_eq!(layered(file, &[(PING, "none")], &none).unwrap().ping, None);
         let error = layered("", &[(PING, "ftp://canary.example")], &none).unwrap_err().to_string();
-        assert!(error.starts_with("ping: this address is neither http nor https") && !error.contains("canary"), "{error}");
+        assert!(
+            error.starts_with("ping: this address is neither http nor https") && !error.contains("canary"),
+            "{error}"
+        );
     }
 
     #[test]

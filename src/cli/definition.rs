@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::screen::{bytes, span, visible};
 use crate::inquiry::{calendars, in_words, needs, queue_limit};
-use crate::job::{Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, SlowAfter, Standing, Task, Telling, Work};
+use crate::job::{
+    Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, SlowAfter, Standing, Task, Telling, Work,
+};
 
 fn names(jobs: &[JobName]) -> String {
     jobs.iter().map(JobName::as_str).collect::<Vec<_>>().join(", ")

@@ -115,8 +115,14 @@ fn compare(
     let file = if file.path == place { file } else { read(path, Some(&place), &overlay, now)? };
     // The ledger has stars in place of secrets, so that nothing would be the same as it was.
     let file = if file.checked.has_secrets() {
-        Configuration::of_source(file.checked.without_secrets(), file.machine, &overlay.environment, &overlay.flags, now)
-            .map_err(|error| Refusal::chain(Done::Misused, &error))?
+        Configuration::of_source(
+            file.checked.without_secrets(),
+            file.machine,
+            &overlay.environment,
+            &overlay.flags,
+            now,
+        )
+        .map_err(|error| Refusal::chain(Done::Misused, &error))?
     } else {
         file
     };

@@ -22,7 +22,8 @@ use crate::job::{Carrier, Channel, ChannelName, Quiet, Tell, Webhook};
 use crate::schedule::Hours;
 
 const DEFAULT_AT_MOST_EVERY: Duration = Duration::from_secs(3600);
-const EXAMPLE: &str = "write for example mail = \"ops@example.org\", webhook = \"https://…\" or command = [\"program\"]";
+const EXAMPLE: &str =
+    "write for example mail = \"ops@example.org\", webhook = \"https://…\" or command = [\"program\"]";
 
 /// A channel as it was written.
 #[derive(Debug, Clone)]

@@ -157,9 +157,8 @@ impl Checked {
 
     /// The channels of these names that the file has, or every one of it.
     pub fn channels_of(&self, names: Option<&[String]>) -> Vec<Arc<Channel>> {
-        let is_named = |channel: &&Arc<Channel>| {
-            names.is_none_or(|names| names.iter().any(|name| name == channel.name.as_str()))
-        };
+        let is_named =
+            |channel: &&Arc<Channel>| names.is_none_or(|names| names.iter().any(|name| name == channel.name.as_str()));
         self.channels.values().filter(is_named).cloned().collect()
     }
 

@@ -55,10 +55,9 @@ impl Outlet {
             Way::Server(server) => {
                 let login = server.login.map(|login| Login { password: login.password.within(folder), ..login });
                 let ca_file = server.ca_file.map(|path| folder.join(path));
-                let identity = server.identity.map(|ours| Identity {
-                    certificate: folder.join(ours.certificate),
-                    key: folder.join(ours.key),
-                });
+                let identity = server
+                    .identity
+                    .map(|ours| Identity { certificate: folder.join(ours.certificate), key: folder.join(ours.key) });
                 Way::Server(Box::new(Server { login, ca_file, identity, ..*server }))
             }
             Way::Program(path) => Way::Program(path),

@@ -93,7 +93,8 @@ fn shape(
         (Some(said), _) => said.value,
         (None, Target::Open(url)) => form_of(url),
         (None, Target::Secret(_)) => {
-            let message = "it is told in punctual's own JSON: by an address that stands elsewhere no other form is guessed";
+            let message =
+                "it is told in punctual's own JSON: by an address that stands elsewhere no other form is guessed";
             let help = "write shape = \"slack\", \"discord\", \"teams\", \"ntfy\", \"telegram\" or \"json\" beside it";
             table.warn(key, url.span.clone(), message, Some(help.to_owned()));
             Form::Json

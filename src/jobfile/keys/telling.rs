@@ -23,12 +23,8 @@ pub const CHANNEL: &[Key] = &[
         Shape::OneOrMany(&Shape::Filled),
         "A program and its arguments, which finds the notice as JSON on its standard input and in `PUNCTUAL_…` variables.",
     ),
-    Key::new(
-        "tell",
-        Shape::OneOrMany(&Shape::Word(|| words(&Tell::WORDS))),
-        "What of a job's life it is told.",
-    )
-    .default("[\"failed\", \"recovered\", \"missed\", \"stuck\", \"overdue\"]"),
+    Key::new("tell", Shape::OneOrMany(&Shape::Word(|| words(&Tell::WORDS))), "What of a job's life it is told.")
+        .default("[\"failed\", \"recovered\", \"missed\", \"stuck\", \"overdue\"]"),
     Key::new(
         "after_failures",
         Shape::Integer(1, u32::MAX as i64),
@@ -46,8 +42,12 @@ pub const CHANNEL: &[Key] = &[
 
 /// The keys of `webhook`.
 pub const WEBHOOK: &[Key] = &[
-    Key::new("url", TARGET, "Its address, or where that stands: `{ env = \"NAME\" }`, `{ file = … }` or `{ credential = … }`.")
-        .required(),
+    Key::new(
+        "url",
+        TARGET,
+        "Its address, or where that stands: `{ env = \"NAME\" }`, `{ file = … }` or `{ credential = … }`.",
+    )
+    .required(),
     Key::new(
         "shape",
         Shape::Word(|| crate::job::Shape::WORDS.to_vec()),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::telling::telling_keys;
 use crate::job::{
-    Act, CommandLine, Header, HeaderText, Job, Limits, Needs, OutputPattern, Overlap, Retries, Steps, Target, Task, Timing,
-    Work,
+    Act, CommandLine, Header, HeaderText, Job, Limits, Needs, OutputPattern, Overlap, Retries, Steps, Target, Task,
+    Timing, Work,
 };
 use crate::schedule::{Fold, Gap, duration_text, size_text};
 

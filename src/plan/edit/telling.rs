@@ -28,9 +28,8 @@ pub fn channel_edits(
 ) -> Vec<SettingEdit> {
     let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(name)));
     let keys = |channel: Option<&Arc<Channel>>| channel.map(|channel| channel_keys(channel)).unwrap_or_default();
-    let edits = |name: &ChannelName| {
-        setting_edits(&format!("channels.{name}"), &keys(old.get(name)), &keys(new.get(name)))
-    };
+    let edits =
+        |name: &ChannelName| setting_edits(&format!("channels.{name}"), &keys(old.get(name)), &keys(new.get(name)));
     names.flat_map(edits).collect()
 }
 
