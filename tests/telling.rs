@@ -425,6 +425,25 @@ fn what_another_file_changes_for_channels_is_told_and_no_secret_is_kept() {
 }
 
 #[test]
+fn what_this_machine_lacks_is_warned_of() {
+    let place = Place::new(
+        "[channels.pager]\ncommand = ['./no-such-program']\n[channels.good]\ncommand = ['true']\n\
+         [channels.hook]\nwebhook = { url = 'https://example.org/x', secret = { file = 'no-such-key' } }\n\
+         [jobs.a]\ncommand = 'true'\n",
+    );
+    let report = place.json(&["check"]);
+    let said: Vec<(&str, u64, &str)> = report["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["key"].as_str().unwrap(), one["line"].as_u64().unwrap(), one["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].2.contains("no-such-key") && said[0].0 == "channels.hook" && said[0].1 == 5, "{said:?}");
+    assert!(said[1].2.contains("no-such-program") && said[1].0 == "channels.pager" && said[1].1 == 1, "{said:?}");
+}
+
+#[test]
 fn a_variable_names_channels_of_the_file() {
     let place = Place::new("[channels.ops]\ncommand = 'x'\n[jobs.a]\ncommand = 'true'\n");
     let output = place.command(&["check"]).env("PUNCTUAL_DAEMON__CHANNELS", "opps").output().unwrap();

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
+use super::channel::{channel_in_words, in_the_way};
 use super::places::{config_file, environment, in_force_or_file, read, running_daemon};
-use super::screen::{Screen, counted, visible};
+use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::control::group_number;
 use crate::files::{Machine, Trust, read_from};
-use crate::job::{Act, Carrier, Channel, StepName};
+use crate::job::{Act, StepName};
 use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, named_groups};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
@@ -126,6 +127,11 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             }
         }
     }
+    for (channel, span) in checked.channels_with_places() {
+        let key = format!("channels.{}", channel.name);
+        let message = |what: String| format!("if it were to be told now, `{}` could not: {what}", channel.name);
+        warnings.extend(in_the_way(channel, checked.source.folder(0), starter).map(|what| (key.clone(), span.clone(), message(what))));
+    }
     for NamedGroup { key, name, span } in named_groups(&checked.source.text) {
         if group_number(&name).is_none() {
             let message = format!("there is no group `{name}` on this machine: nobody is let in by it");
@@ -183,22 +189,6 @@ fn show(configuration: &Configuration, screen: &mut Screen) {
             screen.line(format!("{path} is wrong: {}, {}", count(errors, "error"), count(warnings, "warning")));
         }
     }
-}
-
-/// By what a channel is told, in which form, and of what.
-fn channel_in_words(channel: &Channel) -> String {
-    let carrier = |carrier: &Carrier| match carrier {
-        Carrier::Mail(to) => {
-            let to: Vec<String> = to.iter().map(ToString::to_string).collect();
-            format!("mail to {}", to.join(", "))
-        }
-        Carrier::Webhook(webhook) => format!("{} in the form `{}`", webhook.url, webhook.shape.word()),
-        Carrier::Command(words) => format!("command {words:?}"),
-    };
-    let carriers: Vec<String> = channel.carriers.iter().map(carrier).collect();
-    let tell: Vec<&str> = channel.tell.iter().map(|tell| tell.word()).collect();
-    let told = if tell.is_empty() { "nothing of jobs".to_owned() } else { tell.join(", ") };
-    visible(&format!("channel {}: {}; told of {told}", channel.name, carriers.join("; ")))
 }
 
 /// Shows errors and warnings with their lines of the file.

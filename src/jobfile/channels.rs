@@ -224,7 +224,13 @@ impl Channels {
         }
     }
 
-    pub fn into_map(self) -> BTreeMap<ChannelName, Arc<Channel>> {
-        self.0.into_iter().filter_map(|(name, channel)| Some((name, channel?))).collect()
+    /// Those in which nothing is wrong, and where the name of each stands.
+    pub fn into_map(self, raw: &[RawChannel]) -> (BTreeMap<ChannelName, Arc<Channel>>, Vec<Range<usize>>) {
+        let places: BTreeMap<&ChannelName, &Range<usize>> =
+            raw.iter().map(|raw| (&raw.name.value, &raw.name.span)).collect();
+        let right: BTreeMap<ChannelName, Arc<Channel>> =
+            self.0.into_iter().filter_map(|(name, channel)| Some((name, channel?))).collect();
+        let of_right = right.keys().filter_map(|name| places.get(name).map(|span| (*span).clone())).collect();
+        (right, of_right)
     }
 }

@@ -137,6 +137,8 @@ pub struct Checked {
     secrets: Vec<Range<usize>>,
     /// Where each job's keys stand, for warnings that depend on the machine.
     places: Vec<JobPlaces>,
+    /// Where the names of channels stand, in alphabetic order.
+    channel_places: Vec<Range<usize>>,
 }
 
 impl Checked {
@@ -166,7 +168,13 @@ impl Checked {
     /// force for months is the text and its jobs.
     pub fn put_into_force(&mut self) {
         self.places = Vec::new();
+        self.channel_places = Vec::new();
         self.said = Diagnostics::default();
+    }
+
+    /// Each channel with where its name stands, until the file is put into force.
+    pub fn channels_with_places(&self) -> impl Iterator<Item = (&Arc<Channel>, &Range<usize>)> {
+        self.channels.values().zip(&self.channel_places)
     }
 
     /// Each job with where it stands, until the file is put into force.
@@ -278,8 +286,18 @@ impl Draft {
         check_names(&self.jobs, &mut self.said);
         self.said.sort();
         let secrets = std::mem::take(&mut self.said.secrets);
-        let channels = channels.into_map();
-        Checked { source: self.source, jobs, pools: self.pools, channels, smtp, said: self.said, secrets, places }
+        let (channels, channel_places) = channels.into_map(&self.channels);
+        Checked {
+            source: self.source,
+            jobs,
+            pools: self.pools,
+            channels,
+            smtp,
+            said: self.said,
+            secrets,
+            places,
+            channel_places,
+        }
     }
 }
 
