@@ -9,15 +9,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::files::{Machine, ReadError, Texts, Trust, read_source, read_text};
-use crate::job::Job;
-use crate::jobfile::{Checked, Draft, Source, Zones};
-use crate::plan::{Capacities, edits, pool_edits};
+use crate::job::{Channel, ChannelName, Job, Smtp, Target};
+use crate::jobfile::{Checked, Draft, Source, Zones, address};
+use crate::plan::{Capacities, channel_edits, edits, pool_edits, smtp_edits, without_what_follows};
 use crate::report::{EditReport, KeyEdit, SettingEdit};
-use crate::settings::{Flags, PREFIX, Settings, SettingsError};
+use crate::settings::{Flags, PING, PREFIX, Settings, SettingsError};
 
 /// The variable that says which zone is meant by the word for the machine's own.
 const ZONE: &str = "TZ";
 const SYSTEM: &str = "system";
+/// The folder with templates for notices that is taken where nothing is said.
+const TEMPLATES: &str = "templates";
 
 /// A file that was read and checked, and the settings that hold with it.
 pub struct Configuration {
@@ -58,6 +60,8 @@ pub struct Base {
     pub source: Arc<Source>,
     jobs: Vec<Arc<Job>>,
     pools: BTreeMap<String, usize>,
+    channels: BTreeMap<ChannelName, Arc<Channel>>,
+    smtp: Option<Arc<Smtp>>,
     settings: Settings,
 }
 
@@ -65,7 +69,7 @@ impl Base {
     /// Nothing is in force, on the terms of this file.
     pub fn nothing(file: &Configuration) -> Self {
         let (source, settings) = (file.checked.source.clone(), file.settings.clone());
-        Self { source, jobs: Vec::new(), pools: BTreeMap::new(), settings }
+        Self { source, jobs: Vec::new(), pools: BTreeMap::new(), channels: BTreeMap::new(), smtp: None, settings }
     }
 }
 
@@ -114,47 +118,65 @@ impl Configuration {
             return Err(SettingsError::Value { key: "timezone", message }.into());
         }
         let checked = draft.check(&machine, &settings.timezone, now);
+        if let Some((key, name)) = unknown_channel(&settings, &checked) {
+            let message = format!("there is no channel `{name}` (from a variable)");
+            return Err(SettingsError::Value { key, message }.into());
+        }
         Ok(Self { path, settings, checked, machine })
     }
 
     pub fn base(&self) -> Base {
         let (source, jobs) = (self.checked.source.clone(), self.checked.jobs.clone());
-        Base { source, jobs, pools: self.checked.pools.clone(), settings: self.settings.clone() }
+        let (channels, smtp) = (self.checked.channels.clone(), self.checked.smtp.clone());
+        Base { source, jobs, pools: self.checked.pools.clone(), channels, smtp, settings: self.settings.clone() }
     }
 
     /// What it changes.
     pub fn edit_of(&self, base: &Base, now: Timestamp) -> EditReport {
         let both = base.settings.keys().into_iter().zip(self.settings.keys());
-        let edited = both.filter(|(old, new)| old.value != new.value).map(|(old, new)| {
+        let edited = both.filter(|(old, new)| !old.is_as(new)).map(|(old, new)| {
             let key = format!("daemon.{}", new.key);
             let key = KeyEdit { key, old: Some(old.value), new: Some(new.value) };
             SettingEdit { key, at_next_start: new.is_fixed }
         });
-        let settings = edited.chain(pool_edits(&base.pools, &self.checked.pools)).collect();
-        EditReport { jobs: edits(&base.jobs, &self.checked.jobs, now), settings }
+        let checked = &self.checked;
+        let settings = edited
+            .chain(smtp_edits(base.smtp.as_deref(), checked.smtp.as_deref()))
+            .chain(channel_edits(&base.channels, &checked.channels))
+            .chain(pool_edits(&base.pools, &checked.pools))
+            .collect();
+        let jobs = edits(&base.jobs, &checked.jobs, now);
+        EditReport { jobs: without_what_follows(jobs, &base.channels, &checked.channels), settings }
     }
 
     /// The words in which [`InForce`] is kept by who has it in memory.
     pub fn in_force(&self, overlay: &Overlay) -> String {
-        self.words(&self.checked.source, overlay)
+        self.words(&self.checked.source, &overlay.environment, &overlay.flags)
     }
 
     /// The same without secrets, for the ledger.
     pub fn in_force_shown(&self, overlay: &Overlay) -> String {
-        self.words(&self.checked.without_secrets(), overlay)
+        let mut environment = overlay.environment.clone();
+        if let Some(ping) = environment.get_mut(PING)
+            && let Ok(url) = address(ping)
+        {
+            *ping = Target::Open(url).to_string();
+        }
+        self.words(&self.checked.without_secrets(), &environment, &overlay.flags)
     }
 
-    fn words(&self, source: &Source, overlay: &Overlay) -> String {
+    fn words(&self, source: &Source, environment: &BTreeMap<String, String>, flags: &Flags) -> String {
         let ours = |(name, _): &(&String, &String)| name.starts_with(PREFIX);
-        let mut environment: BTreeMap<_, _> = overlay.environment.iter().filter(ours).collect();
+        let told = environment.get(ZONE).cloned();
+        let mut environment: BTreeMap<_, _> = environment.iter().filter(ours).collect();
         // Whoever reads the words may be told of another zone.
         let system = self.machine.zone(SYSTEM).map(|zone| zone.name).filter(|name| name != SYSTEM);
-        let (zone, told) = (ZONE.to_owned(), system.or_else(|| overlay.environment.get(ZONE).cloned()));
+        let (zone, told) = (ZONE.to_owned(), system.or(told));
         environment.extend(told.as_ref().map(|told| (&zone, told)));
         json!({
             "source": source,
             "texts": self.machine.texts(),
-            "overlay": { "environment": environment, "flags": overlay.flags },
+            "overlay": { "environment": environment, "flags": flags },
         })
         .to_string()
     }
@@ -170,6 +192,13 @@ impl Configuration {
         Ok(layered(&draft, environment, flags)?)
     }
 
+    /// The folder with templates for notices: the one that is said, or the one of the usual name beside the file, if that is
+    /// there.
+    pub fn templates(&self) -> Option<PathBuf> {
+        let usual = || self.path.parent().map(|folder| folder.join(TEMPLATES)).filter(|folder| folder.is_dir());
+        self.settings.templates.clone().or_else(usual)
+    }
+
     /// How many runs may go at once.
     pub fn capacities(&self) -> Capacities {
         Capacities { places: self.settings.max_running, pools: self.checked.pools.clone() }
@@ -178,5 +207,13 @@ impl Configuration {
 
 fn layered(draft: &Draft, environment: &BTreeMap<String, String>, flags: &Flags) -> Result<Settings, SettingsError> {
     let none = toml::Table::new();
-    Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)
+    let settings = Settings::layered(draft.daemon().unwrap_or(&none), environment.clone(), flags)?;
+    Ok(settings.within(draft.folder()))
+}
+
+/// A channel that is named and not there, though the file is right: a variable names it.
+fn unknown_channel(settings: &Settings, checked: &Checked) -> Option<(&'static str, String)> {
+    let is_known = |name: &str| checked.channels.keys().any(|known| known.as_str() == name);
+    let unknown = settings.named_channels().find(|(_, name)| checked.is_right() && !is_known(name));
+    unknown.map(|(key, name)| (key, name.to_owned()))
 }

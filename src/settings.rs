@@ -6,7 +6,8 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
-use crate::jobfile::nearest;
+use crate::job::{SecretSource, Target};
+use crate::jobfile::{address, nearest};
 use crate::schedule::{Schedule, duration_text, parse_duration, parse_size, size_text};
 
 /// Every key of `[daemon]` as an environment variable: `PUNCTUAL_DAEMON__MAX_RUNNING`,
@@ -28,12 +29,28 @@ pub struct Settings {
     pub operators: Vec<String>,
     /// Who else may read there.
     pub readers: Readers,
+    /// Names of those who are told of the daemon's own trouble; `None`: every channel.
+    pub channels: Option<Vec<String>>,
+    /// Who is told that the daemon lives.
+    pub ping: Option<Target>,
+    /// A folder with templates for notices; `None`: one of the usual name beside the file, if that is there.
+    pub templates: Option<PathBuf>,
     /// Six-field cron patterns in UTC; `None`: never.
     pub prune: Option<String>,
     pub optimize: Option<String>,
     pub backup: Option<Backups>,
     pub audit: Option<String>,
+    pub digest: Option<Digest>,
     pub retention: Retention,
+}
+
+/// What is told now and then of everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// A six-field cron pattern in UTC.
+    pub pattern: String,
+    /// Whom it goes to; `None`: every channel.
+    pub channels: Option<Vec<String>>,
 }
 
 /// Who may read by the control socket without being an operator.
@@ -94,8 +111,17 @@ pub struct Key {
     /// As it is written below `[daemon]`, with dots.
     pub key: &'static str,
     pub value: String,
+    /// The rest of the value, which is never shown and makes a difference.
+    hidden: String,
     /// Whether a daemon keeps the one that it began with.
     pub is_fixed: bool,
+}
+
+impl Key {
+    /// Whether both come to the same.
+    pub fn is_as(&self, other: &Self) -> bool {
+        (self.key, &self.value, &self.hidden) == (other.key, &other.value, &other.hidden)
+    }
 }
 
 /// What was given on the command line; it wins over everything.
@@ -121,7 +147,7 @@ pub enum SettingsError {
 }
 
 /// The settings as written, whatever layer they come from.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Written {
     database: String,
     timezone: String,
@@ -130,6 +156,9 @@ struct Written {
     when_unrecordable: String,
     operators: OneOrMany,
     readers: OneOrMany,
+    channels: Option<OneOrMany>,
+    ping: Option<WrittenTarget>,
+    templates: Option<String>,
     housekeeping: WrittenChores,
     retention: WrittenRetention,
 }
@@ -142,12 +171,34 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-#[derive(Debug, Deserialize)]
+/// An address, or where one stands.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenTarget {
+    Open(String),
+    Secret(WrittenSecret),
+}
+
+#[derive(Deserialize)]
+struct WrittenSecret {
+    env: Option<String>,
+    file: Option<String>,
+    credential: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WrittenDigest {
+    schedule: String,
+    channels: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
 struct WrittenChores {
     prune: String,
     optimize: String,
     audit: String,
     backup: WrittenBackups,
+    digest: WrittenDigest,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,12 +232,20 @@ audit = "35 3 * * *"
 schedule = "none"
 to = "backups"
 keep_last = 7
+[housekeeping.digest]
+schedule = "none"
 [retention]
 keep = "90d"
 keep_failures = "1y"
 keep_last = 20
 max_size = "2GiB"
 "#;
+
+/// Keys that stand for nothing where they do not stand.
+const WITHOUT_DEFAULT: [&str; 4] = ["CHANNELS", "PING", "TEMPLATES", "HOUSEKEEPING__DIGEST__CHANNELS"];
+
+/// The variable of an address, of which nothing is shown beyond its host.
+pub const PING: &str = "PUNCTUAL_DAEMON__PING";
 
 impl Settings {
     /// Lays `[daemon]`, the environment and the flags over the defaults. `environment` is all of the process's variables.
@@ -218,17 +277,28 @@ impl Settings {
     /// daemon runs.
     pub fn keys(&self) -> Vec<Key> {
         let Self { database, timezone, max_running, stop_grace, when_unrecordable, .. } = self;
-        let at_once = |key, value| Key { key, value, is_fixed: false };
-        let at_start = |key, value| Key { key, value, is_fixed: true };
+        let at_once = |key, value| Key { key, value, hidden: String::new(), is_fixed: false };
+        let at_start = |key, value| Key { key, value, hidden: String::new(), is_fixed: true };
         let pattern = |pattern: &Option<String>| pattern.clone().unwrap_or_else(|| "none".to_owned());
         let duration = |duration: Option<Duration>| duration.map_or_else(|| "none".to_owned(), duration_text);
         let backup = self.backup.as_ref();
+        let names = |names: &Option<Vec<String>>| names.as_ref().map_or("all".to_owned(), |names| names.join(", "));
+        let digest = self.digest.as_ref();
+        let address = match &self.ping {
+            Some(Target::Open(url)) => url.to_string(),
+            Some(Target::Secret(_)) | None => String::new(),
+        };
+        let ping = self.ping.as_ref().map_or("none".to_owned(), Target::to_string);
+        let templates = self.templates.as_ref().map_or(String::new(), |folder| folder.display().to_string());
         vec![
             at_start("database", database.display().to_string()),
             at_once("timezone", timezone.clone()),
             at_once("max_running", max_running.to_string()),
             at_once("stop_grace", duration_text(*stop_grace)),
             at_once("when_unrecordable", when_unrecordable.word().to_owned()),
+            at_once("channels", names(&self.channels)),
+            Key { hidden: address, ..at_once("ping", ping) },
+            at_once("templates", templates),
             at_start("housekeeping.prune", pattern(&self.prune)),
             at_start("housekeeping.optimize", pattern(&self.optimize)),
             at_start("housekeeping.audit", pattern(&self.audit)),
@@ -238,6 +308,8 @@ impl Settings {
                 "housekeeping.backup.keep_last",
                 backup.map_or(String::new(), |backup| backup.keep_last.to_string()),
             ),
+            at_start("housekeeping.digest.schedule", pattern(&digest.map(|digest| digest.pattern.clone()))),
+            at_start("housekeeping.digest.channels", digest.map_or(String::new(), |digest| names(&digest.channels))),
             at_start("retention.keep", duration(self.retention.keep)),
             at_start("retention.keep_failures", duration(self.retention.keep_failures)),
             at_start("retention.keep_last", self.retention.keep_last.to_string()),
@@ -248,7 +320,21 @@ impl Settings {
     /// What another daemon would begin with that this one does not take while it runs.
     pub fn for_the_next_start(&self, started_with: &Self) -> Vec<&'static str> {
         let both = self.keys().into_iter().zip(started_with.keys());
-        both.filter(|(new, old)| new.is_fixed && new.value != old.value).map(|(new, _)| new.key).collect()
+        both.filter(|(new, old)| new.is_fixed && !new.is_as(old)).map(|(new, _)| new.key).collect()
+    }
+
+    /// The same for a file of this folder, from which relative paths are taken.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        let templates = self.templates.map(|templates| folder.join(templates));
+        Self { ping: self.ping.map(|ping| ping.within(folder)), templates, ..self }
+    }
+
+    /// All channels that are named, behind the key that names them.
+    pub fn named_channels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_daemon = self.channels.iter().flatten().map(|name| ("channels", name.as_str()));
+        let of_digest = self.digest.iter().flat_map(|digest| digest.channels.iter().flatten());
+        of_daemon.chain(of_digest.map(|name| ("housekeeping.digest.channels", name.as_str())))
     }
 
     /// Where the database is, given the state folder.
@@ -273,10 +359,15 @@ impl Written {
                 names if names == [EVERYBODY] => Readers::Everybody,
                 names => Readers::Groups(names),
             },
+            channels: self.channels.map(names),
+            ping: self.ping.map(target).transpose()?.flatten(),
+            templates: self.templates.filter(|folder| !folder.is_empty()).map(PathBuf::from),
             prune: chore("housekeeping.prune", &self.housekeeping.prune)?,
             optimize: chore("housekeeping.optimize", &self.housekeeping.optimize)?,
             backup: self.housekeeping.backup.checked()?,
             audit: chore("housekeeping.audit", &self.housekeeping.audit)?,
+            digest: chore("housekeeping.digest.schedule", &self.housekeeping.digest.schedule)?
+                .map(|pattern| Digest { pattern, channels: self.housekeeping.digest.channels.map(names) }),
             retention: Retention {
                 keep: unless_none(&self.retention.keep, parse_duration)
                     .map_err(|error| value("retention.keep", error.to_string()))?,
@@ -320,12 +411,33 @@ fn when_unrecordable(text: &str) -> Result<WhenUnrecordable, SettingsError> {
 /// The word that stands for all groups.
 const EVERYBODY: &str = "all";
 
-fn groups(key: &'static str, written: OneOrMany) -> Result<Vec<String>, SettingsError> {
-    let names: Vec<String> = match written {
+fn names(written: OneOrMany) -> Vec<String> {
+    match written {
         OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
         OneOrMany::One(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
         OneOrMany::Many(names) => names,
-    };
+    }
+}
+
+/// An address; `none` or an empty variable takes that of the file back.
+fn target(written: WrittenTarget) -> Result<Option<Target>, SettingsError> {
+    let secret = |source| Ok(Some(Target::Secret(source)));
+    match written {
+        WrittenTarget::Open(text) if text.is_empty() || text == "none" => Ok(None),
+        WrittenTarget::Open(text) => {
+            address(&text).map(|url| Some(Target::Open(url))).map_err(|wrong| value("ping", wrong.to_string()))
+        }
+        WrittenTarget::Secret(WrittenSecret { env: Some(name), .. }) => secret(SecretSource::Env(name)),
+        WrittenTarget::Secret(WrittenSecret { file: Some(path), .. }) => secret(SecretSource::File(path.into())),
+        WrittenTarget::Secret(WrittenSecret { credential, .. }) => match credential {
+            Some(name) => secret(SecretSource::Credential(name)),
+            None => Err(value("ping", "it is an address, or the place of one")),
+        },
+    }
+}
+
+fn groups(key: &'static str, written: OneOrMany) -> Result<Vec<String>, SettingsError> {
+    let names = names(written);
     match names.iter().find(|name| name.is_empty() || name.contains(['\0', ' '])) {
         Some(wrong) => Err(value(key, format!("`{wrong}` is no name of a group"))),
         None => Ok(names),
@@ -345,6 +457,7 @@ fn known_variable(name: &str) -> Result<(), SettingsError> {
     let mut known = Vec::new();
     let defaults: toml::Table = toml::from_str(DEFAULTS).unwrap_or_default();
     variables_of(&defaults, PREFIX, &mut known);
+    known.extend(WITHOUT_DEFAULT.map(|key| format!("{PREFIX}__{key}")));
     if known.iter().any(|known| known == name) {
         return Ok(());
     }
@@ -419,6 +532,45 @@ mod tests {
         assert_eq!(settings.readers, Readers::Groups(Vec::new()));
         let error = layered("operators = [\"\"]\n", &[], &none).unwrap_err();
         assert!(error.to_string().starts_with("operators: `` is no name of a group"), "{error}");
+    }
+
+    #[test]
+    fn who_is_told_is_said_in_each_layer() {
+        let none = Flags::default();
+        let settings = layered("", &[], &none).unwrap();
+        assert_eq!((settings.channels, settings.ping, settings.templates, settings.digest), (None, None, None, None));
+        let file = "channels = \"ops\"\nping = { env = \"X\" }\ntemplates = \"words\"\n\
+                    [housekeeping.digest]\nschedule = \"0 7 * * 1\"\nchannels = [\"a\", \"b\"]\n";
+        let settings = layered(file, &[], &none).unwrap().within(Path::new("/etc"));
+        assert_eq!(settings.channels.as_deref(), Some(&["ops".to_owned()][..]));
+        assert_eq!(settings.ping, Some(Target::Secret(SecretSource::Env("X".to_owned()))));
+        assert_eq!(settings.templates.as_deref(), Some(Path::new("/etc/words")));
+        let channels = Some(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(settings.digest, Some(Digest { pattern: "0 0 7 * * 1".to_owned(), channels }));
+        let all: Vec<_> = settings.named_channels().collect();
+        let digest = "housekeeping.digest.channels";
+        assert_eq!(all, [("channels", "ops"), (digest, "a"), (digest, "b")]);
+        let variables = [
+            ("PUNCTUAL_DAEMON__CHANNELS", "x, y"),
+            (PING, "https://example.org/canary"),
+            ("PUNCTUAL_DAEMON__TEMPLATES", "/srv/words"),
+            ("PUNCTUAL_DAEMON__HOUSEKEEPING__DIGEST__CHANNELS", ""),
+        ];
+        let over = layered(file, &variables, &none).unwrap().within(Path::new("/etc"));
+        assert_eq!(over.channels, Some(vec!["x".to_owned(), "y".to_owned()]));
+        assert_eq!(over.templates.as_deref(), Some(Path::new("/srv/words")));
+        assert_eq!(over.digest.as_ref().unwrap().channels, Some(Vec::new()));
+        assert!(matches!(over.ping, Some(Target::Open(_))));
+        let other = layered("ping = \"https://example.org/other\"\n", &[], &none).unwrap();
+        let key = |settings: &Settings| settings.keys().into_iter().find(|key| key.key == "ping").unwrap();
+        assert_eq!((key(&over).value, key(&other).value), ("https://example.org/***".to_owned(), key(&over).value));
+        assert!(!key(&over).is_as(&key(&other)) && !format!("{over:?}").contains("canary"));
+        assert_eq!(layered(file, &[(PING, "none")], &none).unwrap().ping, None);
+        let error = layered("", &[(PING, "ftp://canary.example")], &none).unwrap_err().to_string();
+        assert!(
+            error.starts_with("ping: this address is neither http nor https") && !error.contains("canary"),
+            "{error}"
+        );
     }
 
     #[test]

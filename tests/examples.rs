@@ -212,6 +212,17 @@ fn the_night_is_told_in_the_morning() {
 }
 
 #[test]
+fn people_are_told_as_the_file_says() {
+    let place = place("notices.toml");
+    let daemon = start(&place);
+    succeeded(&place, "copy");
+    let shown = place.text(&["show", "copy"]);
+    assert!(shown.contains("diary, ops") && shown.contains("3x of its usual p95"), "{shown}");
+    assert_eq!(place.json(&["show", "broken"])["definition"]["channels"], serde_json::json!(["chat", "diary", "ops"]));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn a_load_test_is_a_run() {
     let place = place("load.toml");
     let daemon = start(&place);

@@ -170,22 +170,45 @@ fn retries_help_where_a_server_refuses_for_now() {
     assert_eq!((messages.len(), message.body_text(0).unwrap().trim().to_owned()), (1, "2".to_owned()));
 }
 
+const OPPORTUNISTIC: &str = "starttls = 'opportunistic'";
+
+#[test]
+fn it_goes_in_the_open_only_where_a_word_says_so_and_the_server_wants_it() {
+    let server = Server::start(Manner::default());
+    let smtp = format!("url = 'smtp+starttls://localhost:{}'\n{OPPORTUNISTIC}", server.port);
+    let place = Place::new(&jobs(&smtp, ""));
+    let daemon = place.start();
+    assert!(!first(&server).is_safe);
+    assert_eq!(daemon.stop(), Some(0));
+    // What is to be shown to the server is read before anything is said to it.
+    let silent = Server::start(Manner::default());
+    let smtp = format!("url = 'smtp+starttls://localhost:{}'\ncertificate = 'ours.pem'", silent.port);
+    let place = Place::new(&jobs(&smtp, ""));
+    let daemon = place.start();
+    let entry = place.ended("note");
+    assert!(why(&entry).2.contains("ours.pem cannot be used"), "{entry}");
+    assert_eq!((silent.lines().len(), daemon.stop()), (0, Some(0)));
+}
+
 #[test]
 fn it_is_never_less_safe_than_said() {
     let (pem, acceptor) = authority();
     let (other, _) = authority();
     let ways = [
-        ("smtps", Tls::AtOnce(acceptor.clone()), &pem, None),
-        ("smtp+starttls", Tls::Later(acceptor.clone()), &pem, None),
-        ("smtps", Tls::AtOnce(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
-        ("smtp+starttls", Tls::Later(acceptor), &other, Some("cannot be made safe: invalid peer certificate")),
-        ("smtp+starttls", Tls::No, &pem, Some("offers no STARTTLS, so nothing was said to it")),
-        ("smtps", Tls::No, &pem, Some("cannot be made safe: received corrupt message")),
+        ("smtps", "", Tls::AtOnce(acceptor.clone()), &pem, None),
+        ("smtp+starttls", "", Tls::Later(acceptor.clone()), &pem, None),
+        ("smtp+starttls", OPPORTUNISTIC, Tls::Later(acceptor.clone()), &pem, None),
+        ("smtps", "", Tls::AtOnce(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
+        ("smtp+starttls", "", Tls::Later(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
+        // What is offered and fails is not done without.
+        ("smtp+starttls", OPPORTUNISTIC, Tls::Later(acceptor), &other, Some("cannot be made safe: invalid peer certificate")),
+        ("smtp+starttls", "", Tls::No, &pem, Some("offers no STARTTLS, so nothing was said to it")),
+        ("smtps", "", Tls::No, &pem, Some("cannot be made safe: received corrupt message")),
     ];
-    for (scheme, tls, ca, expect) in ways {
+    for (scheme, more, tls, ca, expect) in ways {
         let server = Server::start(Manner { tls, login: Some(("me", CANARY)), ..Manner::default() });
         let smtp = format!(
-            "url = '{scheme}://me@localhost:{}'\nca_file = 'ca.pem'\npassword = {{ env = 'SMTP_PASSWORD' }}",
+            "url = '{scheme}://me@localhost:{}'\nca_file = 'ca.pem'\npassword = {{ env = 'SMTP_PASSWORD' }}\n{more}",
             server.port
         );
         let place = Place::new(&jobs(&smtp, ""));

@@ -92,7 +92,7 @@ fn every_file_is_right_by_it_and_leads_editors_to_it() {
 }
 
 /// A right file, and where in it a table of the schema's definitions stands.
-const TABLES: [(&str, &str, &str); 14] = [
+const TABLES: [(&str, &str, &str); 17] = [
     ("job", "jobs.a", "[jobs.a]\ncommand = 'x'"),
     ("step", "jobs.a.steps.s", "[jobs.a.steps.s]\ncommand = 'x'"),
     ("http", "jobs.a.http", "[jobs.a.http]\nurl = 'https://a.example'"),
@@ -108,6 +108,13 @@ const TABLES: [(&str, &str, &str); 14] = [
     ("housekeeping", "daemon.housekeeping", "[daemon.housekeeping]"),
     ("backup", "daemon.housekeeping.backup", "[daemon.housekeeping.backup]\nschedule = '0 4 * * *'"),
     ("retention", "daemon.retention", "[daemon.retention]"),
+    (
+        "digest",
+        "daemon.housekeeping.digest",
+        "[daemon.housekeeping.digest]\nschedule = '0 7 * * 1'\n[channels.x]\ncommand = 'x'",
+    ),
+    ("channel", "channels.c", "[channels.c]\ncommand = 'x'\n[smtp]\nurl = 'file:x'\nfrom = 'a@b.example'"),
+    ("webhook", "channels.c.webhook", "[channels.c.webhook]\nurl = 'https://a.example'"),
     ("smtp", "smtp", "[smtp]\nurl = 'file:x'\nfrom = 'a@b.example'"),
     ("calendar", "calendars.c", "[calendars.c]"),
     ("defaults", "defaults", "[defaults]"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::args::{CheckArguments, Global};
+use super::channel::{channel_in_words, in_the_way};
 use super::places::{config_file, environment, in_force_or_file, read, running_daemon};
 use super::screen::{Screen, counted};
 use super::{Answer, Done, Refusal};
@@ -126,6 +127,11 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             }
         }
     }
+    for (channel, span) in checked.channels_with_places() {
+        let key = format!("channels.{}", channel.name);
+        let message = |what: String| format!("if it were to be told now, `{}` could not: {what}", channel.name);
+        warnings.extend(in_the_way(channel, checked.source.folder(0), starter).map(|what| (key.clone(), span.clone(), message(what))));
+    }
     for NamedGroup { key, name, span } in named_groups(&checked.source.text) {
         if group_number(&name).is_none() {
             let message = format!("there is no group `{name}` on this machine: nobody is let in by it");
@@ -168,6 +174,9 @@ fn show(configuration: &Configuration, screen: &mut Screen) {
     let renderer = if screen.colors() { Renderer::styled() } else { Renderer::plain() };
     for text in rendered(configuration, &renderer) {
         screen.line(format!("{text}\n"));
+    }
+    for channel in configuration.checked.channels.values() {
+        screen.line(channel_in_words(channel));
     }
     let said = &configuration.checked.said;
     let count = |number: usize, what: &str| counted(number as u64, what);

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::screen::{bytes, span, visible};
 use crate::inquiry::{calendars, in_words, needs, queue_limit};
-use crate::job::{Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, Standing, Task, Work};
+use crate::job::{
+    Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, SlowAfter, Standing, Task, Telling, Work,
+};
 
 fn names(jobs: &[JobName]) -> String {
     jobs.iter().map(JobName::as_str).collect::<Vec<_>>().join(", ")
@@ -77,6 +79,19 @@ pub fn fields(job: &Job) -> Vec<(&'static str, String)> {
     if let Some(within) = job.rules.catch_up_within {
         fields.push(("catch_up_within", span(within.into())));
     }
+    fields.extend(telling_fields(&job.telling));
+    fields
+}
+
+fn telling_fields(telling: &Telling) -> Vec<(&'static str, String)> {
+    let names: Vec<&str> = telling.channels.iter().map(|channel| channel.name.as_str()).collect();
+    let mut fields = vec![("channels", if names.is_empty() { "none".to_owned() } else { names.join(", ") })];
+    fields.extend(telling.slow_after.map(|slow| match slow {
+        SlowAfter::Time(duration) => ("slow_after", span(duration.into())),
+        SlowAfter::Usual(_) => ("slow_after", format!("{slow} of its usual p95")),
+    }));
+    fields.extend(telling.overdue_after.map(|after| ("overdue_after", span(after.into()))));
+    fields.extend(telling.ping.as_ref().map(|ping| ("ping", visible(&ping.to_string()))));
     fields
 }
 

@@ -113,6 +113,19 @@ fn compare(
     let Known { in_force, open, .. } = known;
     let (place, overlay) = (in_force.source.path.clone(), in_force.overlay.clone());
     let file = if file.path == place { file } else { read(path, Some(&place), &overlay, now)? };
+    // The ledger has stars in place of secrets, so that nothing would be the same as it was.
+    let file = if file.checked.has_secrets() {
+        Configuration::of_source(
+            file.checked.without_secrets(),
+            file.machine,
+            &overlay.environment,
+            &overlay.flags,
+            now,
+        )
+        .map_err(|error| Refusal::chain(Done::Misused, &error))?
+    } else {
+        file
+    };
     let before = in_force.read(now).map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
     let mut edit = file.edit_of(&before.base(), now);
     if is_running {

@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod backup;
 mod batch;
+mod channel;
 mod check;
 mod complete;
 mod completions;

@@ -3,14 +3,18 @@
 //! A job gets a line where a line starts it at the same instants. What cron has no like of stands in a comment above it;
 //! where the instants themselves cannot be had, or the command, the whole job is a comment that says why.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::crontab::{assigned, line_of};
 use super::name::name_of_title;
 use super::quote::{in_comment, shell_word};
-use crate::job::{Act, CommandLine, Job, Overlap, Surroundings, Task, Timing, Work};
+use crate::job::{
+    Act, Carrier, CarrierKind, Channel, CommandLine, Job, Overlap, Surroundings, Task, Tell, Timing, Work,
+};
 use crate::schedule::{Moment, Schedule, Transition, parse_duration};
 
 /// How lines are written.
@@ -45,7 +49,13 @@ type Lost = String;
 /// Lines for the jobs, in their order.
 pub fn export_crontab(jobs: &[&Job], style: Style) -> Exported {
     let mut exported = Exported { text: HEAD.to_owned(), lost: Vec::new() };
-    let mut holding = Holding { shell: "/bin/sh".to_owned(), zone: style.zone.to_owned(), env: Vec::new() };
+    let mut holding = Holding {
+        shell: "/bin/sh".to_owned(),
+        zone: style.zone.to_owned(),
+        env: Vec::new(),
+        // Where nobody says anything cron mails the owner of the table.
+        mail_to: jobs.iter().all(|job| mail_to(job).is_empty()).then(String::new),
+    };
     for (at, job) in jobs.iter().enumerate() {
         exported.text.push('\n');
         let set = shared_variables(&jobs[at..], &holding);
@@ -82,6 +92,19 @@ struct Holding {
     shell: String,
     zone: String,
     env: Vec<(String, String)>,
+    /// Who is mailed what jobs write; `None`: nothing was said yet.
+    mail_to: Option<String>,
+}
+
+/// Whom a job mails what it writes.
+fn mail_to(job: &Job) -> String {
+    let channels = job.telling.channels.iter().filter(|channel| channel.tell.contains(&Tell::Output));
+    let of_channel = |channel: &Arc<Channel>| match channel.carrier(CarrierKind::Mail) {
+        Some(Carrier::Mail(to)) => to.iter().map(|address| address.mailbox().email.to_string()).collect(),
+        Some(Carrier::Webhook(_) | Carrier::Command(_)) | None => Vec::new(),
+    };
+    let to: BTreeSet<String> = channels.flat_map(of_channel).collect();
+    to.into_iter().collect::<Vec<_>>().join(",")
 }
 
 /// What is written for a job.
@@ -89,6 +112,7 @@ struct Written {
     notes: Vec<String>,
     zone: String,
     shell: Option<String>,
+    mail_to: String,
     lines: Vec<String>,
     is_disabled: bool,
 }
@@ -103,6 +127,11 @@ impl Written {
             if let Some(shell) = self.shell.filter(|shell| *shell != holding.shell) {
                 let _ = writeln!(text, "SHELL={shell}");
                 holding.shell = shell;
+            }
+            if holding.mail_to.as_ref() != Some(&self.mail_to) {
+                let line = assigned("MAILTO", &self.mail_to).unwrap_or_default();
+                let _ = writeln!(text, "{line}");
+                holding.mail_to = Some(self.mail_to);
             }
         }
         let _ = writeln!(text, "# {title}");
@@ -174,7 +203,7 @@ fn lines(job: &Job, style: Style, shared: &[(String, String)]) -> Result<Written
         notes.push("Debian's cron knows no CRON_TZ, cronie does".to_owned());
     }
     let lines = patterns.into_iter().map(|pattern| format!("{pattern} {user}{rest}")).collect();
-    Ok(Written { notes, zone, shell, lines, is_disabled: !job.enabled })
+    Ok(Written { notes, zone, shell, mail_to: mail_to(job), lines, is_disabled: !job.enabled })
 }
 
 /// What stands before a command of cron.

@@ -69,8 +69,8 @@ pub struct Sheet {
     /// Comments at its top.
     pub head: Vec<String>,
     pub common: Vec<Common>,
-    /// Names of channels and whom they mail, for what jobs write.
-    pub channels: Vec<(String, String)>,
+    /// Names of channels and the addresses that they mail what jobs write.
+    pub channels: Vec<(String, Vec<String>)>,
     pub drafts: Vec<Draft>,
     /// Comments behind the last job.
     pub tail: Vec<String>,

@@ -13,8 +13,8 @@ const WIDTH: usize = 110;
 /// A table that fits is written on the line of its key.
 const WIDEST_TABLE: usize = 100;
 
-/// Whether job files have channels yet; until then they are written as comments.
-const CHANNELS_ARE_READ: bool = false;
+/// As the crons mail: by whatever stands there.
+const SMTP: &str = "[smtp]\nurl  = \"sendmail:/usr/sbin/sendmail\"\nfrom = \"punctual@localhost\"";
 
 /// The text of a job file.
 pub fn written(sheet: &Sheet) -> String {
@@ -179,27 +179,18 @@ impl Page {
     }
 
     /// Who was mailed what jobs wrote.
-    fn channels(&mut self, channels: &[(String, String)]) {
-        let mark = if CHANNELS_ARE_READ { "" } else { "# " };
-        if !channels.is_empty() && !CHANNELS_ARE_READ {
-            self.gap();
-            self.remark(
-                "cron mailed what jobs wrote, as MAILTO says. Here it is kept: `punctual logs JOB`. There are no channels \
-                 for mail yet; they will be written so:",
-            );
+    fn channels(&mut self, channels: &[(String, Vec<String>)]) {
+        if channels.is_empty() {
+            return;
         }
+        self.gap();
+        self.wrapped("#", "cron mailed what jobs wrote as MAILTO says, by this program; a server does as well.");
+        self.line(SMTP);
         for (name, mail) in channels {
-            if CHANNELS_ARE_READ {
-                self.gap();
-            }
-            let to: Vec<String> = mail.split([',', ' ']).filter(|to| !to.is_empty()).map(str::to_owned).collect();
-            for line in [
-                format!("[channels.{}]", toml_key(name)),
-                format!("mail = {}", list(&to)),
-                "tell = [\"output\"]".to_owned(),
-            ] {
-                self.line(&format!("{mark}{line}"));
-            }
+            self.gap();
+            self.line(&format!("[channels.{}]", toml_key(name)));
+            self.line(&format!("mail = {}", list(mail)));
+            self.line("tell = [\"output\"]");
         }
     }
 
@@ -240,8 +231,7 @@ impl Page {
         let width = pairs.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
         let widest = pairs.iter().zip(whys).filter(|(_, why)| !why.is_empty()).map(|((_, value), _)| value.len()).max();
         for (at, (key, value)) in pairs.iter().enumerate() {
-            let mark = if key == "channels" && !CHANNELS_ARE_READ { "# " } else { "" };
-            let line = format!("{mark}{key:width$} = {value}");
+            let line = format!("{key:width$} = {value}");
             match whys.get(at).filter(|why| !why.is_empty()) {
                 Some(why) => {
                     let pad = widest.unwrap_or(0).saturating_sub(value.len());
@@ -361,12 +351,12 @@ mod tests {
         assert!(text.matches("\"/bin/bash\"").count() == 2 && text.matches("PATH").count() == 2, "{text}");
     }
 
-    /// What is written as a comment until job files have it is not forgotten there.
     #[test]
-    fn channels_are_written_as_soon_as_they_are_read() {
-        let text = "[channels.root]\nmail = [\"root\"]\ntell = [\"output\"]\n";
-        let read = crate::jobfile::Draft::parse(std::path::Path::new("jobs.toml"), text.to_owned());
-        assert_eq!(read.daemon().is_some(), CHANNELS_ARE_READ);
+    fn who_was_mailed_is_a_channel() {
+        let channels = vec![("root".to_owned(), vec!["root@localhost".to_owned()])];
+        let text = written(&Sheet { channels, drafts: vec![draft("a", Vec::new())], ..Sheet::default() });
+        let read = crate::jobfile::Draft::parse(std::path::Path::new("jobs.toml"), text.clone());
+        assert!(read.daemon().is_some() && text.contains("[channels.root]\nmail = [\"root@localhost\"]\n"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::job::{Act, CommandLine, Job, Limits, Needs, OutputPattern, Overlap, Step, Steps, Task, Timing, Work};
+use crate::job::{
+    Act, CommandLine, Job, Limits, Needs, OutputPattern, Overlap, SlowAfter, Step, Steps, Task, Timing, Work,
+};
 use crate::report::Seconds;
 use crate::schedule::{Fold, Gap};
 
@@ -39,8 +41,20 @@ pub fn definition(job: &Job) -> Value {
         "no_retry_codes": job.rules.retries.no_codes,
         "catch_up": job.rules.catch_up.word(),
         "catch_up_within": job.rules.catch_up_within.map(Seconds::from),
+        "channels": job.telling.channels.iter().map(|channel| channel.name.as_str()).collect::<Vec<_>>(),
+        "slow_after": job.telling.slow_after.map(slow_after),
+        "overdue_after": job.telling.overdue_after.map(Seconds::from),
+        "ping": job.telling.ping,
     });
     joined([rest, task])
+}
+
+/// A time in seconds, or in words so many times the usual.
+fn slow_after(slow: SlowAfter) -> Value {
+    match slow {
+        SlowAfter::Time(duration) => json!(Seconds::from(duration)),
+        SlowAfter::Usual(_) => json!(slow.to_string()),
+    }
 }
 
 fn joined<const N: usize>(objects: [Value; N]) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +128,16 @@ pub struct Quiet {
     pub until: Time,
 }
 
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: Time| {
+            let format = if time.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+            time.strftime(format).to_string()
+        };
+        write!(f, "{}-{}", time(self.from), time(self.until))
+    }
+}
+
 /// What carries notices of a channel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Carrier {
@@ -181,10 +192,50 @@ pub struct Webhook {
 
 /// An address that may be a secret itself, as those are that let everybody in who knows them. It is never shown beyond its
 /// host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     Open(Url),
     Secret(SecretSource),
+}
+
+impl Target {
+    /// The same, where a relative path is taken from this folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Secret(source) => Self::Secret(source.within(folder)),
+            Self::Open(_) => self,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(url) => {
+                let more = if url.path().len() > 1 || url.query().is_some() { "***" } else { "" };
+                write!(f, "{}/{more}", url.origin().ascii_serialization())
+            }
+            Self::Secret(SecretSource::Env(name)) => write!(f, "what the variable {name} says"),
+            Self::Secret(SecretSource::File(path)) => write!(f, "what {} says", path.display()),
+            Self::Secret(SecretSource::Credential(name)) => write!(f, "what the credential {name} says"),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Target {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Open(_) => serializer.collect_str(self),
+            Self::Secret(source) => source.serialize(serializer),
+        }
+    }
 }
 
 /// In which form a web server wants to be told.
@@ -205,6 +256,14 @@ pub enum Shape {
 impl Shape {
     pub const WORDS: [&'static str; 6] = ["json", "slack", "discord", "teams", "ntfy", "telegram"];
 
+    /// Whom a bot tells.
+    pub fn chat(&self) -> Option<&str> {
+        match self {
+            Self::Telegram { chat } => Some(chat),
+            Self::Json | Self::Slack | Self::Discord | Self::Teams | Self::Ntfy => None,
+        }
+    }
+
     pub fn word(&self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -214,5 +273,31 @@ impl Shape {
             Self::Ntfy => "ntfy",
             Self::Telegram { .. } => "telegram",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_by_its_host() {
+        for (url, expect) in [
+            ("https://hooks.slack.com/services/T0/B0/canary", "https://hooks.slack.com/***"),
+            ("http://127.0.0.1:8080/?token=canary", "http://127.0.0.1:8080/***"),
+            ("https://example.org", "https://example.org/"),
+        ] {
+            let target = Target::Open(Url::parse(url).unwrap());
+            assert_eq!((target.to_string(), format!("{target:?}")), (expect.to_owned(), expect.to_owned()));
+            assert_eq!(serde_json::to_value(&target).unwrap(), expect);
+        }
+        let elsewhere = Target::Secret(SecretSource::File("hook".into())).within(Path::new("/etc/punctual"));
+        assert_eq!(elsewhere.to_string(), "what /etc/punctual/hook says");
+    }
+
+    #[test]
+    fn every_word_is_that_of_its_kind() {
+        assert!(Tell::WORDS.into_iter().all(|(word, tell)| tell.word() == word));
+        assert!(CarrierKind::WORDS.into_iter().all(|(word, kind)| kind.word() == word));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -105,6 +105,19 @@ impl Serialize for Method {
 pub struct Header {
     pub name: String,
     pub value: HeaderText,
+}
+
+impl Header {
+    /// The same, where the relative path of a secret is taken from this folder.
+    #[must_use]
+    pub fn within(&self, folder: &Path) -> Self {
+        match &self.value {
+            HeaderText::Secret(source) => {
+                Self { name: self.name.clone(), value: HeaderText::Secret(source.within(folder)) }
+            }
+            HeaderText::Open(_) | HeaderText::Private(_) => self.clone(),
+        }
+    }
 }
 
 /// What a header says, or where that stands.

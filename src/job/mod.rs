@@ -26,7 +26,7 @@ pub use http::{
 pub use mail::{Body, Mail};
 pub use pattern::OutputPattern;
 pub use secret::SecretSource;
-pub use smtp::{Address, AddressError, Login, Safety, Server, Smtp, Way};
+pub use smtp::{Address, AddressError, Identity, Login, Safety, Server, Smtp, Way};
 pub use sql::{Database, ExpectedRows, Script, Sql, SqliteAccess, SqliteFile};
 pub use standing::{Limits, Standing, StopSignal};
 pub use statements::{Class, Dialect, Statement, split};

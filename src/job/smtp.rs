@@ -39,6 +39,15 @@ pub struct Server {
     pub login: Option<Login>,
     /// Certificates to trust in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What we show the server, so that it knows us.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate of ours and its key, as PEM; both may stand in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// How the connection to a server is kept from others; never less than this is put up with.
@@ -46,6 +55,8 @@ pub struct Server {
 pub enum Safety {
     /// Not at all.
     Plain,
+    /// Like `StartTls` where the server offers that, and otherwise not at all.
+    StartTlsIfOffered,
     /// It begins in the open, and must become safe before anything else.
     StartTls,
     /// From its beginning.
@@ -140,7 +151,7 @@ mod tests {
     fn local_is_this_machine() {
         let server = |host: &str| {
             let host = host.to_owned();
-            Server { host, port: 25, safety: Safety::Plain, login: None, ca_file: None }
+            Server { host, port: 25, safety: Safety::Plain, login: None, ca_file: None, identity: None }
         };
         for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"] {
             assert!(server(host).is_local(), "{host}");

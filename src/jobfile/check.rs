@@ -40,7 +40,7 @@ impl Checker<'_> {
                 .map(|within| Jitter::new(within, self.site.machine_id(), name.value.as_str())),
             task: task?,
             rules: self.rules(&path, raw),
-            telling: Arc::default(),
+            telling: self.telling(&path, raw),
         };
         (self.said.errors.len() == errors).then_some(job)
     }

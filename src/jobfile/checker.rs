@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::calendars::Calendars;
+use super::channels::Channels;
 use super::diagnostic::Diagnostics;
 use super::known::Known;
 use super::policies::Policies;
@@ -12,6 +14,7 @@ use super::section::At;
 use super::smtp::Outlet;
 use super::source::Source;
 use super::{Site, Zone};
+use crate::job::Channel;
 
 /// Makes checked jobs of raw ones.
 pub struct Checker<'c> {
@@ -21,6 +24,9 @@ pub struct Checker<'c> {
     pub folder: PathBuf,
     pub calendars: Calendars,
     pub pools: &'c BTreeMap<String, usize>,
+    pub channels: &'c Channels,
+    /// Whom jobs tell that do not say it.
+    pub told: Vec<Arc<Channel>>,
     /// How mail leaves.
     pub outlet: Outlet,
     pub known: Known,

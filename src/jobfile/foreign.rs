@@ -211,7 +211,53 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     ),
     (&["uri", "webhook", "endpoint", "request"], "http", "it is a table: http = { url = \"https://…\" }"),
     (&["query", "statement", "database"], "sql", "it is a table: sql = { database = \"…\", statements = \"…\" }"),
-    (&["mailto", "email", "emails"], "mail", "a job or a step with mail = { to = \"…\", subject = \"…\" } sends one"),
+    (
+        &["mailto", "notify", "notification", "notifications", "notifier", "alert", "alerts", "alerting", "receivers"],
+        "channels",
+        "it names tables [channels.NAME], which say by `mail`, `webhook` or `command` who is told, and by `tell` of what",
+    ),
+    (
+        &["mailto", "email", "emails"],
+        "mail",
+        "a channel names whom it mails; a job or a step with mail = { to = \"…\", subject = \"…\" } sends one",
+    ),
+    (
+        &["url", "uri", "endpoint", "hook", "slack", "discord", "teams", "ntfy", "telegram", "webhookurl"],
+        "webhook",
+        "webhook = \"https://…\"; its form is that of a host that is known, or that of webhook = { url = \"…\", shape = \"slack\" }",
+    ),
+    (
+        &["notifyon", "events", "on", "when", "level", "severity"],
+        "tell",
+        "it is a list, such as [\"failed\", \"recovered\"]",
+    ),
+    (
+        &["throttle", "repeatinterval", "cooldown", "ratelimit", "interval", "every"],
+        "at_most_every",
+        "it is a duration, such as \"1h\"",
+    ),
+    (&["quiethours", "mute", "muted", "silence", "silent", "donotdisturb", "dnd"], "quiet", "such as \"22:00-07:00\""),
+    (&["threshold", "failures", "minfailures", "consecutivefailures", "failurethreshold"], "after_failures", ""),
+    (
+        &[
+            "healthcheck",
+            "healthchecks",
+            "healthchecksurl",
+            "pingurl",
+            "heartbeat",
+            "heartbeaturl",
+            "snitch",
+            "checkin",
+        ],
+        "ping",
+        "it is an address: ping = \"https://hc-ping.com/…\"",
+    ),
+    (
+        &["sla", "maxage", "staleafter", "alertafter", "maxsilence"],
+        "overdue_after",
+        "it is a duration, such as \"26h\"",
+    ),
+    (&["slow", "warnafter", "softtimeout", "expectedduration"], "slow_after", "a duration, or \"3x\" of the usual"),
     (&["exitcodes", "successexitstatus", "successexitcodes", "allowedexitcodes"], "success_codes", ""),
     (&["needs"], "after", "`needs` is for steps of one job; jobs that follow others say `after`"),
     (
@@ -222,7 +268,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
 ];
 
 /// The tables of a file in which a key may stand that stands in the wrong one, and how one names them.
-const TABLES: [(&str, &[Key]); 13] = [
+const TABLES: [(&str, &[Key]); 16] = [
     ("a job, below [jobs.NAME]", keys::JOB),
     ("a job or [defaults]", keys::POLICIES),
     ("[daemon]", keys::DAEMON),
@@ -234,6 +280,9 @@ const TABLES: [(&str, &[Key]); 13] = [
     ("a job's `limits`", keys::LIMITS),
     ("a step", keys::STEP),
     ("[smtp]", keys::SMTP),
+    ("[channels.NAME]", keys::CHANNEL),
+    ("a channel's `webhook`", keys::WEBHOOK),
+    ("[daemon.housekeeping] digest", keys::DIGEST),
     ("[calendars.NAME]", keys::CALENDAR),
     ("the file itself, above all keys of tables", keys::TOP_LEVEL),
 ];
@@ -271,6 +320,18 @@ pub fn same_word(key: &str, text: &str) -> Option<&'static str> {
         ("catch_up", "once" | "last" | "true" | "yes" | "coalesce" | "fire-once") => "latest",
         ("catch_up", "never" | "no" | "false" | "skip" | "ignore") => "none",
         ("on_lost", "keep" | "adopt" | "continue") => "leave",
+        ("tell", "failure" | "failures" | "fail" | "error" | "errors" | "on-failure" | "onfailure") => "failed",
+        ("tell", "recovery" | "fixed" | "resolved" | "back-to-normal") => "recovered",
+        ("tell", "success" | "ok" | "done" | "succeed" | "on-success" | "onsuccess") => "succeeded",
+        ("tell", "late" | "stale" | "sla") => "overdue",
+        ("tell", "long" | "long-running" | "slowness") => "slow",
+        ("tell", "miss" | "misfire" | "misfired") => "missed",
+        ("tell", "skip") => "skipped",
+        ("tell", "stdout" | "log" | "logs") => "output",
+        ("shape", "mattermost" | "rocketchat" | "rocket.chat") => "slack",
+        ("shape", "msteams" | "ms-teams" | "microsoft-teams" | "office365") => "teams",
+        ("starttls", "always" | "force" | "forced" | "true" | "yes" | "must") => "required",
+        ("starttls", "optional" | "if-available" | "may" | "auto" | "preferred" | "try") => "opportunistic",
         ("stop_signal", "sigterm" | "15") => "TERM",
         ("stop_signal", "sigint" | "2") => "INT",
         ("stop_signal", "sigquit" | "3") => "QUIT",

@@ -8,9 +8,10 @@ use url::Url;
 
 use super::checker::Checker;
 use super::expect::RawExpected;
+use super::headers::headers;
 use super::keys::{HTTP, MOST_REQUESTS, MOST_REQUESTS_AT_ONCE};
 use super::section::{At, Section};
-use crate::job::{Ceiling, Header, HeaderText, Http, Method, OnChange, SecretSource};
+use crate::job::{Ceiling, Header, Http, Method, OnChange};
 
 const DEFAULT_PARALLEL: usize = 16;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -85,17 +86,10 @@ impl RawHttp {
 impl Checker<'_> {
     pub fn http(&self, raw: &RawHttp) -> Http {
         let otherwise = if raw.body.is_some() { Method::Post } else { Method::Get };
-        let header = |header: &Header| match &header.value {
-            HeaderText::Secret(SecretSource::File(path)) => Header {
-                name: header.name.clone(),
-                value: HeaderText::Secret(SecretSource::File(self.folder.join(path))),
-            },
-            HeaderText::Open(_) | HeaderText::Private(_) | HeaderText::Secret(_) => header.clone(),
-        };
         Http {
             url: raw.urls.clone(),
             method: raw.method.as_ref().map_or(otherwise, |at| at.value),
-            headers: raw.headers.iter().map(header).collect(),
+            headers: raw.headers.iter().map(|header| header.within(&self.folder)).collect(),
             body: raw.body.as_ref().map(|at| at.value.clone()),
             max_parallel: number(raw.max_parallel.as_ref(), DEFAULT_PARALLEL),
             repeat: number(raw.repeat.as_ref(), 1),
@@ -166,56 +160,6 @@ fn url(text: &str) -> Result<Url, (String, String)> {
     // A fragment is never sent.
     url.set_fragment(None);
     Ok(url)
-}
-
-/// A table of texts and of places with secrets.
-fn headers(table: &mut Section) -> Vec<Header> {
-    let Some(mut section) = table.names("headers") else {
-        return Vec::new();
-    };
-    let names: Vec<(&str, Range<usize>)> = section.all_names().collect();
-    let mut seen = HashSet::new();
-    let mut headers = Vec::with_capacity(names.len());
-    for (name, span) in names {
-        if !is_header_name(name) {
-            let help = "write for example headers = { Accept = \"application/json\" }".to_owned();
-            section.error(name, span, format!("`{name}` is no name of a header"), Some(help));
-        } else if !seen.insert(name.to_ascii_lowercase()) {
-            let help = "capitals make no difference".to_owned();
-            section.error(name, span, format!("the header {name} stands here twice"), Some(help));
-        } else if let Some(value) = header(&mut section, name) {
-            headers.push(Header { name: name.to_owned(), value });
-        }
-    }
-    headers
-}
-
-fn header(section: &mut Section, name: &str) -> Option<HeaderText> {
-    if !section.is_text(name) {
-        return section.secret(name).map(|at| HeaderText::Secret(at.value));
-    }
-    let At { value: text, span } = section.text(name)?;
-    let is_line = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    let value = HeaderText::of_text(name, text);
-    if let HeaderText::Private(_) = value {
-        let key = section.path_of(name);
-        let help = format!("write {name} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ credential = \"NAME\" }}");
-        let message = format!("the header {name} is a secret, and stands in the file");
-        section.said().keep_secret(span.clone());
-        section.said().warn(&key, span.clone(), message, Some(help));
-    }
-    if !is_line {
-        let help = "a header is one line of ASCII".to_owned();
-        section.error(name, span, format!("the header {name} cannot hold this"), Some(help));
-        return None;
-    }
-    Some(value)
-}
-
-/// A token, as RFC 9110 has it.
-fn is_header_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(allowed)
 }
 
 fn not_zero<'f, 'd, T: Default + PartialEq>(

@@ -12,7 +12,7 @@ use super::source::Source;
 use super::value::describe;
 
 /// Which tables included files have.
-const INCLUDED: [&str; 3] = ["jobs", "pools", "calendars"];
+const INCLUDED: [&str; 4] = ["jobs", "pools", "calendars", "channels"];
 
 /// What the main file's text says of other files; nothing where it does not say so in the right form, which is complained
 /// about when all of it is read.
@@ -60,7 +60,7 @@ pub fn check_tables(table: &DeTable, said: &mut Diagnostics) {
             "daemon" | "smtp" | "defaults" | "include" => format!("`{name}` stands in the main file only"),
             _ => format!("unknown table `{name}`"),
         };
-        let help = "an included file has [jobs], [pools] and [calendars]".to_owned();
+        let help = "an included file has [jobs], [pools], [calendars] and [channels]".to_owned();
         said.error(name, key.span(), message, Some(help));
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::job::{JobName, Rules, Surroundings, Timing, WrittenTiming};
+use crate::job::{ChannelName, JobName, Rules, SlowAfter, Surroundings, Target, Telling, Timing, WrittenTiming};
 use crate::schedule::{Schedule, ScheduleError};
 
 /// What was read before, by its text.
@@ -17,6 +18,16 @@ pub struct Known {
     surroundings: HashSet<Arc<Surroundings>>,
     rules: HashSet<Arc<Rules>>,
     shells: HashSet<Arc<[String]>>,
+    tellings: HashMap<WrittenTelling, Arc<Telling>>,
+}
+
+/// All that tells one telling from another of the same file.
+#[derive(PartialEq, Eq, Hash)]
+struct WrittenTelling {
+    channels: Vec<ChannelName>,
+    slow_after: Option<SlowAfter>,
+    overdue_after: Option<Duration>,
+    ping: Option<Target>,
 }
 
 /// A timing, and what has to be said about it at each job that has it.
@@ -38,6 +49,16 @@ impl Known {
 
     pub fn shell(&mut self, read: Vec<String>) -> Arc<[String]> {
         shared(&mut self.shells, read)
+    }
+
+    pub fn telling(&mut self, read: Telling) -> Arc<Telling> {
+        let written = WrittenTelling {
+            channels: read.channels.iter().map(|channel| channel.name.clone()).collect(),
+            slow_after: read.slow_after,
+            overdue_after: read.overdue_after,
+            ping: read.ping.clone(),
+        };
+        self.tellings.entry(written).or_insert_with(|| Arc::new(read)).clone()
     }
 
     pub fn schedule(&mut self, text: &str, job: &JobName) -> Result<Arc<Schedule>, ScheduleError> {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::addresses::{Complained, addresses};
 use super::checker::Checker;
 use super::diagnostic::nearest;
 use super::keys::MAIL;
 use super::section::{At, Section};
-use super::smtp::{Outlet, no_address};
+use super::smtp::{NO_SMTP, Outlet, WRITE_SMTP};
 use crate::job::{Address, Body, Mail, Medium, SEEN, Template, TemplateError};
 
 /// The table `mail`; see [`crate::job::Mail`].
@@ -55,31 +56,6 @@ impl RawMail {
         let value = Self { from, to, cc, subject, body, html, attach, path, span: span.clone() };
         Some(At { value, span })
     }
-}
-
-/// What is wrong was complained about where it stands.
-struct Complained;
-
-/// Addresses, each with a name or without; none where the key does not stand.
-fn addresses(table: &mut Section, key: &str) -> Result<Vec<Address>, Complained> {
-    if table.get(key).is_none() {
-        return Ok(Vec::new());
-    }
-    let texts = table.texts(key).ok_or(Complained)?;
-    if texts.value.is_empty() {
-        table.error(key, texts.span, format!("`{key}` names nobody"), None);
-        return Err(Complained);
-    }
-    // All of them are looked at, so that all that is wrong is said.
-    let read = |at: At<String>| {
-        let address = at.value.parse();
-        if address.is_err() {
-            table.error(key, at.span, no_address(&at.value), None);
-        }
-        address.map_err(|_| Complained)
-    };
-    let addresses: Vec<Result<Address, Complained>> = texts.value.into_iter().map(read).collect();
-    addresses.into_iter().collect()
 }
 
 /// A template, if the key stands.
@@ -141,10 +117,7 @@ impl Checker<'_> {
             Outlet::By(smtp) => smtp.clone(),
             Outlet::Wrong => return None,
             Outlet::Unsaid => {
-                let help = "write [smtp] with url = \"smtps://user@mail.example.org\", password = { env = \
-                            \"SMTP_PASSWORD\" } and from = \"punctual <punctual@example.org>\"";
-                let message = "nothing says how mail leaves: there is no [smtp]";
-                self.said.error(&raw.path, raw.span.clone(), message, Some(help.to_owned()));
+                self.said.error(&raw.path, raw.span.clone(), NO_SMTP, Some(WRITE_SMTP.to_owned()));
                 return None;
             }
         };

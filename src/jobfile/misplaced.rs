@@ -16,7 +16,7 @@ type Name<'t> = Spanned<Cow<'t, str>>;
 type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Words of other tools, or other forms of ours, for what stands outside of all tables.
-const HEADERS: [(&[&str], &str); 6] = [
+const HEADERS: [(&[&str], &str); 7] = [
     (
         &[
             "job",
@@ -38,6 +38,24 @@ const HEADERS: [(&[&str], &str); 6] = [
     (&["pool", "locks", "lock", "queues", "semaphores"], "pools"),
     (&["calendar", "holidays", "exclude"], "calendars"),
     (&["mail", "email", "mailer"], "smtp"),
+    (
+        &[
+            "channel",
+            "notify",
+            "notifier",
+            "notifiers",
+            "notification",
+            "notifications",
+            "alert",
+            "alerts",
+            "alerting",
+            "receivers",
+            "webhook",
+            "webhooks",
+            "slack",
+        ],
+        "channels",
+    ),
     (&["settings", "config", "scheduler", "server", "options", "punctual", "service"], "daemon"),
 ];
 
@@ -83,7 +101,7 @@ fn table_help(name: &str, table: &DeTable, said: &Diagnostics) -> String {
         let inner = table.iter().find(|(_, value)| value.get_ref().is_table()).map(|(key, _)| key.get_ref());
         return match inner {
             Some(inner) => format!("did you mean [{ours}.{inner}]?"),
-            None if ours == "jobs" => "did you mean [jobs.NAME]?".to_owned(),
+            None if matches!(ours, "jobs" | "channels") => format!("did you mean [{ours}.NAME]?"),
             None => format!("did you mean [{ours}]?"),
         };
     }

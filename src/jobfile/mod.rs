@@ -3,13 +3,16 @@
 //! Text, then raw tables in which everything knows its place, then checked jobs. A file is read to its end whatever is
 //! wrong with it, so that all errors are said at once. What depends on the machine or the day is no matter of this room.
 
+mod addresses;
 mod calendars;
+mod channels;
 mod check;
 mod checker;
 mod diagnostic;
 mod expect;
 mod foreign;
 mod groups;
+mod headers;
 mod http;
 mod include;
 mod keys;
@@ -33,11 +36,14 @@ mod standing;
 mod steps;
 mod surroundings;
 mod syntax;
+mod target;
+mod telling;
 mod timing;
 mod tokens;
 mod traps;
 mod value;
 mod wanted;
+mod webhook;
 mod work;
 mod written_command;
 
@@ -52,6 +58,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use calendars::calendar_from;
 use calendars::{Calendars, RawCalendar};
+use channels::{Channels, RawChannel};
 use checker::Checker;
 pub use diagnostic::{Diagnostic, Diagnostics, Lines, Position, nearest};
 pub use groups::{NamedGroup, named_groups};
@@ -69,9 +76,10 @@ pub use schema::schema;
 use section::{At, dotted};
 use smtp::{Outlet, read_smtp};
 pub use source::{Included, Part, Source, Unread};
+pub use target::{NoAddress, address};
 pub use timing::{Kept, timing_from};
 
-use crate::job::{Job, JobName, NameError};
+use crate::job::{Channel, ChannelName, Job, JobName, NameError, Smtp};
 
 /// A zone as it was found: its data, and what tells one version of the data from another.
 #[derive(Debug, Clone)]
@@ -105,10 +113,12 @@ pub struct Draft {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    channels: Vec<RawChannel>,
     outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
+    daemon_channels: Vec<(&'static str, At<String>)>,
     said: Diagnostics,
 }
 
@@ -118,11 +128,17 @@ pub struct Checked {
     pub jobs: Vec<Arc<Job>>,
     /// Named capacities that jobs share.
     pub pools: BTreeMap<String, usize>,
+    /// Whom to tell.
+    pub channels: BTreeMap<ChannelName, Arc<Channel>>,
+    /// How mail leaves; none where the file does not say so.
+    pub smtp: Option<Arc<Smtp>>,
     pub said: Diagnostics,
     /// Texts of the source whose content is a secret.
     secrets: Vec<Range<usize>>,
     /// Where each job's keys stand, for warnings that depend on the machine.
     places: Vec<JobPlaces>,
+    /// Where the names of channels stand, in alphabetic order.
+    channel_places: Vec<Range<usize>>,
 }
 
 impl Checked {
@@ -136,11 +152,29 @@ impl Checked {
         self.source.starred(&self.secrets)
     }
 
+    /// Whether a text of the source is a secret.
+    pub fn has_secrets(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    /// The channels of these names that the file has, or every one of it.
+    pub fn channels_of(&self, names: Option<&[String]>) -> Vec<Arc<Channel>> {
+        let is_named =
+            |channel: &&Arc<Channel>| names.is_none_or(|names| names.iter().any(|name| name == channel.name.as_str()));
+        self.channels.values().filter(is_named).cloned().collect()
+    }
+
     /// Forgets what is for people who read the file: where each job's keys stand, and what was to be said. What is in
     /// force for months is the text and its jobs.
     pub fn put_into_force(&mut self) {
         self.places = Vec::new();
+        self.channel_places = Vec::new();
         self.said = Diagnostics::default();
+    }
+
+    /// Each channel with where its name stands, until the file is put into force.
+    pub fn channels_with_places(&self) -> impl Iterator<Item = (&Arc<Channel>, &Range<usize>)> {
+        self.channels.values().zip(&self.channel_places)
     }
 
     /// Each job with where it stands, until the file is put into force.
@@ -185,12 +219,19 @@ impl Draft {
             defaults: draft.defaults,
             calendars: draft.calendars,
             pools: draft.pools,
+            channels: draft.channels,
             outlet: draft.outlet,
             jobs: draft.jobs,
             daemon: draft.daemon,
             daemon_timezone: draft.daemon_timezone,
+            daemon_channels: draft.daemon_channels,
             said,
         }
+    }
+
+    /// The folder of the file, from which the relative paths of `[daemon]` are taken.
+    pub fn folder(&self) -> &Path {
+        self.source.folder(0)
     }
 
     /// The `[daemon]` table as it was written, if the file has no errors so far.
@@ -203,10 +244,31 @@ impl Draft {
         let source = self.source.clone();
         let calendars = Calendars::check(&self.calendars, &source, site, &mut self.said);
         let outlet = self.outlet.within(source.folder(0));
+        let channels = Channels::check(&self.channels, &source, &outlet, &mut self.said);
+        for (key, name) in &self.daemon_channels {
+            channels.named(std::slice::from_ref(name), key, &mut self.said);
+        }
+        let told = match &self.defaults.channels {
+            Some(names) => channels.named(&names.value, "defaults.channels", &mut self.said),
+            None => channels.every(),
+        };
+        let smtp = outlet.smtp().cloned();
         let (defaults, said) = (&self.defaults, &mut self.said);
         let (pools, known) = (&self.pools, Known::default());
         let folder = source.folder(0).to_owned();
-        let mut checker = Checker { site, source: &source, folder, calendars, pools, outlet, known, defaults, said };
+        let mut checker = Checker {
+            site,
+            source: &source,
+            folder,
+            calendars,
+            pools,
+            channels: &channels,
+            told,
+            outlet,
+            known,
+            defaults,
+            said,
+        };
         let default_zone = checker.default_zone(timezone, self.daemon_timezone.clone());
         let mut jobs = Vec::with_capacity(self.jobs.len());
         let mut places = Vec::with_capacity(self.jobs.len());
@@ -224,7 +286,18 @@ impl Draft {
         check_names(&self.jobs, &mut self.said);
         self.said.sort();
         let secrets = std::mem::take(&mut self.said.secrets);
-        Checked { source: self.source, jobs, pools: self.pools, said: self.said, secrets, places }
+        let (channels, channel_places) = channels.into_map(&self.channels);
+        Checked {
+            source: self.source,
+            jobs,
+            pools: self.pools,
+            channels,
+            smtp,
+            said: self.said,
+            secrets,
+            places,
+            channel_places,
+        }
     }
 }
 
@@ -254,10 +327,12 @@ struct Parts {
     defaults: Policies,
     calendars: Vec<RawCalendar>,
     pools: BTreeMap<String, usize>,
+    channels: Vec<RawChannel>,
     outlet: Outlet,
     jobs: Vec<(At<JobName>, RawJob)>,
     daemon: toml::Table,
     daemon_timezone: Option<Range<usize>>,
+    daemon_channels: Vec<(&'static str, At<String>)>,
 }
 
 impl Parts {
@@ -271,13 +346,14 @@ impl Parts {
             match (name, value.get_ref()) {
                 ("include", _) => check_include(value, source, said),
                 ("daemon", DeValue::Table(table)) => {
-                    raw::check_daemon(table, said);
+                    self.daemon_channels = raw::check_daemon(table, said);
                     self.daemon = daemon_table(text);
                     self.daemon_timezone = table.get("timezone").map(Spanned::span);
                 }
                 ("defaults", DeValue::Table(table)) => self.defaults = Policies::read_defaults(table, said),
                 ("calendars", DeValue::Table(table)) => self.calendars = RawCalendar::read_all(table, said),
                 ("pools", DeValue::Table(table)) => self.pools = raw::read_pools(table, said),
+                ("channels", DeValue::Table(table)) => self.channels = RawChannel::read_all(table, said),
                 ("smtp", DeValue::Table(table)) => self.outlet = read_smtp(table, &key.span(), said),
                 ("jobs", DeValue::Table(table)) => self.jobs = read_jobs(table, said),
                 _ => misplaced(key, value, said),
@@ -293,8 +369,9 @@ impl Parts {
             match (&**key.get_ref(), value.get_ref()) {
                 ("calendars", DeValue::Table(table)) => self.calendars.extend(RawCalendar::read_all(table, said)),
                 ("pools", DeValue::Table(table)) => self.pools.extend(raw::read_pools(table, said)),
+                ("channels", DeValue::Table(table)) => self.channels.extend(RawChannel::read_all(table, said)),
                 ("jobs", DeValue::Table(table)) => self.jobs.extend(read_jobs(table, said)),
-                ("calendars" | "pools" | "jobs", _) => misplaced(key, value, said),
+                ("calendars" | "pools" | "channels" | "jobs", _) => misplaced(key, value, said),
                 _ => {}
             }
         }

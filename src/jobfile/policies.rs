@@ -10,7 +10,7 @@ use super::keys::{MOST_QUEUED, MOST_RETRIES, POLICIES};
 use super::section::{At, Section, Settable};
 use super::standing::{self, RawLimits};
 use super::wanted::Wanted;
-use crate::job::{CatchUp, OnLost, OutputPattern, Overlap, StopSignal};
+use crate::job::{CatchUp, OnLost, OutputPattern, Overlap, SlowAfter, StopSignal, Target};
 use crate::schedule::{Fold, Gap, Then};
 
 /// How a run is done: what a job may say itself or take from `[defaults]`.
@@ -47,6 +47,10 @@ pub struct Policies {
     pub retries: Option<At<i64>>,
     pub retry_delay: Settable<Duration>,
     pub retry_max_delay: Settable<Duration>,
+    pub channels: Option<At<Vec<At<String>>>>,
+    pub slow_after: Settable<SlowAfter>,
+    pub overdue_after: Settable<Duration>,
+    pub ping: Settable<Target>,
     /// Where each key stands that does.
     pub stands: Vec<(&'static str, Range<usize>)>,
 }
@@ -85,6 +89,10 @@ impl Policies {
             retries: section.integer("retries", 0, MOST_RETRIES),
             retry_delay: section.settable("retry_delay", Section::duration),
             retry_max_delay: section.settable("retry_max_delay", Section::duration),
+            channels: section.texts("channels"),
+            slow_after: section.settable("slow_after", slow_after),
+            overdue_after: overdue_after(section),
+            ping: section.settable("ping", Section::target),
             stands: section.stands(POLICIES.iter().map(|key| key.name)),
         }
     }
@@ -125,6 +133,39 @@ fn positive(section: &mut Section, key: &str) -> Settable<Duration> {
             format!("a {key} of zero would end every run at once"),
             Some("write \"none\" for no limit".to_owned()),
         );
+        return None;
+    }
+    Some(at)
+}
+
+/// So many times the usual, or a duration that is not zero.
+fn slow_after(section: &mut Section, key: &str) -> Option<At<SlowAfter>> {
+    const HELP: &str = "write a duration such as \"10m\", or more than once the usual, such as \"3x\" or \"1.5x\"";
+    let is_times = |text: &str| text.trim_end().ends_with(['x', 'X']);
+    let Some(text) = section.get(key).and_then(|value| value.get_ref().as_str()).filter(|text| is_times(text)) else {
+        let at = section.duration(key)?;
+        if at.value.is_zero() {
+            section.error(key, at.span, "every run would be a slow one", Some(HELP.to_owned()));
+            return None;
+        }
+        return Some(at.map(SlowAfter::Time));
+    };
+    let span = section.span(key)?;
+    match SlowAfter::times(text) {
+        Some(value) => Some(At { value, span }),
+        None => {
+            section.error(key, span, format!("`{text}` is not so many times the usual"), Some(HELP.to_owned()));
+            None
+        }
+    }
+}
+
+/// A duration that is not zero, or `"none"`.
+fn overdue_after(section: &mut Section) -> Settable<Duration> {
+    let at = section.settable("overdue_after", Section::duration)?;
+    if at.value.is_some_and(|duration| duration.is_zero()) {
+        let help = "write for how long there may be no success, such as \"26h\", or \"none\"".to_owned();
+        section.error("overdue_after", at.span, "it would be overdue at all times", Some(help));
         return None;
     }
     Some(at)

@@ -18,7 +18,9 @@ impl Source {
         let mut source = self.clone();
         for span in texts {
             let text = &self.text[span.clone()];
-            let quotes = text.len() - text.trim_start_matches(['"', '\'']).len();
+            // A part of a text may begin with what is no quote around it.
+            let is_quoted = ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote));
+            let quotes = if is_quoted { text.len() - text.trim_start_matches(['"', '\'']).len() } else { 0 };
             let content = span.start + quotes..span.end.saturating_sub(quotes).max(span.start + quotes);
             let stars = "*".repeat(content.len());
             source.text.replace_range(content, &stars);

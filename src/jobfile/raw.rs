@@ -56,8 +56,9 @@ impl RawJob {
     }
 }
 
-/// Checks the form of `[daemon]`; its values are layered with environment and flags elsewhere.
-pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
+/// Checks the form of `[daemon]`; its values are layered with environment and flags elsewhere. What comes back are the
+/// channels that it names, behind the key that does.
+pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) -> Vec<(&'static str, At<String>)> {
     let mut section = Section::open(table, "daemon", &[keys::DAEMON], said);
     section.filled_text("database");
     section.text("timezone");
@@ -71,11 +72,17 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
     }
     check_groups(&mut section, "operators");
     check_groups(&mut section, "readers");
+    section.target("ping");
+    section.filled_text("templates");
+    let named = section.texts("channels").into_iter().flat_map(|names| names.value);
+    let mut named: Vec<_> = named.map(|name| ("daemon.channels", name)).collect();
     if let Some(mut chores) = section.table("housekeeping", &[keys::HOUSEKEEPING]) {
         check_pattern(&mut chores, "prune");
         check_pattern(&mut chores, "optimize");
         check_pattern(&mut chores, "audit");
         check_backup(&mut chores);
+        let names = check_digest(&mut chores);
+        named.extend(names.into_iter().map(|name| ("daemon.housekeeping.digest.channels", name)));
     }
     if let Some(mut retention) = section.table("retention", &[keys::RETENTION]) {
         retention.settable("keep", Section::duration);
@@ -83,6 +90,7 @@ pub fn check_daemon(table: &DeTable, said: &mut Diagnostics) {
         retention.integer("keep_last", 0, i64::from(u32::MAX));
         retention.settable("max_size", Section::size);
     }
+    named
 }
 
 /// Whether there are such groups is a matter of the machine.
@@ -109,6 +117,23 @@ fn check_backup(chores: &mut Section) {
         let help = "write for example backup = { schedule = \"0 4 * * *\", to = \"backups\", keep_last = 7 }";
         chores.error("backup", span, "`backup` has no `schedule`, so none would be made", Some(help.to_owned()));
     }
+}
+
+fn check_digest(chores: &mut Section) -> Vec<At<String>> {
+    let span = chores.span("digest");
+    let (has_schedule, names) = {
+        let Some(mut digest) = chores.table("digest", &[keys::DIGEST]) else {
+            return Vec::new();
+        };
+        check_pattern(&mut digest, "schedule");
+        let names = digest.texts("channels").map(|names| names.value).unwrap_or_default();
+        (digest.span("schedule").is_some(), names)
+    };
+    if let Some(span) = span.filter(|_| !has_schedule) {
+        let help = "write for example digest = { schedule = \"0 7 * * 1\", channels = [\"ops\"] }";
+        chores.error("digest", span, "`digest` has no `schedule`, so none would be told", Some(help.to_owned()));
+    }
+    names
 }
 
 /// Named capacities that jobs share.

@@ -19,7 +19,7 @@ const AXIS_NAME: &str = "^[A-Za-z][A-Za-z0-9_]*$";
 const VARIABLE_NAME: &str = "^[^=]+$";
 
 /// Tables that are described once, and what each is.
-const DEFINITIONS: [(&str, &[Key], &str); 14] = [
+const DEFINITIONS: [(&str, &[Key], &str); 17] = [
     ("step", keys::STEP, "A part of a job."),
     ("http", keys::HTTP, "Requests to web servers; the run fails if any of them does."),
     ("sql", keys::SQL, "Statements for PostgreSQL or SQLite."),
@@ -34,7 +34,10 @@ const DEFINITIONS: [(&str, &[Key], &str); 14] = [
     ("housekeeping", keys::HOUSEKEEPING, "What the daemon does for its ledger, and when."),
     ("backup", keys::BACKUP, "Copies of the ledger that the daemon makes by itself."),
     ("retention", keys::RETENTION, "How long the ledger keeps what."),
+    ("digest", keys::DIGEST, "What ran, what failed, what got slower and what is due, told now and then."),
     ("smtp", keys::SMTP, "How mail leaves."),
+    ("channel", keys::CHANNEL, "Whom to tell, of what, how often, and by what: `mail`, `webhook` or `command`."),
+    ("webhook", keys::WEBHOOK, "A web server that is told by POST."),
     ("calendar", keys::CALENDAR, "A set of times, in the zone of the job that asks."),
     ("defaults", keys::POLICIES, "What all jobs share; a job's own keys win, and `\"none\"` takes one back."),
     ("job", keys::JOB, "A job: a task (`command`, `http`, `sql`, `mail` or `steps`), and mostly a `schedule`."),

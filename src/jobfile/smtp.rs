@@ -8,15 +8,20 @@ use percent_encoding::percent_decode_str;
 use toml::de::DeTable;
 use url::Url;
 
+use super::addresses::no_address;
 use super::diagnostic::Diagnostics;
-use super::keys::SMTP;
+use super::keys::{SMTP, STARTTLS};
 use super::section::{At, Section};
 use super::wanted::Wanted;
-use crate::job::{Address, Login, Safety, SecretSource, Server, Smtp, Way};
+use crate::job::{Address, Identity, Login, Safety, SecretSource, Server, Smtp, Way};
 
 /// What a way can be written as.
 const WAYS: &str = "write for example \"smtps://user@mail.example.org\", \"smtp+starttls://user@mail.example.org:587\", \
                     \"smtp://localhost\", \"sendmail:/usr/sbin/sendmail\", or, for trying, \"file:folder\"";
+/// What is wrong with mail where there is no `[smtp]`, and what to write.
+pub const NO_SMTP: &str = "nothing says how mail leaves: there is no [smtp]";
+pub const WRITE_SMTP: &str = "write [smtp] with url = \"smtps://user@mail.example.org\", password = { env = \
+                              \"SMTP_PASSWORD\" } and from = \"punctual <punctual@example.org>\"";
 /// Where servers listen: submission over TLS (RFC 8314), submission (RFC 6409), and among themselves (RFC 5321).
 const PORTS: [(&str, Safety, u16); 3] =
     [("smtps", Safety::Tls, 465), ("smtp+starttls", Safety::StartTls, 587), ("smtp", Safety::Plain, 25)];
@@ -33,6 +38,14 @@ pub enum Outlet {
 }
 
 impl Outlet {
+    /// The way that mail leaves, if that is known.
+    pub fn smtp(&self) -> Option<&Arc<Smtp>> {
+        match self {
+            Self::By(smtp) => Some(smtp),
+            Self::Unsaid | Self::Wrong => None,
+        }
+    }
+
     /// The same for a file of this folder, from which relative paths are taken.
     pub fn within(self, folder: &Path) -> Self {
         let Self::By(smtp) = self else {
@@ -42,7 +55,10 @@ impl Outlet {
             Way::Server(server) => {
                 let login = server.login.map(|login| Login { password: login.password.within(folder), ..login });
                 let ca_file = server.ca_file.map(|path| folder.join(path));
-                Way::Server(Box::new(Server { login, ca_file, ..*server }))
+                let identity = server
+                    .identity
+                    .map(|ours| Identity { certificate: folder.join(ours.certificate), key: folder.join(ours.key) });
+                Way::Server(Box::new(Server { login, ca_file, identity, ..*server }))
             }
             Way::Program(path) => Way::Program(path),
             Way::Folder(path) => Way::Folder(folder.join(path)),
@@ -64,8 +80,13 @@ fn read(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<
     let mut section = Section::open(table, "smtp", &[SMTP], said);
     let url = section.text("url");
     let way = url.as_ref().and_then(|url| read_way(&mut section, url, head));
-    let password = section.secret("password");
-    let ca_file = section.clean_text("ca_file");
+    let beside = Beside {
+        password: section.secret("password"),
+        ca_file: section.clean_text("ca_file"),
+        opportunistic: section.choice("starttls", &STARTTLS),
+        certificate: section.filled_text("certificate"),
+        key: section.filled_text("key"),
+    };
     let from =
         section.parsed("from", Wanted::Other("an address, such as \"punctual <punctual@example.org>\""), |text| {
             text.parse::<Address>().map_err(|_| no_address(text))
@@ -75,12 +96,8 @@ fn read(table: &DeTable, head: &Range<usize>, said: &mut Diagnostics) -> Option<
             section.error(key, head.clone(), format!("[smtp] has no `{key}`"), Some(help.to_owned()));
         }
     }
-    let way = complete(&mut section, way?, url.as_ref()?, password, ca_file);
+    let way = complete(&mut section, way?, url.as_ref()?, beside);
     Some(Smtp { url: url?.value.into(), way, from: from?.value })
-}
-
-pub fn no_address(text: &str) -> String {
-    format!("`{text}` is no address; write for example \"ops@example.org\" or \"Ops <ops@example.org>\"")
 }
 
 /// A way as its URL alone says it, with the user in it.
@@ -148,64 +165,114 @@ fn way_of(text: &str) -> Result<Written, Wrong> {
     })
 }
 
-/// Puts together what the URL says with the keys beside it.
-fn complete(
-    section: &mut Section,
-    way: Written,
-    url: &At<String>,
+/// The keys beside the URL.
+struct Beside {
     password: Option<At<SecretSource>>,
     ca_file: Option<At<String>>,
-) -> Way {
+    /// Whether mail goes in the open where the server offers no STARTTLS.
+    opportunistic: Option<At<bool>>,
+    certificate: Option<At<String>>,
+    key: Option<At<String>>,
+}
+
+/// Puts together what the URL says with the keys beside it.
+fn complete(section: &mut Section, way: Written, url: &At<String>, beside: Beside) -> Way {
     let (host, port, safety, user) = match way {
         Written::Server { host, port, safety, user } => (host, port, safety, user),
-        Written::Program(path) => return of_this_machine(section, Way::Program(path), password, ca_file),
-        Written::Folder(path) => return of_this_machine(section, Way::Folder(path), password, ca_file),
+        Written::Program(path) => return of_this_machine(section, Way::Program(path)),
+        Written::Folder(path) => return of_this_machine(section, Way::Folder(path)),
     };
-    let login = match (user, password) {
-        (Some(user), Some(password)) => Some(Login { user, password: password.value }),
-        (Some(user), None) if section.get("password").is_none() => {
-            let help = "write password = { env = \"SMTP_PASSWORD\" } below it".to_owned();
-            section.error("url", url.span.clone(), format!("`{user}` has no password"), Some(help));
-            None
-        }
-        (None, Some(password)) => {
-            let help = "write the user into it: \"smtps://user@mail.example.org\"".to_owned();
-            section.error("password", password.span, "there is no user in `url` whose password it is", Some(help));
-            None
-        }
-        (Some(_) | None, None) => None,
-    };
-    if safety == Safety::Plain
-        && let Some(ca_file) = &ca_file
-    {
-        ignored(section, "ca_file", ca_file.span.clone());
+    let login = login(section, url, user, beside.password);
+    let safety = with_starttls(section, safety, beside.opportunistic);
+    if safety == Safety::Plain {
+        ignored(section, &["ca_file", "certificate", "key"]);
     }
-    let server = Server { host, port, safety, login, ca_file: ca_file.map(|at| at.value.into()) };
-    if safety == Safety::Plain && server.login.is_some() && !server.is_local() {
-        let help = "write smtps:// or smtp+starttls://, or leave the user out".to_owned();
-        let message = "over smtp:// the password would go through the network for everybody to read";
-        section.error("url", url.span.clone(), message, Some(help));
+    let identity = identity(section, beside.certificate, beside.key);
+    let server = Server { host, port, safety, login, ca_file: beside.ca_file.map(|at| at.value.into()), identity };
+    if server.login.is_some() && !server.is_local() {
+        refuse_an_open_password(section, url, safety);
     }
     Way::Server(Box::new(server))
 }
 
-/// A way that knows neither password nor certificates.
-fn of_this_machine(
+fn login(
     section: &mut Section,
-    way: Way,
+    url: &At<String>,
+    user: Option<String>,
     password: Option<At<SecretSource>>,
-    ca_file: Option<At<String>>,
-) -> Way {
-    for (key, span) in [("password", password.map(|at| at.span)), ("ca_file", ca_file.map(|at| at.span))] {
-        if let Some(span) = span {
-            ignored(section, key, span);
+) -> Option<Login> {
+    match (user, password) {
+        (Some(user), Some(password)) => return Some(Login { user, password: password.value }),
+        (Some(user), None) if section.get("password").is_none() => {
+            let help = "write password = { env = \"SMTP_PASSWORD\" } below it".to_owned();
+            section.error("url", url.span.clone(), format!("`{user}` has no password"), Some(help));
+        }
+        (None, Some(password)) => {
+            let help = "write the user into it: \"smtps://user@mail.example.org\"".to_owned();
+            section.error("password", password.span, "there is no user in `url` whose password it is", Some(help));
+        }
+        (Some(_) | None, None) => {}
+    }
+    None
+}
+
+/// Less than STARTTLS is never put up with where nobody has said so in a word.
+fn with_starttls(section: &mut Section, safety: Safety, opportunistic: Option<At<bool>>) -> Safety {
+    let Some(opportunistic) = opportunistic else {
+        return safety;
+    };
+    match safety {
+        Safety::StartTls | Safety::StartTlsIfOffered if opportunistic.value => Safety::StartTlsIfOffered,
+        Safety::StartTls | Safety::StartTlsIfOffered => Safety::StartTls,
+        Safety::Plain | Safety::Tls => {
+            let help = "write smtp+starttls:// in `url`, or leave it out".to_owned();
+            let message = "`starttls` is for smtp+starttls://, and `url` begins otherwise";
+            section.error("starttls", opportunistic.span, message, Some(help));
+            safety
         }
     }
+}
+
+fn identity(section: &mut Section, certificate: Option<At<String>>, key: Option<At<String>>) -> Option<Identity> {
+    match (certificate, key) {
+        (Some(certificate), key) => Some(Identity {
+            key: key.map_or_else(|| certificate.value.clone(), |key| key.value).into(),
+            certificate: certificate.value.into(),
+        }),
+        (None, Some(key)) => {
+            let help = "write certificate = \"client.pem\" beside it".to_owned();
+            section.error("key", key.span, "there is no `certificate` whose key it is", Some(help));
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn refuse_an_open_password(section: &mut Section, url: &At<String>, safety: Safety) {
+    let (message, help) = match safety {
+        Safety::Plain => (
+            "over smtp:// the password would go through the network for everybody to read",
+            "write smtps:// or smtp+starttls://, or leave the user out",
+        ),
+        Safety::StartTlsIfOffered => (
+            "where the server offers no STARTTLS the password would go through the network for everybody to read",
+            "write starttls = \"required\", or leave the user out",
+        ),
+        Safety::StartTls | Safety::Tls => return,
+    };
+    section.error("url", url.span.clone(), message, Some(help.to_owned()));
+}
+
+/// A way that knows neither password nor certificates.
+fn of_this_machine(section: &mut Section, way: Way) -> Way {
+    ignored(section, &["password", "ca_file", "starttls", "certificate", "key"]);
     way
 }
 
-fn ignored(section: &mut Section, key: &str, span: Range<usize>) {
-    let message = format!("`{key}` says nothing about this way");
-    let path = section.path_of(key);
-    section.said().warn(&path, span, message, Some("leave it out".to_owned()));
+/// Says of those of these keys that stand there that they say nothing.
+fn ignored(section: &mut Section, keys: &[&'static str]) {
+    for (key, span) in section.stands(keys.iter().copied()) {
+        let message = format!("`{key}` says nothing about this way");
+        section.warn(key, span, &message, Some("leave it out".to_owned()));
+    }
 }

@@ -1,13 +1,17 @@
 //! What would the writer of this file be surprised by in the coming year? What a schedule's text alone tells is said when
 //! it is read; this is about its zone, and about jobs together.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Checked;
+use super::places::{JobPlaces, Origin};
 use super::section::dotted;
 use crate::job::{Job, Timing};
-use crate::schedule::{Disturbance, Effect, Transition};
+use crate::schedule::{Disturbance, Effect, Transition, duration_text};
 
 const A_YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
 
@@ -26,6 +30,13 @@ impl Checked {
             if job.active_timing().is_some_and(|timing| is_closed_for_good(timing, now)) {
                 let message = "its calendars skip all the instants that this schedule has left".to_owned();
                 warnings.push((key(job), span, message, "look at what `not_on` names"));
+            }
+        }
+        for (job, places) in self.jobs_with_places() {
+            if let Some((message, span)) = always_overdue(job, places, now) {
+                let key = dotted(&dotted("jobs", job.name.as_str()), "overdue_after");
+                let help = "write a longer time than there is between two instants, and a run in between";
+                warnings.push((key, span, message, help));
             }
         }
         let rush: Vec<_> = self.jobs_with_places().filter(|(job, _)| starts_at_midnight(job, now)).collect();
@@ -74,6 +85,29 @@ fn clock_changes(timing: &Timing, now: Timestamp) -> Vec<String> {
     }
     let say = |(text, said): (&str, Vec<String>)| format!("`{text}` meets changes of the clocks: {}", said.join("; "));
     surprises.into_iter().map(say).collect()
+}
+
+/// How many instants ahead are looked at for one that comes too late: more than a week of a daily job has.
+const LOOKED_AT: usize = 10;
+
+/// That a job is overdue between two of its instants, whatever it does.
+fn always_overdue(job: &Job, places: &JobPlaces, now: Timestamp) -> Option<(String, Range<usize>)> {
+    let (after, timing) = (job.telling.overdue_after?, job.active_timing()?);
+    let next = |after: &Timestamp| timing.timetable.next_open(*after).map(|(due, _)| due);
+    let dues: Vec<Timestamp> = std::iter::successors(next(&now), next).take(LOOKED_AT).collect();
+    let is_too_long = |pair: &&[Timestamp]| {
+        let between = Duration::try_from(pair[1].duration_since(pair[0]));
+        between.is_ok_and(|between| between > after)
+    };
+    let pair = dues.windows(2).find(is_too_long)?;
+    let between = Duration::try_from(pair[1].duration_since(pair[0])).ok()?;
+    let span = match places.origin("overdue_after") {
+        Origin::Job(span) | Origin::Defaults(span) => span.clone(),
+        Origin::BuiltIn => places.name.clone(),
+    };
+    let message =
+        format!("`{}` is due again only after {}, and so overdue each time before", job.name, duration_text(between));
+    Some((message, span))
 }
 
 fn is_closed_for_good(timing: &Timing, now: Timestamp) -> bool {

@@ -78,7 +78,8 @@ pub enum SendError {
     #[error("the connection to {server} cannot be made safe: {why}")]
     Tls { server: String, why: String },
     #[error(
-        "{server} offers no STARTTLS, so nothing was said to it; write smtps://, or smtp:// for a server without TLS"
+        "{server} offers no STARTTLS, so nothing was said to it; write smtps://, smtp:// for a server without TLS, or \
+         starttls = \"opportunistic\" where mail may go in the open whenever the server wants it so"
     )]
     NoStartTls { server: String },
     #[error("{server} offers no way to log in that we know; PLAIN and LOGIN are known")]
@@ -220,7 +221,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let host = "127.0.0.1".to_owned();
-        let server = Server { host, port, safety: Safety::Plain, login: None, ca_file: None };
+        let server = Server { host, port, safety: Safety::Plain, login: None, ca_file: None, identity: None };
         let from = "a@example.org".parse().unwrap();
         let smtp = Arc::new(Smtp { url: "".into(), way: Way::Server(Box::new(server)), from });
         let patience = Duration::from_millis(100);

@@ -1,13 +1,14 @@
 //! How is a message handed to a server? In a conversation as RFC 5321 has it, never less safe than `[smtp]` says.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, Identity, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -40,7 +41,7 @@ pub fn prepare(server: &Server, environment: &BTreeMap<String, String>) -> Resul
     let password = password.transpose().map_err(SendError::Password)?;
     let tls = match server.safety {
         Safety::Plain => None,
-        Safety::StartTls | Safety::Tls => Some(trusting(server)?),
+        Safety::StartTlsIfOffered | Safety::StartTls | Safety::Tls => Some(trusting(server)?),
     };
     Ok(Keys { password, tls })
 }
@@ -48,12 +49,24 @@ pub fn prepare(server: &Server, environment: &BTreeMap<String, String>) -> Resul
 fn trusting(server: &Server) -> Result<TlsParameters, SendError> {
     let mut parameters = TlsParameters::builder(server.host.clone());
     if let Some(path) = &server.ca_file {
-        let wrong = |why: String| SendError::Certificates { path: path.clone(), why };
-        let pem = read_bytes(path, LARGEST_CERTIFICATES).map_err(|error| wrong(error.to_string()))?;
-        let certificate = Certificate::from_pem(&pem).map_err(|error| wrong(why(&error)))?;
+        let certificate = Certificate::from_pem(&pem_of(path)?).map_err(|error| unusable(path, &error))?;
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate);
     }
+    if let Some(ours) = &server.identity {
+        let (certificate, key) = (pem_of(&ours.certificate)?, pem_of(&ours.key)?);
+        let identity = Identity::from_pem(&certificate, &key).map_err(|error| unusable(&ours.certificate, &error))?;
+        parameters = parameters.identify_with(identity);
+    }
     parameters.build().map_err(|error| SendError::Tls { server: server.to_string(), why: why(&error) })
+}
+
+fn pem_of(path: &Path) -> Result<Vec<u8>, SendError> {
+    read_bytes(path, LARGEST_CERTIFICATES)
+        .map_err(|error| SendError::Certificates { path: path.to_owned(), why: error.to_string() })
+}
+
+fn unusable(path: &Path, error: &Error) -> SendError {
+    SendError::Certificates { path: path.to_owned(), why: why(error) }
 }
 
 /// Hands the message over until then; the answer is what the server said when it took it.
@@ -61,7 +74,13 @@ pub async fn hand_over(server: &Server, keys: Keys, composed: &Composed, until: 
     let Keys { password, tls } = keys;
     let connection = connect(server, tls.clone(), until).await?;
     let mut talk = Talk { name: server.to_string(), until, connection };
-    if let (Safety::StartTls, Some(tls)) = (server.safety, tls) {
+    let is_to_be_secured = match server.safety {
+        Safety::StartTls => true,
+        // What is offered and then fails is no offer less: somebody in between may have spoilt it.
+        Safety::StartTlsIfOffered => talk.connection.can_starttls(),
+        Safety::Plain | Safety::Tls => false,
+    };
+    if let (true, Some(tls)) = (is_to_be_secured, tls) {
         // Where that fails nothing can be said any more: a connection of lettre that was not made safe has no stream.
         talk.secure(tls).await?;
     }

@@ -37,7 +37,7 @@ pub use by_hand::Triggered;
 pub use change::{Change, Changes};
 pub use course::{Course, Move};
 pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Record};
-pub use edit::{OpenState, edits, pool_edits};
+pub use edit::{OpenState, channel_edits, edits, pool_edits, smtp_edits, without_what_follows};
 pub use follow::Progress;
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
 pub use held::{Held, LeftOut, MOST_LEFT_OUT, Pause, Pauses, Whose};

@@ -97,6 +97,11 @@ impl Hours {
             .filter(|hours| hours.from != hours.to || hours.to == Time::midnight())
     }
 
+    /// When it begins and when it ends; what ends at midnight ends with the day.
+    pub fn ends(self) -> (Time, Time) {
+        (self.from, self.to)
+    }
+
     fn on(self, date: Date) -> Option<(DateTime, DateTime)> {
         let end = if self.to > self.from { date } else { date.tomorrow().ok()? };
         Some((date.to_datetime(self.from), end.to_datetime(self.to)))

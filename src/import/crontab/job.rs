@@ -4,6 +4,7 @@ use super::super::name::{Names, name_of_command, name_of_title};
 use super::super::quote::in_remark;
 use super::super::sheet::{Act, Common, Draft, Sheet, Trouble, Value};
 use super::{Entry, Line, Origin, Table, Variable};
+use crate::job::Address;
 use crate::jobfile::{Zones, nearest};
 use crate::schedule::Schedule;
 
@@ -223,23 +224,34 @@ impl Writing<'_> {
     fn name_channels(&mut self) {
         let sheet = &mut self.imported.sheet;
         let mut names = Names::default();
-        for mail_to in self.channels.iter().flatten().filter(|mail_to| !mail_to.is_empty()) {
-            if sheet.channels.iter().any(|(_, known)| known == mail_to) {
+        let mut named: Vec<(&str, String)> = Vec::new();
+        for mail_to in self.channels.iter().flatten() {
+            let to = addresses(mail_to);
+            if to.is_empty() || named.iter().any(|(known, _)| known == mail_to) {
                 continue;
             }
-            let first = mail_to.split([',', '@', ' ']).next().unwrap_or_default();
-            sheet.channels.push((names.give(first), mail_to.clone()));
+            let first = to[0].split('@').next().unwrap_or_default();
+            let name = names.give(first);
+            sheet.channels.push((name.clone(), to));
+            named.push((mail_to, name));
         }
         let differ = self.channels.iter().any(|mail_to| *mail_to != self.channels[0]);
         if sheet.channels.is_empty() || !differ {
             return;
         }
         for (draft, mail_to) in sheet.drafts.iter_mut().zip(&self.channels) {
-            let name = sheet.channels.iter().find(|(_, known)| Some(known) == mail_to.as_ref());
-            let told = name.map(|(name, _)| name.clone()).into_iter().collect();
+            let name = named.iter().find(|(known, _)| mail_to.as_deref() == Some(*known));
+            let told = name.map(|(_, name)| name.clone()).into_iter().collect();
             draft.policies.push(("channels", Value::Texts(told)));
         }
     }
+}
+
+/// Whom a MAILTO names, as far as mail could go there: a user of the machine has an address on it.
+fn addresses(mail_to: &str) -> Vec<String> {
+    let whole = |to: &str| if to.contains('@') { to.to_owned() } else { format!("{to}@localhost") };
+    let is_address = |to: &String| to.parse::<Address>().is_ok();
+    mail_to.split([',', ' ', '\t']).filter(|to| !to.is_empty()).map(whole).filter(is_address).collect()
 }
 
 /// What an entry's variables, user and options come to.
@@ -298,7 +310,12 @@ impl Surroundings {
                 self.put("cwd", Value::text(value));
                 env.push((name.clone(), value.clone()));
             }
-            "MAILTO" => self.mail_to = Some(value.trim().to_owned()),
+            "MAILTO" => {
+                self.mail_to = Some(value.trim().to_owned());
+                if !value.trim().is_empty() && addresses(value).is_empty() {
+                    self.remarks.push(format!("MAILTO={shown} (line {line}) names nobody to whom mail could go."));
+                }
+            }
             "MAILFROM" => {
                 self.remarks.push(format!("MAILFROM={shown} (line {line}) is `from` of [smtp] here, for all mail."));
             }

@@ -1,9 +1,11 @@
 //! The tables of a file, and the keys of those that are no jobs.
 
-use super::{JOB, Key, Names, POLICIES, SECRET, Shape, words};
+use super::{CHANNEL, DIGEST, JOB, Key, Names, POLICIES, SECRET, Shape, TARGET, words};
 
 /// What is due while the ledger cannot be written: whether it runs.
 pub const WHEN_UNRECORDABLE: [(&str, bool); 2] = [("wait", false), ("run", true)];
+/// What becomes of mail where the server offers no STARTTLS: whether it goes in the open.
+pub const STARTTLS: [(&str, bool); 2] = [("required", false), ("opportunistic", true)];
 /// More runs at once than any machine carries.
 pub const MOST_PLACES: i64 = 1_000_000;
 
@@ -15,7 +17,7 @@ pub const TOP_LEVEL: &[Key] = &[
     Key::new(
         "include",
         Shape::OneOrMany(&Shape::Filled),
-        "Other files with `[jobs]`, `[pools]` and `[calendars]`, by name or by pattern (`jobs.d/*.toml`); a name may exist once.",
+        "Other files with `[jobs]`, `[pools]`, `[calendars]` and `[channels]`, by name or by pattern (`jobs.d/*.toml`); a name may exist once.",
     ),
     Key::new("daemon", Shape::Table(&[DAEMON]), "What the daemon is told; each key is also an environment variable."),
     Key::new("smtp", Shape::Table(&[SMTP]), "How mail leaves."),
@@ -33,6 +35,11 @@ pub const TOP_LEVEL: &[Key] = &[
         "pools",
         Shape::Names(Names::Any, &Shape::Integer(1, MOST_PLACES)),
         "Named capacities that jobs share; a pool of one is a lock.",
+    ),
+    Key::new(
+        "channels",
+        Shape::Names(Names::Job, &Shape::Table(&[CHANNEL])),
+        "Whom to tell of jobs: `[channels.NAME]`, with `mail`, `webhook` or `command`.",
     ),
     Key::new(
         "jobs",
@@ -64,6 +71,17 @@ pub const DAEMON: &[Key] = &[
         Shape::OneOrMany(&Shape::Filled),
         "Groups whose members may ask by the control socket; `all` lets everybody.",
     ),
+    Key::new(
+        "channels",
+        Shape::OneOrMany(&Shape::Text),
+        "Whom to tell of the daemon's own trouble; without it every channel, `[]` for none.",
+    ),
+    Key::new("ping", TARGET, "An address that is told that the daemon lives, as healthchecks.io wants it."),
+    Key::new(
+        "templates",
+        Shape::Filled,
+        "A folder with templates of your own for notices, relative to this file; without it `templates`, if that is there.",
+    ),
     Key::new("housekeeping", Shape::Table(&[HOUSEKEEPING]), "What the daemon does for its ledger, and when."),
     Key::new("retention", Shape::Table(&[RETENTION]), "How long the ledger keeps what."),
 ];
@@ -73,6 +91,11 @@ pub const HOUSEKEEPING: &[Key] = &[
     Key::new("optimize", Shape::Schedule, CHORE).default("\"45 3 * * 0\""),
     Key::new("audit", Shape::Schedule, CHORE).default("\"35 3 * * *\""),
     Key::new("backup", Shape::Table(&[BACKUP]), "Copies of the ledger; none unless this is given."),
+    Key::new(
+        "digest",
+        Shape::Table(&[DIGEST]),
+        "What ran, what failed, what got slower and what is due, told now and then; never unless this is given.",
+    ),
 ];
 
 pub const BACKUP: &[Key] = &[
@@ -105,6 +128,14 @@ pub const SMTP: &[Key] = &[
     Key::new("password", Shape::OneKey(SECRET), "Where the password is read from."),
     Key::new("from", Shape::Filled, "The sender, such as `punctual <punctual@example.org>`.").required(),
     Key::new("ca_file", Shape::Text, "Certificates to trust in place of the system's."),
+    Key::new(
+        "starttls",
+        Shape::Word(|| words(&STARTTLS)),
+        "Of `smtp+starttls://`: `opportunistic` sends in the open where the server offers no STARTTLS.",
+    )
+    .default("\"required\""),
+    Key::new("certificate", Shape::Filled, "A certificate (PEM) that we show to the server."),
+    Key::new("key", Shape::Filled, "Its key (PEM); without it that in the file of the certificate."),
 ];
 
 /// The keys of a calendar, of which there is at least one.

@@ -1,6 +1,6 @@
 //! The keys of jobs, of their steps, and of what they may take from `[defaults]`.
 
-use super::{HTTP, Key, MAIL, Names, SQL, Shape, words};
+use super::{HTTP, Key, MAIL, Names, SLOW, SQL, Shape, TARGET, words};
 use crate::job::{CatchUp, OnLost, Overlap, StopSignal};
 use crate::schedule::{Fold, Gap, Then};
 
@@ -156,6 +156,29 @@ pub const POLICIES: &[Key] = &[
         .or_none()
         .default("\"10s\""),
     Key::new("retry_max_delay", Shape::Duration, "The longest pause between attempts.").or_none().default("\"5m\""),
+    Key::new(
+        "channels",
+        TEXTS,
+        "Which of `[channels]` are told of it; without it every one in the file, `[]` for none.",
+    ),
+    Key::new(
+        "slow_after",
+        SLOW,
+        "A run that takes longer is told while it goes on: a duration, or so many times the usual p95, such as `\"3x\"`.",
+    )
+    .or_none(),
+    Key::new(
+        "overdue_after",
+        Shape::Duration,
+        "It is told if there was no success for this long, whatever the cause.",
+    )
+    .or_none(),
+    Key::new(
+        "ping",
+        TARGET,
+        "An address that is told of each start, success and failure, as healthchecks.io wants it.",
+    )
+    .or_none(),
 ];
 
 /// The keys of `limits`.

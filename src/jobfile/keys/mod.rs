@@ -6,10 +6,14 @@
 mod house;
 mod job;
 mod tasks;
+mod telling;
 
-pub use house::{BACKUP, CALENDAR, DAEMON, HOUSEKEEPING, MOST_PLACES, RETENTION, SMTP, TOP_LEVEL, WHEN_UNRECORDABLE};
+pub use house::{
+    BACKUP, CALENDAR, DAEMON, HOUSEKEEPING, MOST_PLACES, RETENTION, SMTP, STARTTLS, TOP_LEVEL, WHEN_UNRECORDABLE,
+};
 pub use job::{JOB, LIMITS, MOST_COUNTED, MOST_QUEUED, MOST_RETRIES, POLICIES, STEP};
 pub use tasks::{HTTP, MAIL, MOST_REQUESTS, MOST_REQUESTS_AT_ONCE, MOST_STATEMENTS_AT_ONCE, SECRET, SQL};
+pub use telling::{CHANNEL, DIGEST, SLOW, TARGET, WEBHOOK};
 
 /// What may stand behind a key, as far as it can be told without the rest of the file.
 #[derive(Debug, Clone, Copy)]

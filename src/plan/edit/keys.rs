@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::job::{Act, CommandLine, Job, Limits, Needs, OutputPattern, Overlap, Retries, Steps, Task, Timing, Work};
+use super::telling::telling_keys;
+use crate::job::{
+    Act, CommandLine, Header, HeaderText, Job, Limits, Needs, OutputPattern, Overlap, Retries, Steps, Target, Task,
+    Timing, Work,
+};
 use crate::schedule::{Fold, Gap, duration_text, size_text};
 
 /// What keys come to of which nobody says anything.
@@ -42,12 +46,13 @@ pub struct Key {
     /// As it is written below the job's table, with dots.
     pub path: String,
     pub value: String,
-    pub is_secret: bool,
+    /// What is shown in its place, where it is a secret.
+    stars: Option<String>,
 }
 
 impl Key {
     pub fn shown(&self) -> String {
-        if self.is_secret { "***".to_owned() } else { self.value.clone() }
+        self.stars.as_ref().unwrap_or(&self.value).clone()
     }
 
     /// Whether it would come to the same if nobody said anything.
@@ -62,24 +67,40 @@ impl Key {
 }
 
 /// Keys being gathered, below a dotted path.
-struct Keys {
+#[derive(Default)]
+pub struct Keys {
     path: String,
-    all: Vec<Key>,
+    pub all: Vec<Key>,
 }
 
 impl Keys {
-    fn put(&mut self, key: &str, value: impl Into<String>) {
+    pub fn put(&mut self, key: &str, value: impl Into<String>) {
         self.add(key, value.into(), false);
     }
 
-    fn maybe(&mut self, key: &str, value: Option<impl Into<String>>) {
+    pub fn maybe(&mut self, key: &str, value: Option<impl Into<String>>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
     fn add(&mut self, key: &str, value: String, is_secret: bool) {
-        self.all.push(Key { path: format!("{}{key}", self.path), value, is_secret });
+        let stars = is_secret.then(|| "***".to_owned());
+        self.all.push(Key { path: format!("{}{key}", self.path), value, stars });
+    }
+
+    /// What is never shown, and may be what has changed.
+    pub fn hide(&mut self, key: &str, value: String) {
+        self.add(key, value, true);
+    }
+
+    /// An address, which is shown by its host.
+    pub fn target(&mut self, key: &str, target: &Target) {
+        let (path, shown) = (format!("{}{key}", self.path), target.to_string());
+        self.all.push(match target {
+            Target::Open(url) => Key { path, value: url.to_string(), stars: Some(shown) },
+            Target::Secret(_) => Key { path, value: shown, stars: None },
+        });
     }
 
     /// What is said in JSON too, key by key.
@@ -104,7 +125,7 @@ impl Keys {
 
 /// All that a job comes to but its name.
 pub fn keys(job: &Job) -> Vec<Key> {
-    let mut keys = Keys { path: String::new(), all: Vec::new() };
+    let mut keys = Keys::default();
     keys.maybe("description", job.description.as_deref());
     keys.put("enabled", job.enabled.to_string());
     if let Some(timing) = &job.timing {
@@ -130,6 +151,7 @@ pub fn keys(job: &Job) -> Vec<Key> {
     keys.put("catch_up", rules.catch_up.word());
     keys.maybe("catch_up_within", rules.catch_up_within.map(duration_text));
     retry_keys(&rules.retries, &mut keys);
+    telling_keys(&job.telling, &mut keys);
     keys.all
 }
 
@@ -175,11 +197,7 @@ fn work_keys(work: &Work, keys: &mut Keys) {
         Act::Http(http) => {
             keys.flatten("http", &json!(http));
             // What is never shown may be what has changed.
-            keys.add(
-                "http.headers that are secret",
-                format!("{:?}", http.headers.iter().map(hidden).collect::<Vec<_>>()),
-                true,
-            );
+            keys.hide("http.headers that are secret", hidden(&http.headers));
         }
         Act::Sql(sql) => keys.flatten("sql", &json!(sql)),
         Act::Mail(mail) => keys.flatten("mail", &json!(mail)),
@@ -211,12 +229,13 @@ fn work_keys(work: &Work, keys: &mut Keys) {
     keys.maybe("fail_on_output", work.fail_on_output.as_ref().map(OutputPattern::text));
 }
 
-/// What a header says that is not shown.
-fn hidden(header: &crate::job::Header) -> &str {
-    match &header.value {
-        crate::job::HeaderText::Private(text) => &text.0,
-        crate::job::HeaderText::Open(_) | crate::job::HeaderText::Secret(_) => "",
-    }
+/// What headers say that is not shown.
+pub fn hidden(headers: &[Header]) -> String {
+    let text = |header: &Header| match &header.value {
+        HeaderText::Private(text) => text.0.clone(),
+        HeaderText::Open(_) | HeaderText::Secret(_) => String::new(),
+    };
+    format!("{:?}", headers.iter().map(text).collect::<Vec<_>>())
 }
 
 fn limit_keys(limits: &Limits, keys: &mut Keys) {

@@ -1,6 +1,7 @@
 //! What would this file change, job by job and key by key?
 
 mod keys;
+mod telling;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::job::{Job, JobName, Timing};
 use crate::report::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit, Time};
 use crate::run::{RunId, State};
 use keys::{Key, keys};
+pub use telling::{channel_edits, smtp_edits, without_what_follows};
 
 /// Instants that are shown of each side.
 const INSTANTS: usize = 3;
@@ -98,6 +100,13 @@ fn alone(edit: Edit, job: &Job, now: Timestamp) -> JobEdit {
 fn upcoming(timing: Option<&Arc<Timing>>, now: Timestamp) -> Vec<Time> {
     let next = |after: &Timestamp| timing?.timetable.next_open(*after).map(|(due, _)| due);
     std::iter::successors(next(&now), next).take(INSTANTS).map(Time).collect()
+}
+
+/// The same as settings of a file, below a dotted path.
+fn setting_edits(path: &str, old: &[Key], new: &[Key]) -> Vec<SettingEdit> {
+    let below = |edit: KeyEdit| KeyEdit { key: format!("{path}.{}", edit.key), ..edit };
+    let edits = key_edits(old, new).into_iter().map(below);
+    edits.map(|key| SettingEdit { key, at_next_start: false }).collect()
 }
 
 /// In the order of the new keys, and behind them those that are gone.
