@@ -2,7 +2,9 @@
 
 mod edit;
 mod notice;
+mod shown;
 mod stats;
+mod unusual;
 mod usual;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
 pub use notice::{DeliveryReport, DigestJob, DigestReport, MessageReport, NoticeReport};
+pub use shown::{bytes, counted, grouped, span, time_in, visible, visible_bytes};
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
+pub use unusual::sentences;
 pub use usual::{Difference, Ending, Past, Unlike, differences};
 
 use crate::run::{Cause, Outcome, Reason, RunId, State, signal_called};

@@ -12,7 +12,6 @@ mod daemon;
 mod definition;
 mod demo;
 mod diff;
-mod differences;
 mod entry;
 mod export;
 mod follow;
