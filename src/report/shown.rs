@@ -10,9 +10,7 @@ use super::Seconds;
 /// Text that others wrote, with everything visible that could steer a terminal.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        push_visible(&mut shown, character);
-    }
+    push_all(&mut shown, text);
     shown
 }
 
@@ -20,14 +18,29 @@ pub fn visible(text: &str) -> String {
 pub fn visible_bytes(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            push_visible(&mut shown, character);
-        }
+        push_all(&mut shown, chunk.valid());
         for byte in chunk.invalid() {
             let _ = write!(shown, "\\x{byte:02x}");
         }
     }
     shown
+}
+
+fn push_all(shown: &mut String, text: &str) {
+    let mut before = '\0';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        // Persian words and families of emoji are written with joiners; beside what is ASCII they only hide.
+        let joins = matches!(character, '\u{200c}' | '\u{200d}')
+            && !before.is_ascii()
+            && characters.peek().is_some_and(|next| !next.is_ascii());
+        if joins {
+            shown.push(character);
+        } else {
+            push_visible(shown, character);
+        }
+        before = character;
+    }
 }
 
 fn push_visible(shown: &mut String, character: char) {
@@ -39,8 +52,11 @@ fn push_visible(shown: &mut String, character: char) {
             shown.push(char::from(u8::try_from(u32::from(character)).unwrap_or(0) + 64));
         }
         '\u{7f}' => shown.push_str("^?"),
-        // C1 controls, and marks that turn the direction of text or hide in it.
+        // C1 controls, ends of lines that not everybody knows, and marks that turn the direction of text or hide in it.
         '\u{80}'..='\u{9f}'
+        | '\u{61c}'
+        | '\u{2028}'
+        | '\u{2029}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2069}'
@@ -152,6 +168,7 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(visible_bytes(b"a\x1b[2Jb\r\n\tc\xff\x00"), "a^[[2Jb^M\n\tc\\xff^@");
+        assert_eq!(visible("می\u{200c}خواهم 👩\u{200d}🚀 a\u{200d}b\u{2028}"), "می\u{200c}خواهم 👩\u{200d}🚀 a\\u{200d}b\\u{2028}");
         assert_eq!(visible("x\u{202e}y\u{9b}z\u{7f}ä"), "x\\u{202e}y\\u{9b}z^?ä");
     }
 }
