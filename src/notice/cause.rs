@@ -16,7 +16,8 @@ pub struct Failure<'f> {
 /// What at least three quarters of the failures have in common: what they say, the host that they asked, the pool that they
 /// share. That they ended with the same number is said only where nothing else is.
 pub fn shared_cause(failures: &[Failure]) -> Option<String> {
-    let said = |failure: &Failure| failure.detail.map(str::to_owned).or_else(|| Some(failure.reason?.word().to_owned()));
+    let said =
+        |failure: &Failure| failure.detail.map(str::to_owned).or_else(|| Some(failure.reason?.word().to_owned()));
     let is_telling = |failure: &Failure| failure.reason != Some(Reason::ExitCode);
     let telling = |failure: &Failure| said(failure).filter(|_| is_telling(failure)).into_iter().collect();
     let hosts = |failure: &Failure| failure.detail.and_then(host).map(str::to_owned).into_iter().collect();

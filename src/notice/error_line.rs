@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_traceback_speaks_by_its_last_line() {
-        let lines = ["x", "Traceback (most recent call last):", "  File \"a\", line 1", "    f()", "ValueError: no", "z"];
+        let lines =
+            ["x", "Traceback (most recent call last):", "  File \"a\", line 1", "    f()", "ValueError: no", "z"];
         assert_eq!(error_line(&lines), Some(4));
         assert_eq!(error_line(&lines[..4]), Some(1));
         assert_eq!(error_line::<&str>(&[]), None);

@@ -158,11 +158,7 @@ fn ntfy(report: &MessageReport, written: &Written) -> Body {
     Body {
         content_type: "text/plain; charset=utf-8",
         bytes: text.as_bytes()[..end.unwrap_or(0)].to_vec(),
-        headers: vec![
-            header("Title", &encoded(&written.subject)),
-            header("Priority", priority),
-            header("Tags", tag),
-        ],
+        headers: vec![header("Title", &encoded(&written.subject)), header("Priority", priority), header("Tags", tag)],
     }
 }
 

@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(visible_bytes(b"a\x1b[2Jb\r\n\tc\xff\x00"), "a^[[2Jb^M\n\tc\\xff^@");
-        assert_eq!(visible("می\u{200c}خواهم 👩\u{200d}🚀 a\u{200d}b\u{2028}"), "می\u{200c}خواهم 👩\u{200d}🚀 a\\u{200d}b\\u{2028}");
+        assert_eq!(
+            visible("می\u{200c}خواهم 👩\u{200d}🚀 a\u{200d}b\u{2028}"),
+            "می\u{200c}خواهم 👩\u{200d}🚀 a\\u{200d}b\\u{2028}"
+        );
         assert_eq!(visible("x\u{202e}y\u{9b}z\u{7f}ä"), "x\\u{202e}y\\u{9b}z^?ä");
     }
 }

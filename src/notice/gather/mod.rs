@@ -52,8 +52,7 @@ pub enum Move {
 
 /// The moves, to be made one after the other. `waiting` is in the order of its numbers; a test comes before all others.
 pub fn gather(waiting: &[Waiting], rules: &Rules, now: Timestamp) -> Vec<Move> {
-    let (tests, others): (Vec<&Waiting>, Vec<&Waiting>) =
-        waiting.iter().partition(|notice| notice.kind == Kind::Test);
+    let (tests, others): (Vec<&Waiting>, Vec<&Waiting>) = waiting.iter().partition(|notice| notice.kind == Kind::Test);
     let mut moves: Vec<Move> = tests.into_iter().map(|notice| Move::Send(vec![notice.number])).collect();
     if others.is_empty() {
         return moves;

@@ -68,7 +68,10 @@ pub fn write(report: &MessageReport, templates: &Templates, zone: &TimeZone) -> 
         text = format!("{subject}\n");
     }
     for wrong in wrong {
-        text.push_str(&format!("\nA template was wrong, and the built-in one was used: {}\n", one_line(&wrong.to_string())));
+        text.push_str(&format!(
+            "\nA template was wrong, and the built-in one was used: {}\n",
+            one_line(&wrong.to_string())
+        ));
     }
     Written { subject, text, html, short: short.trim_end().to_owned() }
 }

@@ -147,7 +147,8 @@ fn what(notice: &NoticeReport) -> String {
         Kind::Failed if in_a_row > 1 => format!("{done}{because}, {in_a_row} in a row"),
         Kind::Failed => format!("{done}{because}"),
         Kind::Recovered => {
-            let failures = if in_a_row > 0 { format!(" after {}", counted(in_a_row, "failure")) } else { String::new() };
+            let failures =
+                if in_a_row > 0 { format!(" after {}", counted(in_a_row, "failure")) } else { String::new() };
             let time = notice.since.map_or_else(String::new, |since| format!(", {}", length(since.0, notice.at.0)));
             format!("{done}{failures}{time}")
         }

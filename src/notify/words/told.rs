@@ -112,8 +112,7 @@ fn facts(notice: &NoticeReport, clocks: &Clocks) -> Vec<Fact> {
     }
     // That it is one of a row is said already.
     let is_new = |difference: &&Difference| {
-        !matches!(difference, Difference::FailureInARow { .. } | Difference::FirstSuccess { .. })
-            || notice.in_a_row < 2
+        !matches!(difference, Difference::FailureInARow { .. } | Difference::FirstSuccess { .. }) || notice.in_a_row < 2
     };
     let unlike: Vec<Difference> = notice.unlike_usual.iter().filter(is_new).copied().collect();
     for sentence in sentences(&unlike) {
@@ -185,6 +184,8 @@ fn row(notice: &NoticeReport, clocks: &Clocks) -> Option<(&'static str, String)>
         | Kind::Well
         | Kind::Back
         | Kind::Digest
-        | Kind::Test => (notice.untold > 0).then(|| ("more", format!("{} like this one not told before", notice.untold))),
+        | Kind::Test => {
+            (notice.untold > 0).then(|| ("more", format!("{} like this one not told before", notice.untold)))
+        }
     }
 }
