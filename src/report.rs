@@ -1,8 +1,11 @@
 //! What is said about punctual, in JSON? Plain data, the same in `history`, `show` and whatever asks later.
 
 mod edit;
+mod lines;
 mod notice;
+mod shown;
 mod stats;
+mod unusual;
 mod usual;
 
 use std::collections::BTreeMap;
@@ -12,8 +15,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
+pub use lines::{columns, wrap};
 pub use notice::{DeliveryReport, DigestJob, DigestReport, MessageReport, NoticeReport};
+pub use shown::{bytes, counted, grouped, span, time_in, visible, visible_bytes};
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
+pub use unusual::sentences;
 pub use usual::{Difference, Ending, Past, Unlike, differences};
 
 use crate::run::{Cause, Outcome, Reason, RunId, State, signal_called};

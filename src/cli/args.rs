@@ -6,6 +6,7 @@ mod examples;
 mod learning;
 mod ledger;
 mod moving;
+mod notifying;
 mod planning;
 mod service;
 mod trying;
@@ -26,6 +27,7 @@ pub use moving::{
     ExportArguments, ExportCrontabArguments, From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments,
     Output, To,
 };
+pub use notifying::{Notify, NotifyArguments, TemplatesArguments};
 pub use planning::{CheckArguments, DiffArguments, NextArguments, PlanArguments};
 pub use service::DaemonArguments;
 pub use trying::TryArguments;
@@ -174,6 +176,8 @@ pub enum Verb {
     ///
     /// What cron cannot do is said in comments.
     Export(ExportArguments),
+    /// Change the words of notices
+    Notify(NotifyArguments),
     /// Print the JSON Schema of jobs.toml, by which editors complete and check it
     Schema,
     /// Make the ledger of a week that never was, for trying every question

@@ -13,7 +13,6 @@ mod daemon;
 mod definition;
 mod demo;
 mod diff;
-mod differences;
 mod entry;
 mod export;
 mod follow;
@@ -49,6 +48,7 @@ mod status;
 mod stop;
 mod subject;
 mod table;
+mod templates;
 mod then;
 mod timeline;
 mod trial;
@@ -219,6 +219,9 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Schema) => Ok(schema::run(screen)),
         Some(Verb::Import(verb)) => import::run(global, verb, screen),
         Some(Verb::Export(verb)) => export::run(global, verb, screen),
+        Some(Verb::Notify(args::NotifyArguments { what: args::Notify::Templates(verb) })) => {
+            templates::run(verb, screen)
+        }
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         Some(Verb::Init(verb)) => init::run(global, verb, screen),
         Some(Verb::Completions(verb)) => Ok(completions::run(verb, screen)),

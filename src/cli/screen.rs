@@ -3,16 +3,16 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ColorChoice;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 
 use super::pager::Pager;
 use super::table::{Cell, Columns, Lacking, columns, fit, lay_out, make_room, pick, widths_of, wrap};
 use super::typed::parted;
-pub use crate::inquiry::{bytes, visible, visible_bytes};
-use crate::report::{Seconds, Time};
+use crate::report::Time;
+pub use crate::report::{bytes, counted, grouped, span, time_in, visible, visible_bytes};
 
 pub struct Screen {
     out: Out,
@@ -259,97 +259,14 @@ pub fn errors_width() -> Option<usize> {
     size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
-/// A time as the clocks of a zone show it.
-pub fn time_in(time: Timestamp, zone: &TimeZone) -> String {
-    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A length of time in two units at most: `1.2 ms`, `3.4 s`, `5m 6s`, `3d 4h`.
-pub fn span(seconds: Seconds) -> String {
-    let value = seconds.0;
-    let sign = if value < 0.0 { "-" } else { "" };
-    let size = value.abs();
-    if size < 0.9995 {
-        return format!("{sign}{:.1} ms", size * 1e3);
-    }
-    if size < 59.95 {
-        return format!("{sign}{size:.1} s");
-    }
-    // The seconds of a timestamp's span are far below where this could fail.
-    let whole = SignedDuration::try_from_secs_f64(size.round()).map_or(i64::MAX, |duration| duration.as_secs());
-    let (days, hours, minutes, rest) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
-    let two = |a: i64, unit_a: &str, b: i64, unit_b: &str| {
-        if b == 0 { format!("{sign}{a}{unit_a}") } else { format!("{sign}{a}{unit_a} {b}{unit_b}") }
-    };
-    match (days, hours) {
-        (0, 0) => two(minutes, "m", rest, "s"),
-        (0, _) => two(hours, "h", minutes, "m"),
-        _ => two(days, "d", hours, "h"),
-    }
-}
-
-/// A number of things: `1 run`, `2 runs`.
-pub fn counted(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// A number with its thousands apart: `1,312`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_have_two_units_at_most() {
-        for (seconds, expect) in [
-            (0.0012, "1.2 ms"),
-            (0.9999, "1.0 s"),
-            (12.34, "12.3 s"),
-            (59.99, "1m"),
-            (306.0, "5m 6s"),
-            (7200.0, "2h"),
-            (273_600.0, "3d 4h"),
-            (-0.5, "-500.0 ms"),
-        ] {
-            assert_eq!(span(Seconds(seconds)), expect, "{seconds}");
-        }
-    }
 
     #[test]
     fn a_line_to_type_stays_whole() {
         let lines = in_lines("there is no job `x`; they are listed by: punctual --state /a status", Some(30));
         assert_eq!(lines, ["there is no job `x`; they are", "listed by:", "  punctual --state /a status"]);
         assert_eq!(in_lines("type: punctual status", Some(30)), ["type: punctual status"]);
-    }
-
-    #[test]
-    fn thousands_stand_apart() {
-        for (number, expect) in [(0, "0"), (999, "999"), (1312, "1,312"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(number), expect);
-        }
-    }
-
-    #[test]
-    fn sizes_have_one_digit() {
-        for (count, expect) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (314_572_800, "300.0 MiB")] {
-            assert_eq!(bytes(count), expect);
-        }
-    }
-
-    #[test]
-    fn nothing_steers_the_terminal() {
-        assert_eq!(visible_bytes(b"a\x1b[2Jb\r\n\tc\xff\x00"), "a^[[2Jb^M\n\tc\\xff^@");
-        assert_eq!(visible("x\u{202e}y\u{9b}z\u{7f}ä"), "x\\u{202e}y\\u{9b}z^?ä");
     }
 }

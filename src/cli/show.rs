@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::args::{Global, ShowArguments};
 use super::definition::fields;
-use super::differences::sentences;
 use super::held::paused_since;
 use super::history::outcome;
 use super::output::{output_of, print_output};
@@ -18,7 +17,7 @@ use crate::inquiry::{definition, held_in, no_job, pause_report, run_report};
 use crate::job::JobName;
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::plan::Held;
-use crate::report::{AskedReport, Entry, Time};
+use crate::report::{AskedReport, Entry, Time, sentences};
 use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.

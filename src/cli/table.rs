@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use owo_colors::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub use crate::report::{columns, wrap};
+
 /// Spaces between columns.
 const GAP: usize = 2;
 /// A column is not cut to less.
@@ -145,32 +147,6 @@ impl Lacking {
     }
 }
 
-/// A text in lines of so many columns, broken between words.
-pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines
-            .last_mut()
-            .filter(|line| line.is_empty() || width.is_none_or(|width| columns(line) + 1 + columns(word) <= width));
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-/// How many columns a text takes; what colours it takes none.
-pub fn columns(text: &str) -> usize {
-    let mut parts = text.split('\u{1b}');
-    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
-    plain + parts.map(|part| part.split_once('m').map_or(part, |(_, rest)| rest).width()).sum::<usize>()
-}
-
 fn natural_widths(lines: &[Vec<Cell>]) -> Vec<usize> {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.text.width()).max();
@@ -244,12 +220,6 @@ mod tests {
     }
 
     #[test]
-    fn colours_take_no_room() {
-        assert_eq!(columns("\u{1b}[1;31merror:\u{1b}[0m größe"), 12);
-        assert_eq!(wrap("\u{1b}[31maa\u{1b}[0m bb cc", Some(5)).len(), 2);
-    }
-
-    #[test]
     fn columns_are_as_wide_as_their_cells() {
         let lines = text(&["A", "LONG"], &[&["größe", "x"], &["日本", "a\nb"]], None);
         assert_eq!(lines, ["A      LONG", "größe  x", "日本   a b"]);
@@ -275,9 +245,6 @@ mod tests {
             assert_eq!(make_room(&[10, 10, 10, 10], &[2, 1], width).len(), expect, "{width:?}");
         }
         assert_eq!(make_room(&[10, 10, 10, 10], &[2, 1], Some(40)), [0, 1, 3]);
-        assert_eq!(wrap("no word is cut", Some(8)), ["no word", "is cut"]);
-        assert_eq!(wrap("unbreakable word", Some(4)), ["unbreakable", "word"]);
-        assert_eq!(wrap("as it is", None), ["as it is"]);
     }
 
     #[test]

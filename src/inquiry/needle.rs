@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::no_answer::NoAnswer;
-use super::shown::visible_bytes;
+use crate::report::visible_bytes;
 use crate::store::FoundLine;
 
 /// Bytes of a compiled expression: some thousand characters of Unicode classes.

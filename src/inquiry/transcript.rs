@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::pieces::Joined;
-use super::shown::{bytes, visible, visible_bytes};
+use crate::report::{bytes, visible, visible_bytes};
 use crate::store::{News, PartId, StepOutput};
 
 /// What has been told of a run's output.

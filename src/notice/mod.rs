@@ -3,8 +3,17 @@
 //! A [`Notice`] is decided on by [`crate::plan`] together with what caused it, is committed with that, and waits in the
 //! ledger's outbox until its channel has carried it.
 
+mod cause;
+mod error_line;
+mod gather;
+mod quiet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use cause::{Failure, shared_cause};
+pub use error_line::error_line;
+pub use gather::{Move, Rules, Waiting, gather};
 
 use crate::job::{CarrierKind, ChannelName, JobName, Tell};
 use crate::run::{Reason, RunId, words};

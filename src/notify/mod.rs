@@ -3,12 +3,18 @@
 //! [`write()`] makes the words of a message from what is reported, and [`deliver`] hands them to one carrier of a channel. What
 //! is sent when, and what becomes of it, is not known here.
 
+pub mod shape;
+mod words;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use words::{Part, Templates, TemplatesError, write};
+
 use crate::job::Smtp;
+pub use crate::notice::error_line;
 use crate::report::MessageReport;
 
 /// A message with all its words, as a carrier takes it.

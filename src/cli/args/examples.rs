@@ -19,7 +19,7 @@ pub fn shown(verb: &str) -> String {
     }
 }
 
-const EXAMPLES: [(&str, &[Example]); 31] = [
+const EXAMPLES: [(&str, &[Example]); 33] = [
     (
         "daemon",
         &[
@@ -163,6 +163,8 @@ const EXAMPLES: [(&str, &[Example]); 31] = [
         ],
     ),
     ("import systemd", &[("punctual import systemd backup.timer", "a timer and its service")]),
+    ("notify", &[("punctual notify templates DIR", "the words of notices, to change them")]),
+    ("notify templates", &[("punctual notify templates /etc/punctual/templates", "all four, to begin with")]),
     ("export", &[("punctual export crontab", "the jobs as a crontab")]),
     (
         "export crontab",

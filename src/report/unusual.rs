@@ -1,7 +1,7 @@
 //! What is not as usual about a run, in words.
 
-use super::screen::{bytes, span};
-use crate::report::{Difference, Seconds, Unlike};
+use super::shown::{bytes, span};
+use super::{Difference, Seconds, Unlike};
 
 /// A sentence for each.
 pub fn sentences(differences: &[Difference]) -> Vec<String> {
