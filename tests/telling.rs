@@ -159,7 +159,10 @@ fn what_is_wrong_has_its_place_and_what_to_write() {
             "[channels.ops]\nmail = 'a@example.org'",
             "2:8 'a@example.org': nothing says how mail leaves: there is no [smtp] (write [smtp]",
         ),
-        ("[channels.ops]\nmail = 'root'\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'", "2:8 'root': `root` is no address; write \"root@localhost\" for a user"),
+        (
+            "[channels.ops]\nmail = 'root'\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'",
+            "2:8 'root': `root` is no address; write \"root@localhost\" for a user",
+        ),
         ("[channels.ops]\nmail = []\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'", "2:8 []: `mail` names nobody"),
         ("[channels.ops]\ncommand = 'echo hello'", "(write command = [\"/bin/sh\", \"-ec\", \"echo hello\"])"),
         (
@@ -248,14 +251,22 @@ fn what_is_wrong_has_its_place_and_what_to_write() {
         let checked = check(text);
         let said = said(&checked, &checked.said.errors);
         if said.len() != 1 || !said[0].contains(expect) {
-            wrong.push(format!("{text}
+            wrong.push(format!(
+                "{text}
 {said:#?}
-not {expect}"));
+not {expect}"
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("
+    assert!(
+        wrong.is_empty(),
+        "{}",
+        wrong.join(
+            "
 
-"));
+"
+        )
+    );
 }
 
 #[test]

@@ -19,12 +19,12 @@ impl Answer {
     pub fn refusal(error: &Error) -> Option<Self> {
         let code = error.status()?;
         let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        Some(Self { code: code.into(), text: shortened(&text) })
+        Some(Self { code: code.into(), text })
     }
 
     pub fn of(response: &Response) -> Self {
         let lines: Vec<&str> = response.message().collect();
-        Self { code: response.code().into(), text: shortened(&lines.join(" ")) }
+        Self { code: response.code().into(), text: lines.join(" ") }
     }
 
     /// The server may say otherwise later: RFC 5321, section 4.2.1.
@@ -35,10 +35,13 @@ impl Answer {
     /// Without these words, which the server may have said back to us.
     #[must_use]
     pub fn without(self, words: &[String]) -> Self {
-        let hide = |text: String, word: &String| text.replace(word.as_str(), "***");
-        let text = words.iter().filter(|word| !word.is_empty()).fold(self.text, hide);
-        Self { text, ..self }
+        Self { text: without(self.text, words), ..self }
     }
+}
+
+pub fn without(text: String, words: &[String]) -> String {
+    let hide = |text: String, word: &String| text.replace(word.as_str(), "***");
+    words.iter().filter(|word| !word.is_empty()).fold(text, hide)
 }
 
 impl fmt::Display for Answer {
@@ -47,11 +50,14 @@ impl fmt::Display for Answer {
         if self.is_temporary() {
             f.write_str(" (for now)")?;
         }
-        if self.text.is_empty() { Ok(()) } else { write!(f, " {}", self.text) }
+        // Only here, so that of what is hidden no beginning is left.
+        let text = shortened(&self.text);
+        if text.is_empty() { Ok(()) } else { write!(f, " {text}") }
     }
 }
 
 fn shortened(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
     let text = text.trim();
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", &text[..at]),

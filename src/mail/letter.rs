@@ -25,6 +25,18 @@ pub struct Letter {
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<Attachment>,
+    pub head: Head,
+}
+
+/// What stands in the head of a message that is one of many; each without line breaks, and within its angle brackets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The same however often it is sent; where there is none, one is made.
+    pub message_id: Option<String>,
+    /// The message that it follows, so that readers show them together.
+    pub follows: Option<String>,
+    /// RFC 2919: by which people sort what they get.
+    pub list_id: Option<String>,
 }
 
 /// A file that goes with a message.
@@ -48,12 +60,18 @@ impl Letter {
             .from(self.from.mailbox().clone())
             .subject(one_line(&self.subject))
             .date(SystemTime::from(now))
-            .message_id(None)
+            .message_id(self.head.message_id)
             // RFC 3834: whoever answers mail by itself does not answer this one.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
             ));
+        if let Some(follows) = self.head.follows {
+            head = head.in_reply_to(follows.clone()).references(follows);
+        }
+        if let Some(list) = self.head.list_id {
+            head = head.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("List-Id"), list));
+        }
         for address in &self.to {
             head = head.to(address.mailbox().clone());
         }

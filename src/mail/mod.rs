@@ -1,9 +1,12 @@
 //! How does a message leave? By the way that `[smtp]` names, with one time-out and one bound for all who send.
 //!
-//! A message goes to all whom it is for, or, where the server refuses one of them, to nobody: so it can be sent again.
+//! A message goes to all whom it is for, or, where the server refuses one of them, to nobody, so that it can be sent again,
+//! unless who sends it wants it otherwise.
 
 mod answer;
+mod conversation;
 mod letter;
+mod line;
 mod program;
 mod server;
 
@@ -19,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use answer::Answer;
-pub use letter::{Attachment, Letter};
+pub use conversation::{Conversation, Said};
+pub use letter::{Attachment, Head, Letter};
 
 use crate::clock::instant;
 use crate::job::{Smtp, Way};
@@ -40,6 +44,83 @@ pub struct Sent {
     pub message_id: String,
     /// What the one who took it said.
     pub answer: String,
+    /// Who did not get it, and why.
+    pub refused: Vec<(String, Answer)>,
+}
+
+/// How a message is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending<'e> {
+    pub patience: Duration,
+    pub where_refused: WhereRefused,
+    pub conversation: Conversation<'e>,
+}
+
+impl Default for Sending<'_> {
+    fn default() -> Self {
+        Self { patience: PATIENCE, where_refused: WhereRefused::Nobody, conversation: Conversation::default() }
+    }
+}
+
+/// Who gets a message of which the server refuses some recipients; where it refuses all, nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhereRefused {
+    Nobody,
+    /// The others, but nobody while the server may still take all of them later.
+    OthersInTheEnd,
+    Others,
+}
+
+impl WhereRefused {
+    fn goes_on(self, refused: &[(String, Answer)], recipients: usize) -> bool {
+        refused.len() < recipients
+            && match self {
+                Self::Nobody => refused.is_empty(),
+                Self::OthersInTheEnd => refused.iter().all(|(_, answer)| !answer.is_temporary()),
+                Self::Others => true,
+            }
+    }
+}
+
+/// Until when a message must have left.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    until: Instant,
+    patience: Duration,
+}
+
+impl Deadline {
+    fn of(patience: Duration) -> Self {
+        Self { until: instant() + patience, patience }
+    }
+
+    fn passed(self, server: String, stage: Stage) -> SendError {
+        SendError::TimedOut { server, stage, patience: self.patience }
+    }
+}
+
+/// What a server refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    Talking,
+    StartTls,
+    Login,
+    Sender,
+    Recipient,
+    Message,
+}
+
+impl Matter {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Talking => "to talk to us",
+            Self::StartTls => "STARTTLS",
+            Self::Login => "the login",
+            Self::Sender => "the sender",
+            Self::Recipient => "a recipient",
+            Self::Message => "the message",
+        }
+    }
 }
 
 /// What was being done.
@@ -90,23 +171,29 @@ pub enum SendError {
     NotAscii { server: String, address: String },
     #[error("{server} refused {}", listed(refused))]
     Recipients { server: String, refused: Vec<(String, Answer)> },
-    #[error("{server} refused {what}: {answer}")]
-    Refused { server: String, what: &'static str, answer: Answer },
+    #[error("{server} refused {}: {answer}", what.words())]
+    Refused { server: String, what: Matter, answer: Answer },
     #[error("the connection to {server} broke while {}: {why}{}", stage.words(), doubt(*stage))]
     Broken { server: String, stage: Stage, why: String },
-    #[error("{server} gave no answer within {} s, while {}{}", PATIENCE.as_secs(), stage.words(), doubt(*stage))]
-    TimedOut { server: String, stage: Stage },
+    #[error("{server} gave no answer within {} s, while {}{}", patience.as_secs_f64(), stage.words(), doubt(*stage))]
+    TimedOut { server: String, stage: Stage, patience: Duration },
     #[error("{} {why}", path.display())]
     Program { path: PathBuf, why: String, is_temporary: bool },
     #[error("cannot write {}: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error("the daemon stops")]
+    Stopping,
 }
 
 impl SendError {
     /// Whether it may go better later, without anybody changing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Broken { .. } | Self::TimedOut { .. } | Self::Folder { .. } => true,
+            Self::Connect { .. }
+            | Self::Broken { .. }
+            | Self::TimedOut { .. }
+            | Self::Folder { .. }
+            | Self::Stopping => true,
             Self::Login { answer, .. } | Self::Refused { answer, .. } => answer.is_temporary(),
             Self::Recipients { refused, .. } => refused.iter().all(|(_, answer)| answer.is_temporary()),
             Self::Program { is_temporary, .. } => *is_temporary,
@@ -142,33 +229,37 @@ pub async fn send(
     letter: Letter,
     now: Timestamp,
 ) -> Result<Sent, SendError> {
-    // It is never closed.
-    let _place = PLACES.acquire().await;
-    send_within(PATIENCE, smtp, environment, letter, now).await
+    send_as(Sending::default(), smtp, environment, letter, now).await
 }
 
-async fn send_within(
-    patience: Duration,
+/// The same in a manner of one's own.
+pub async fn send_as(
+    sending: Sending<'_>,
     smtp: &Arc<Smtp>,
     environment: &BTreeMap<String, String>,
     letter: Letter,
     now: Timestamp,
 ) -> Result<Sent, SendError> {
-    let until: Instant = instant() + patience;
+    // It is never closed.
+    let _place = PLACES.acquire().await;
+    let deadline = Deadline::of(sending.patience);
     let composed = off_the_runtime(move || letter.compose(now)).await?;
+    let mut refused = Vec::new();
     let answer = match &smtp.way {
         Way::Server(server) => {
             let preparing = (server.clone(), environment.clone());
             let keys = off_the_runtime(move || server::prepare(&preparing.0, &preparing.1)).await?;
-            server::hand_over(server, keys, &composed, until).await?
+            let taken = server::hand_over(server, keys, &composed, sending, deadline).await?;
+            refused = taken.refused;
+            taken.answer
         }
-        Way::Program(path) => program::hand_over(path, environment, &composed, until).await?,
+        Way::Program(path) => program::hand_over(path, environment, &composed, deadline).await?,
         Way::Folder(folder) => {
             let (folder, bytes, id) = (folder.clone(), composed.bytes.clone(), composed.message_id.clone());
             off_the_runtime(move || put_into(&folder, &id, &bytes)).await?
         }
     };
-    Ok(Sent { message_id: composed.message_id, answer })
+    Ok(Sent { message_id: composed.message_id, answer, refused })
 }
 
 /// Does what reads files or takes long where it is in nobody's way.
@@ -181,7 +272,7 @@ async fn off_the_runtime<T: Send + 'static>(
         Some(Ok(done)) => done,
         Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is being taken down.
-        Some(Err(_)) | None => Err(SendError::Letter("the daemon stops".to_owned())),
+        Some(Err(_)) | None => Err(SendError::Stopping),
     }
 }
 
@@ -212,6 +303,7 @@ mod tests {
             text: None,
             html: None,
             attachments: Vec::new(),
+            head: Head::default(),
         }
     }
 
@@ -225,7 +317,8 @@ mod tests {
         let from = "a@example.org".parse().unwrap();
         let smtp = Arc::new(Smtp { url: "".into(), way: Way::Server(Box::new(server)), from });
         let patience = Duration::from_millis(100);
-        let sent = send_within(patience, &smtp, &BTreeMap::new(), letter(), Timestamp::UNIX_EPOCH).await;
+        let sending = Sending { patience, ..Sending::default() };
+        let sent = send_as(sending, &smtp, &BTreeMap::new(), letter(), Timestamp::UNIX_EPOCH).await;
         let error = sent.unwrap_err();
         assert!(matches!(error, SendError::TimedOut { stage: Stage::Connecting, .. }), "{error}");
         assert!(error.is_temporary());

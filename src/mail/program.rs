@@ -6,10 +6,10 @@ use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::letter::Composed;
-use super::{SendError, Stage};
+use super::{Deadline, SendError, Stage};
 use crate::family::born;
 
 /// `EX_TEMPFAIL` of sysexits.h: try again later.
@@ -23,7 +23,7 @@ pub async fn hand_over(
     path: &Path,
     environment: &BTreeMap<String, String>,
     composed: &Composed,
-    until: Instant,
+    deadline: Deadline,
 ) -> Result<String, SendError> {
     let trouble = |why: String, is_temporary| SendError::Program { path: path.to_owned(), why, is_temporary };
     let sender = composed.envelope.from().map(ToString::to_string).unwrap_or_default();
@@ -46,10 +46,10 @@ pub async fn hand_over(
     });
     // Until the end of this function nobody else reaps it.
     let (_kin, mut child) = started.map_err(|error| trouble(format!("cannot be started: {error}"), false))?;
-    let ended = timeout_at(until, converse(&mut child, &composed.bytes)).await;
+    let ended = timeout_at(deadline.until, converse(&mut child, &composed.bytes)).await;
     let server = path.display().to_string();
     let (status, complaint) = ended
-        .map_err(|_| SendError::TimedOut { server, stage: Stage::HandingOver })?
+        .map_err(|_| deadline.passed(server, Stage::HandingOver))?
         .map_err(|error| trouble(format!("cannot be waited for: {error}"), true))?;
     if status.success() {
         return Ok(format!("taken by {}", path.display()));

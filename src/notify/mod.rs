@@ -3,6 +3,7 @@
 //! [`write()`] makes the words of a message from what is reported, and [`deliver`] hands them to one carrier of a channel. What
 //! is sent when, and what becomes of it, is not known here.
 
+mod carry;
 pub mod shape;
 mod words;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use carry::{Patience, PingMoment, Rid, deliver, deliver_within, ping, ping_within};
 pub use words::{Part, Templates, TemplatesError, write};
 
 use crate::job::Smtp;

@@ -1,6 +1,7 @@
-//! Until when is a certificate valid? Its end stands at a fixed place of its DER, as RFC 5280 (section 4.1) lays it out.
+//! Until when is a certificate valid, and whose is it? Both stand at fixed places of its DER, as RFC 5280 (section 4.1) lays
+//! it out.
 //!
-//! What is read here was checked as a certificate by rustls, which does not hand the date out.
+//! What is read here was checked as a certificate by rustls, which does not hand them out.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -13,18 +14,35 @@ const SEQUENCE: u8 = 0x30;
 /// The version, which the first version of certificates did not have.
 const VERSION: u8 = 0xa0;
 
+/// Its name as people read it: the common name, 2.5.4.3, with its tag and length.
+const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
+
 /// The end of a certificate's validity.
 pub fn not_after(der: &[u8]) -> Option<Timestamp> {
+    let (validity, _) = validity(der)?;
+    let (_, _not_before, rest) = element(validity)?;
+    let (tag, not_after, _) = element(rest)?;
+    time(tag, not_after)
+}
+
+/// The common name of the one whose certificate it is; many have none.
+pub fn subject(der: &[u8]) -> Option<String> {
+    let (_, rest) = validity(der)?;
+    let (subject, _) = expect(rest, SEQUENCE)?;
+    let at = subject.windows(COMMON_NAME.len()).position(|bytes| bytes == COMMON_NAME)?;
+    let (_, name, _) = element(&subject[at + COMMON_NAME.len()..])?;
+    std::str::from_utf8(name).ok().map(str::to_owned)
+}
+
+/// The validity's content, and what follows it.
+fn validity(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (certificate, _) = expect(der, SEQUENCE)?;
     let (signed, _) = expect(certificate, SEQUENCE)?;
     let rest = expect(signed, VERSION).map_or(signed, |(_, rest)| rest);
     let (_serial, rest) = expect(rest, INTEGER)?;
     let (_algorithm, rest) = expect(rest, SEQUENCE)?;
     let (_issuer, rest) = expect(rest, SEQUENCE)?;
-    let (validity, _) = expect(rest, SEQUENCE)?;
-    let (_, _not_before, rest) = element(validity)?;
-    let (tag, not_after, _) = element(rest)?;
-    time(tag, not_after)
+    expect(rest, SEQUENCE)
 }
 
 /// The content of an element of this kind, and what follows it.
@@ -90,7 +108,16 @@ mod tests {
         for byte in 0..der.len().min(200) {
             let mut wrong = der.clone();
             wrong[byte] ^= 0xff;
-            let _ = not_after(&wrong);
+            let _ = (not_after(&wrong), subject(&wrong));
         }
+    }
+
+    #[test]
+    fn the_name_is_found() {
+        let mut parameters = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, "größe.example");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = parameters.self_signed(&key).unwrap().der().to_vec();
+        assert_eq!(subject(&der).as_deref(), Some("größe.example"));
     }
 }

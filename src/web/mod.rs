@@ -10,6 +10,7 @@ mod trouble;
 use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
 
+pub use certificate::{not_after, subject};
 pub use hyper::body::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
@@ -199,6 +200,11 @@ pub struct Answer {
 impl Answer {
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    /// A header that is text.
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
     }
 
     /// The next piece of the body; none at its end.

@@ -1,9 +1,11 @@
 //! A server for mail, on loopback: it takes messages or does what a test needs it to do, and keeps what it was told.
 
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +21,16 @@ use tokio_rustls::TlsAcceptor;
 pub struct Manner {
     /// Says nothing, not even hello.
     pub silent: bool,
+    /// It says hello after this time.
+    pub slow: Duration,
+    /// It says a byte each ten seconds.
+    pub drips: bool,
+    /// A greeting of so many bytes in one line.
+    pub babbles: Option<usize>,
+    /// It leaves when it hears this word.
+    pub leaves_at: Option<&'static str>,
+    /// It says nothing more when it hears this word.
+    pub dies_at: Option<&'static str>,
     /// Its answer to these recipients, so many times.
     pub refuses: Option<(&'static str, &'static str, usize)>,
     /// Its answer to whoever says hello with a connection.
@@ -147,6 +159,20 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     if manner.silent {
         std::future::pending::<()>().await;
     }
+    tokio::time::sleep(manner.slow).await;
+    if let Some(bytes) = manner.babbles {
+        let mut left = bytes;
+        while left > 0 {
+            let piece = left.min(64 << 10);
+            stream.write_all(&vec![b'2'; piece]).await?;
+            left -= piece;
+        }
+    }
+    while manner.drips {
+        stream.write_all(b"2").await?;
+        stream.flush().await?;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
     if greets {
         say(stream, manner.greeting.unwrap_or("220 test")).await?;
     }
@@ -155,6 +181,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let Some(line) = hear(stream, heard).await? else { return Ok(End::Over) };
         let word = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
+        if manner.leaves_at == Some(word.as_str()) {
+            return Ok(End::Over);
+        }
+        if manner.dies_at == Some(word.as_str()) {
+            std::future::pending::<()>().await;
+        }
         match word.as_str() {
             "EHLO" => {
                 let starttls = matches!(manner.tls, Tls::Later(_)) && !is_safe;

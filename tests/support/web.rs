@@ -140,7 +140,9 @@ async fn answer(
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let text = match path {
         "/json" => whole("200 OK", "", r#"{"status": "ok", "depth": [1, 2.5], "queue": {"length": 0}}"#),
-        "/echo" => whole("200 OK", "", &serde_json::json!({ "head": request }).to_string()),
+        "/busy" => whole("429 Too Many Requests", "Retry-After: 7\r\n", "not now"),
+        "/status" => whole(&format!("{query} Mood"), "", "as you like it"),
+        path if path.starts_with("/echo") => whole("200 OK", "", &serde_json::json!({ "head": request }).to_string()),
         "/broken" => whole("500 Internal Server Error", "", "the database is away"),
         "/to" => whole("307 Temporary Redirect", &format!("Location: {query}\r\n"), ""),
         "/loop" => whole("302 Found", "Location: /loop\r\n", ""),

@@ -12,7 +12,7 @@ use super::seen::{Asker, seen};
 use super::words::fill_in;
 use crate::files::{ReadError, read_bytes, read_text};
 use crate::job::{Body, Mail, Medium, Template, TemplateError};
-use crate::mail::{Attachment, Letter, SendError, send};
+use crate::mail::{Attachment, Head, Letter, SendError, send};
 use crate::run::Reason;
 
 /// Of all files of a message together: most servers take no more, even before it grows by a third on its way.
@@ -53,6 +53,7 @@ fn not_sent(error: &SendError) -> Failure {
             Failure::NotStarted { reason: Reason::Spawn, detail }
         }
         SendError::TimedOut { .. } => failed(Reason::Timeout, detail),
+        SendError::Stopping => failed(Reason::Shutdown, detail),
         SendError::Letter(_)
         | SendError::Connect { .. }
         | SendError::Tls { .. }
@@ -100,6 +101,7 @@ fn compose(mail: &Mail, context: &Value) -> Result<Letter, Failure> {
         text,
         html: mail.html.as_ref().map(|template| filled("html", template)).transpose()?,
         attachments: attachments(&mail.attach)?,
+        head: Head::default(),
     })
 }
 
