@@ -478,6 +478,7 @@ impl Ledger {
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
                 last_end: self.last_end(name, now),
                 progress: Progress::default(),
+                usual: Vec::new(),
             }
         };
         let open = self.rows.iter().filter(|(_, row)| row.state != State::Ended).map(|(run, row)| RememberedRun {
