@@ -65,7 +65,7 @@ impl Planner {
     /// The same, where anybody wants to hear of it.
     fn teller(&self, job: &Arc<Job>) -> Option<Arc<Job>> {
         let job = self.slots.get(&job.name).map_or(job, |slot| &slot.job);
-        (!job.telling.channels.is_empty()).then(|| job.clone())
+        (!job.telling.channels.is_empty() || self.alerts.knows(&job.name)).then(|| job.clone())
     }
 
     /// A run is over.

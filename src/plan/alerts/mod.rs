@@ -95,8 +95,8 @@ impl Alerts {
                 alerts.remember(known, now);
             }
         }
-        alerts.cut_back(now);
         alerts.set_jobs(jobs, now);
+        alerts.cut_back(now);
         alerts
     }
 
@@ -317,6 +317,11 @@ impl Alerts {
             self.changed.insert(None);
         }
         self.write(None, messages, now);
+    }
+
+    /// Whether anything is known of a job.
+    pub fn knows(&self, job: &JobName) -> bool {
+        self.jobs.contains_key(job)
     }
 
     /// How often the job's last runs failed in a row.
