@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bundled;
+#[path = "planner/told.rs"]
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -17,12 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
+use punctual::notice::Notice;
 use punctual::plan::{
     Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Held, Lapse, Memory,
     OpenEntry, Pause, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope,
     StepBack, Tried, Triggered, Whose,
 };
 use punctual::run::{Asked, Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
+use told::Heard;
 
 fn jobs(text: &str) -> Vec<Arc<Job>> {
     let draft = Draft::parse(Path::new("jobs.toml"), text.to_owned());
@@ -33,7 +37,8 @@ fn jobs(text: &str) -> Vec<Arc<Job>> {
 
 /// The jobs of one of the files.
 fn jobs_of(at: usize) -> Vec<Arc<Job>> {
-    static READ: LazyLock<Vec<Vec<Arc<Job>>>> = LazyLock::new(|| FILES.iter().map(|text| jobs(text)).collect());
+    static READ: LazyLock<Vec<Vec<Arc<Job>>>> =
+        LazyLock::new(|| FILES.iter().enumerate().map(|(at, text)| told::with_channels(at, jobs(text))).collect());
     READ[at].clone()
 }
 
@@ -251,6 +256,10 @@ struct Ledger {
     held: Held,
     /// Names that were given and nobody has heard of yet.
     renamed: Vec<(JobName, JobName)>,
+    notices: Vec<Notice>,
+    told: BTreeMap<Option<JobName>, Arc<str>>,
+    /// What a reader of the rules knows of what is in the ledger.
+    heard: Heard,
 }
 
 impl Ledger {
@@ -349,7 +358,18 @@ impl Ledger {
             }
             Record::Event(event) => self.steps_back.extend(step_back(event)),
             Record::Renamed { from, to, is_new } => self.rename(from, to, *is_new),
-            Record::Step(_) | Record::InForce { .. } | Record::Notice(_) | Record::Told { .. } => {}
+            Record::Step(_) | Record::InForce { .. } => {}
+            Record::Notice(notice) => {
+                assert!(self.notices.last().is_none_or(|last| last.number < notice.number), "{notice:?} comes again");
+                self.notices.push(notice.clone());
+            }
+            Record::Told { job, words } => {
+                assert!(job.as_ref().is_none_or(|job| self.known.contains(job)), "{job:?} is not known");
+                match words {
+                    Some(words) => self.told.insert(job.clone(), words.clone()),
+                    None => self.told.remove(job),
+                };
+            }
             Record::Stopping { run, .. } => self.row(*run).is_stopping = true,
             Record::Pause { whose, pause: Some(pause) } => {
                 assert!(whose.as_ref().is_none_or(|job| self.known.contains(job)));
@@ -398,6 +418,9 @@ impl Ledger {
             })
             .collect();
         self.held.rename(from, to);
+        if let Some(words) = self.told.remove(&Some(from.clone())) {
+            self.told.insert(Some(to.clone()), words);
+        }
         self.known.remove(from);
         self.known.insert(to.clone());
         self.renamed.push((from.clone(), to.clone()));
@@ -477,7 +500,8 @@ impl Ledger {
                 newest: newest.map(|(_, row)| row.due_last),
                 gap: newest.and_then(|(run, row)| Self::gap(*run, row)),
                 last_end: self.last_end(name, now),
-                progress: Progress::default(),
+                progress: Progress { began: None, succeeded: self.heard.good(name) },
+                usual: Vec::new(),
             }
         };
         let open = self.rows.iter().filter(|(_, row)| row.state != State::Ended).map(|(run, row)| RememberedRun {
@@ -506,8 +530,8 @@ impl Ledger {
                 .map(|(_, row)| (row.job.clone(), row.due))
                 .collect(),
             ahead: self.ahead(now),
-            highest_notice: 0,
-            told: Vec::new(),
+            highest_notice: self.notices.last().map_or(0, |notice| notice.number.0),
+            told: self.told.clone().into_iter().collect(),
             held: self.held.clone(),
         }
     }
@@ -679,7 +703,9 @@ struct Driver {
     file: usize,
     now: Timestamp,
     /// Decisions that are not yet in the ledger.
-    pending: VecDeque<Decision>,
+    pending: VecDeque<(Decision, Heard)>,
+    /// What a reader of the rules knows of what was decided.
+    heard: Heard,
     /// Whether commits wait until asked for.
     delays: bool,
     running: Vec<RunId>,
@@ -716,6 +742,7 @@ impl Driver {
             file: 0,
             now,
             pending: VecDeque::new(),
+            heard: Heard::default(),
             delays: false,
             running: Vec::new(),
             going: BTreeMap::new(),
@@ -726,6 +753,7 @@ impl Driver {
             rivals: NO_RIVALS,
         };
         driver.ledger.boots = 1;
+        driver.heard.set_file(jobs, now);
         driver.take(decision);
         driver
     }
@@ -733,16 +761,22 @@ impl Driver {
     fn take(&mut self, decision: Decision) {
         self.no_early_start(&decision);
         if !decision.is_empty() {
-            self.pending.push_back(decision);
+            self.hear(decision);
         }
         if !self.delays {
             self.commit();
         }
     }
 
+    fn hear(&mut self, decision: Decision) {
+        self.heard.hear(&decision, self.planner.latest());
+        self.pending.push_back((decision, self.heard.clone()));
+    }
+
     fn commit(&mut self) {
-        while let Some(decision) = self.pending.pop_front() {
+        while let Some((decision, heard)) = self.pending.pop_front() {
             let refused = self.ledger.commit(&decision);
+            self.ledger.heard = heard;
             for (from, to) in std::mem::take(&mut self.ledger.renamed) {
                 let name = |name: JobName| if name == from { to.clone() } else { name };
                 let started = std::mem::take(&mut self.started).into_iter();
@@ -757,7 +791,7 @@ impl Driver {
             if !refused.is_empty() {
                 let decision = self.planner.handle_refused(&refused, &decision);
                 self.no_early_start(&decision);
-                self.pending.push_back(decision);
+                self.hear(decision);
             }
         }
     }
@@ -834,8 +868,12 @@ impl Driver {
         let run = self.running.remove(at);
         self.going.remove(&run);
         // The lowest bits of a number are as good as dice.
-        let code = i32::from(self.ledger.row(run).job.as_str() == "again" && run.0 % 4 != 0);
-        let ended = Ended::unmeasured(Exit::Code(code), self.now);
+        let code = match self.ledger.row(run).job.as_str() {
+            "again" => i32::from(run.0 % 4 != 0),
+            "minutely" | "each" | "berlin" => i32::from(run.0 % 8 < 5),
+            _ => 0,
+        };
+        let ended = Ended { output_bytes: run.0.unsigned_abs() % 2, ..Ended::unmeasured(Exit::Code(code), self.now) };
         let decision = self.planner.handle_ended(run, ended, self.now);
         let is_over = self.planner.job_of(run).is_none();
         assert!(is_over || !self.ledger.row(run).is_stopping, "{run} was to end, and is tried again");
@@ -849,6 +887,9 @@ impl Driver {
             let ahead = self.ledger.ahead(self.now);
             let step = self.now.duration_since(self.planner.latest());
             let decision = self.planner.handle_clock_set(self.now, step, ahead);
+            if !self.drained {
+                self.heard.cut_back(self.now);
+            }
             self.take(decision);
         }
         let decision = self.planner.handle_wakeup(self.now, lapse);
@@ -862,6 +903,9 @@ impl Driver {
         }
         let again = self.planner.handle_wakeup(self.now, lapse);
         assert!(again.is_empty(), "once too often changes something: {again:?}");
+        if !self.drained {
+            self.heard.nothing_is_forgotten(self.now);
+        }
     }
 
     /// Lets time pass, waking when asked.
@@ -916,6 +960,8 @@ impl Driver {
                 self.file = file;
                 self.wake(Lapse::Suspended);
                 let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
+                self.heard.rename_all(&decision);
+                self.heard.set_file(&jobs_of(file), self.now);
                 self.take(decision);
             }
             Op::Trigger(job) if !self.drained => self.trigger(job),
@@ -1045,8 +1091,10 @@ impl Driver {
             Record::Event(event) => event.kind == EventKind::ClockStep,
             _ => false,
         };
-        self.forgot_step |= self.pending.iter().any(|decision| decision.records.iter().any(is_step));
+        self.forgot_step |= self.pending.iter().any(|(decision, _)| decision.records.iter().any(is_step));
         self.pending.clear();
+        self.heard = self.ledger.heard.clone();
+        self.heard.cut_back(self.now);
         if !kept {
             self.running.clear();
         }
@@ -1064,6 +1112,8 @@ impl Driver {
         let stopping: Vec<RunId> =
             memory.open.iter().filter(|run| run.goes_on && run.is_stopping).map(|run| run.run).collect();
         let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
+        self.heard.rename_all(&decision);
+        self.heard.set_file(&jobs_of(file), self.now);
         for run in stopping {
             let is_told = |action: &Action| matches!(action, Action::Stop { run: told, .. } if *told == run);
             assert!(decision.actions.iter().any(is_told), "{run} was to end, and is told nothing");

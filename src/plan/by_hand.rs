@@ -40,7 +40,7 @@ impl Planner {
             None => None,
         };
         self.fill_places(&mut draft);
-        (draft.finish(), triggered)
+        (self.conclude(draft), triggered)
     }
 
     /// Somebody wants runs to end: what goes is stopped, or killed if that was wanted before; what waits will not run.
@@ -56,7 +56,7 @@ impl Planner {
             }
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     fn stop_running(&mut self, run: RunId, kill: bool, by: &str, draft: &mut Draft) {
@@ -78,14 +78,15 @@ impl Planner {
         let Some(open) = self.forget(run, at) else {
             return;
         };
-        let job = open.job.name.clone();
+        let (job, due) = (open.job.clone(), open.due);
         let when = match open.attempts {
             0 => "before it began".to_owned(),
             attempts => format!("while it waited for attempt {}", attempts + 1),
         };
         let (outcome, reason) = (Outcome::Stopped, Some(Reason::ByHand));
         let detail = Some(format!("stopped by {by} {when}"));
-        draft.close(Closing { run, outcome, reason, detail, ended: None });
+        self.close(&job, due, Closing { run, outcome, reason, detail, ended: None }, draft);
+        let job = job.name.clone();
         self.note(EventKind::ByHand, Some(job.clone()), format!("run {run} of {job} stopped by {by} {when}"), draft);
         self.follow_up(&job, run, (outcome, reason), at, draft);
     }

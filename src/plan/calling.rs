@@ -85,15 +85,18 @@ impl Planner {
             if self.is_running(run) {
                 draft.act(Action::Stop { run, reason: Reason::Replaced });
             } else {
-                let forgotten = self.forget(run, self.latest);
-                let has_begun = forgotten.is_some_and(|open| open.attempts > 0);
-                draft.close(Closing {
+                let Some(open) = self.forget(run, self.latest) else {
+                    continue;
+                };
+                let has_begun = open.attempts > 0;
+                let closing = Closing {
                     run,
                     outcome: if has_begun { Outcome::Stopped } else { Outcome::Skipped },
                     reason: Some(Reason::Replaced),
                     detail: Some("another run was due before it could begin".to_owned()),
                     ended: None,
-                });
+                };
+                self.close(&open.job, open.due, closing, draft);
             }
         }
     }
@@ -129,6 +132,7 @@ impl Planner {
             asked: asked.clone(),
             is_stopping: false,
         };
+        Self::came_about(&open.job, cause, draft);
         self.runs.insert(run, open);
         if let Some(account) = self.accounts.get_mut(name) {
             account.gap = None;

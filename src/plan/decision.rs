@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::alerts::Happening;
 use super::held::{LeftOut, Pause, Whose};
 use crate::job::{Job, JobName, Timing};
 use crate::notice::Notice;
@@ -38,6 +39,8 @@ impl Decision {
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     decision: Decision,
+    /// What somebody may want to hear of.
+    pub happened: Vec<Happening>,
     opened: BTreeMap<RunId, OpenEntry>,
 }
 
@@ -78,7 +81,7 @@ impl Draft {
         self.opened.values_mut().filter(|entry| entry.state == State::Waiting)
     }
 
-    /// A run is over without having begun.
+    /// A run is over.
     pub fn close(&mut self, closing: Closing) {
         self.record(Record::Closed(closing));
     }

@@ -20,8 +20,9 @@ impl Planner {
         self.latest = self.latest.max(now);
         let mut draft = Draft::default();
         let Some(open) = self.runs.get(&run) else {
-            return draft.finish();
+            return self.conclude(draft);
         };
+        self.alerts.forget_run(run);
         let (attempt, verdict) = (open.attempts, verdict(&open.job.task, &ended));
         // What somebody wants to end is not tried again, however it ended in the end.
         let pause = pause(&open.job.rules.retries, run, attempt, &verdict, &ended).filter(|_| !open.is_stopping);
@@ -39,15 +40,16 @@ impl Planner {
         match pause {
             Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
             None => {
-                let (job, at) = (open.job.name.clone(), ended.at.min(now));
+                let (job, due, at) = (open.job.clone(), open.due, ended.at.min(now));
                 self.forget(run, at);
                 let (outcome, reason) = (verdict.outcome, verdict.reason);
-                draft.close(Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) });
-                self.follow_up(&job, run, (outcome, reason), at, &mut draft);
+                let closing = Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) };
+                self.close(&job, due, closing, &mut draft);
+                self.follow_up(&job.name, run, (outcome, reason), at, &mut draft);
             }
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// A job's run is over: those that run after it are called for, or will not run because of it.
@@ -97,6 +99,7 @@ impl Planner {
     /// a place, and what follows from its end is known now.
     pub(super) fn forget(&mut self, run: RunId, at: Timestamp) -> Option<OpenRun> {
         let open = self.runs.remove(&run)?;
+        self.alerts.forget_run(run);
         match open.phase {
             Phase::Running => self.queue.free_place(&open.job.rules.pools),
             Phase::Waiting { .. } => {

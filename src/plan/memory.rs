@@ -1,6 +1,7 @@
 //! What does the ledger remember? All that a planner must be told before it can go on where another ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -42,6 +43,8 @@ pub struct RememberedJob {
     /// When its last run ended, or began where its end was never learned.
     pub last_end: Option<Timestamp>,
     pub progress: Progress,
+    /// How long its last successes took, the newest last, where that is known: up to twenty.
+    pub usual: Vec<Duration>,
 }
 
 /// The definition in force when the ledger was last written.

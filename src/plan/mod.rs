@@ -5,6 +5,7 @@
 //! values of their own; the planner routes between them.
 
 mod account;
+mod alerts;
 mod balance;
 mod by_hand;
 mod calling;
@@ -29,6 +30,7 @@ mod restart;
 mod restate;
 mod retry;
 mod set_back;
+mod telling;
 mod timers;
 mod verdict;
 

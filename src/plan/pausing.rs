@@ -34,7 +34,7 @@ impl Planner {
             self.arm(&name);
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// A job, or all, goes on from now on: a job also where all others stay paused. What is due later owes nothing of
@@ -52,7 +52,7 @@ impl Planner {
             self.arm(job);
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// Has the next instants of a job left out, up to so many; the answer beside the decision is which.
@@ -70,7 +70,7 @@ impl Planner {
             self.record_left_out(job, &mut draft);
         }
         self.fill_places(&mut draft);
-        (draft.finish(), instants)
+        (self.conclude(draft), instants)
     }
 
     /// Has none of a job's instants left out that were to be.
@@ -82,7 +82,7 @@ impl Planner {
             self.record_left_out(job, &mut draft);
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// What keeps a job from running.

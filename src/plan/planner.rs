@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::{Account, GapKind};
+use super::alerts::Alerts;
 use super::decision::{Action, Decision, Draft, Launch, Record};
 use super::follow::Follow;
 use super::held::Held;
@@ -30,6 +31,7 @@ pub struct Planner {
     pub(super) queue: Queue,
     pub(super) follow: Follow,
     pub(super) held: Held,
+    pub(super) alerts: Alerts,
     pub(super) highest: i64,
     /// The latest moment it was told of.
     pub(super) latest: Timestamp,
@@ -114,6 +116,7 @@ impl Planner {
             queue: Queue::new(capacities),
             follow: Follow::default(),
             held: Held::default(),
+            alerts: Alerts::default(),
             highest,
             latest: now,
             draining: false,
@@ -126,7 +129,8 @@ impl Planner {
             return None;
         }
         let pause_ends = self.held.pauses.next_end().filter(|until| *until > self.latest);
-        self.timers.next().into_iter().chain(self.queue.next(self.latest)).chain(pause_ends).min()
+        let told = self.alerts.next().filter(|at| *at > self.latest);
+        self.timers.next().into_iter().chain(self.queue.next(self.latest)).chain(pause_ends).chain(told).min()
     }
 
     /// When a job starts next: at its next instant, or later by its jitter.
@@ -170,7 +174,7 @@ impl Planner {
         let mut draft = Draft::default();
         self.settle_due(lapse, &mut draft);
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// The process of a run is there.
@@ -182,8 +186,9 @@ impl Planner {
                 self.follow.began(&open.job.name, at);
             }
             draft.record(Record::Started { run, attempt: open.attempts, at, process });
+            self.watch_run(run);
         }
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// From now on nothing starts; what runs is treated as `drain` says.
@@ -239,14 +244,20 @@ impl Planner {
     }
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
-        let highest = &mut self.highest;
-        if let Some(account) = self.accounts.get_mut(name) {
-            let record = account.gap(name, kind, tally, || {
-                *highest += 1;
-                RunId(*highest)
-            });
+        if let Some(record) = self.gap(name, kind, tally) {
+            let gap = self.accounts.get(name).and_then(|account| account.gap.as_deref());
+            gap.into_iter().for_each(|gap| self.fell_out(name, &record, gap, tally, draft));
             draft.record(record);
         }
+    }
+
+    pub(super) fn gap(&mut self, name: &JobName, kind: GapKind, tally: Tally) -> Option<Record> {
+        let highest = &mut self.highest;
+        let account = self.accounts.get_mut(name)?;
+        Some(account.gap(name, kind, tally, || {
+            *highest += 1;
+            RunId(*highest)
+        }))
     }
 
     /// Gives the free places to those that wait.

@@ -24,7 +24,11 @@ impl Planner {
             }
             match self.fate(&run) {
                 Some(Verdict { outcome, reason, detail }) => {
-                    draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
+                    let closing = Closing { run: run.run, outcome, reason, detail, ended: None };
+                    match self.slots.get(&run.job).map(|slot| slot.job.clone()) {
+                        Some(job) => self.close(&job, run.due, closing, draft),
+                        None => draft.close(closing),
+                    }
                     self.follow_up(&run.job, run.run, (outcome, reason), self.latest, draft);
                 }
                 None => self.wait_on(&run),
@@ -55,6 +59,7 @@ impl Planner {
         };
         let (job, due, asked) = (open.job.clone(), open.told(), open.asked.clone());
         self.runs.insert(run.run, open);
+        self.watch_run(run.run);
         draft.act(Action::GoOn(Launch { run: run.run, attempt, job, cause: run.cause, due, asked }));
         if run.is_stopping {
             // Whoever was told may not have lived to do it.

@@ -20,7 +20,7 @@ impl Planner {
             }
         }
         self.fill_places(&mut draft);
-        draft.finish()
+        self.conclude(draft)
     }
 
     fn refuse_run(&mut self, entry: &OpenEntry, draft: &mut Draft) {
@@ -45,7 +45,8 @@ impl Planner {
         let rest = account.timing.as_ref().and_then(|timing| timing.timetable.tally(gap.due, gap.due_last));
         if let Some(rest) = rest {
             let kind = GapKind { outcome: gap.outcome, reason: gap.reason, detail };
-            self.record_gap(job, kind, rest, draft);
+            // Whoever wants to hear of it was told of the entry as a whole.
+            self.gap(job, kind, rest).into_iter().for_each(|record| draft.record(record));
         }
         if let Some(account) = self.accounts.get_mut(job)
             && !is_newest

@@ -31,6 +31,7 @@ impl Planner {
                     let is_new = known.is_none() && self.adopt_taken(from, &job.name);
                     draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
                     self.adopt_runs(from, &job.name);
+                    self.alerts.adopt(from, &job.name);
                 }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
@@ -84,6 +85,7 @@ impl Planner {
         }
         self.follow.rename(from, to);
         self.held.rename(from, to);
+        self.alerts.rename(from, to);
         self.arm(to);
     }
 }
@@ -123,6 +125,7 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
 /// What is remembered of the name is of a job that is gone: only its runs still matter.
 fn set_aside(memory: &mut Memory, name: &JobName) {
     memory.held.rename(name, &aside(name));
+    memory.told.retain(|(of, _)| of.as_ref() != Some(name));
     memory.taken.retain(|(of, _)| of != name);
     memory.ahead.taken.retain(|(of, _)| of != name);
     memory.ahead.gaps.retain(|gap| gap.job != *name);
@@ -149,5 +152,6 @@ fn rename_in(memory: &mut Memory, at: usize, from: &JobName, to: &JobName) {
     memory.taken.iter_mut().for_each(|(name, _)| rename(name));
     memory.ahead.taken.iter_mut().for_each(|(name, _)| rename(name));
     memory.ahead.gaps.iter_mut().for_each(|gap| rename(&mut gap.job));
+    memory.told.iter_mut().filter_map(|(of, _)| of.as_mut()).for_each(rename);
     memory.held.rename(from, to);
 }

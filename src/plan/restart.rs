@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::account::{Account, GapKind};
+use super::alerts::Alerts;
 use super::change::{Change, Changes};
 use super::decision::{Closing, Decision, Draft, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob};
@@ -31,6 +32,7 @@ impl Planner {
         let memory = with_names(memory, jobs, &mut draft);
         planner.follow.set_jobs(jobs);
         planner.held = memory.held;
+        planner.alerts = Alerts::restore(memory.highest_notice, memory.told, &memory.jobs, jobs, now);
         for job in &memory.jobs {
             planner.follow.remember(&job.name, job.progress);
         }
@@ -77,7 +79,8 @@ impl Planner {
             planner.begin_moments(jobs, memory.first_since_boot, &mut draft);
         }
         planner.fill_places(&mut draft);
-        (planner, draft.finish())
+        let decision = planner.conclude(draft);
+        (planner, decision)
     }
 
     /// A job of the file meets its remembered definition.
@@ -181,11 +184,12 @@ impl Planner {
             }
         }
         self.follow.set_jobs(jobs);
+        self.set_tellings();
         self.queue.set_capacities(capacities.into());
         // What a longer jitter had put off until now.
         self.settle_due(Lapse::Suspended, &mut draft);
         self.fill_places(&mut draft);
-        let reloaded = draft.finish();
+        let reloaded = self.conclude(draft);
         decision.records.extend(reloaded.records);
         decision.actions.extend(reloaded.actions);
         decision
@@ -271,11 +275,14 @@ impl Planner {
             .map(|(run, _)| *run)
             .collect();
         for run in waiting {
-            let last = self.forget(run, self.latest()).and_then(|open| open.last);
+            let Some(open) = self.forget(run, self.latest()) else {
+                continue;
+            };
             // What has been tried keeps the outcome of its last attempt.
             let skipped = Verdict { outcome: Outcome::Skipped, reason: Some(reason), detail: Some(detail.to_owned()) };
-            let Verdict { outcome, reason, detail } = last.unwrap_or(skipped);
-            draft.close(Closing { run, outcome, reason, detail, ended: None });
+            let Verdict { outcome, reason, detail } = open.last.unwrap_or(skipped);
+            let closing = Closing { run, outcome, reason, detail, ended: None };
+            self.close(&open.job, open.due, closing, draft);
         }
     }
 }

@@ -50,6 +50,7 @@ impl Planner {
         records.extend(exceptions.cloned().map(Record::PauseException));
         let skips = self.held.skips();
         records.extend(skips.map(|(job, left)| Record::LeftOut { job: job.clone(), left_out: left.clone() }));
+        records.extend(self.alerts.all_words().into_iter().map(|(job, words)| Record::Told { job, words }));
         Decision { records, actions: Vec::new() }
     }
 }

@@ -22,12 +22,13 @@ impl Planner {
             self.settle_due(Lapse::Suspended, &mut draft);
             self.latest = now;
             self.cut_back(ahead, &mut draft);
+            self.alerts.cut_back(now);
             let names: Vec<JobName> = self.slots.keys().cloned().collect();
             for name in &names {
                 self.arm(name);
             }
         }
-        draft.finish()
+        self.conclude(draft)
     }
 
     /// Entries of instants that are no longer past were never real; runs stay, and their instants get no second one.

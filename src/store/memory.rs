@@ -202,6 +202,7 @@ fn remembered_job(row: &SqliteRow, zones: &dyn Zones, kept: &Kept) -> Option<Rem
         // Whatever came later, a run by hand too, is a neighbour of its own.
         gap: gap(row).filter(|_| !row.get::<bool, _>("is_followed")),
         last_end: time(row, "last_end"),
+        usual: Vec::new(),
         progress: Progress {
             began: time(row, "last_begun"),
             succeeded: time(row, "good_ended").zip(row.get::<Option<i64>, _>("good_run").map(RunId)),
