@@ -522,3 +522,26 @@ fn what_is_due_meanwhile_runs_if_that_is_wanted_and_is_recorded_afterwards() {
     let said = "SELECT CAST(count(*) AS TEXT) FROM events WHERE kind = 11 AND detail LIKE '%begins although%'";
     assert_ne!(place.ask(said), "0");
 }
+
+/// The write that meets the damage is that of its end, of which nothing else says that it ever was.
+#[test]
+fn a_run_that_ends_on_a_ledger_that_has_lost_it_is_in_the_next_one() {
+    let long = "[jobs.long]\nschedule = '@start'\ncwd = '.'\n\
+                command = 'until [ -e go ]; do sleep 0.02; done; echo went'\n";
+    let place = Place::new(long);
+    let daemon = place.start();
+    let begun = place.wait_for("long", |entry| entry["started"].is_string());
+    damage(&place, "'runs', 'definitions'");
+    fs::write(place.path("go"), "").unwrap();
+    wait("a ledger that can be written", || place.log().contains("can be written again").then_some(()));
+    assert!(place.log().contains("cannot be read and is lost here"), "{}", place.log());
+    let entries = place.entries_of("long");
+    let [ended] = &entries[..] else { panic!("{entries:?}\n{}", place.log()) };
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    for same in ["run", "due", "cause", "started"] {
+        assert_eq!(ended[same], begun[same], "{same} of {ended}");
+    }
+    assert_eq!(place.text(&["logs", "long"]).lines().last(), Some("went"));
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(place.integrity(), "ok");
+}

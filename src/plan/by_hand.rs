@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::calling::{Call, Called};
-use super::decision::{Action, Closing, Decision, Draft, Record};
+use super::decision::{Action, Decision, Draft, Record};
 use super::owed::Lapse;
 use super::planner::Planner;
 use crate::job::JobName;
-use crate::run::{Asked, Cause, EventKind, Outcome, Reason, RunId};
+use crate::run::{Asked, Cause, EventKind, Outcome, Reason, RunId, Verdict};
 
 /// What came of asking for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Planner {
         };
         let (outcome, reason) = (Outcome::Stopped, Some(Reason::ByHand));
         let detail = Some(format!("stopped by {by} {when}"));
-        draft.close(Closing { run, outcome, reason, detail, ended: None });
+        draft.close(open.close(run, Verdict { outcome, reason, detail }, None));
         self.note(EventKind::ByHand, Some(job.clone()), format!("run {run} of {job} stopped by {by} {when}"), draft);
         self.follow_up(&job, run, (outcome, reason), at, draft);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::GapKind;
-use super::decision::{Attempted, Closing, Decision, Draft, Record};
+use super::decision::{Attempted, Decision, Draft, Record};
 use super::planner::{OpenRun, Phase, Planner};
 use super::retry::pause;
 use super::verdict::verdict;
@@ -40,9 +40,9 @@ impl Planner {
             Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
             None => {
                 let (job, at) = (open.job.name.clone(), ended.at.min(now));
-                self.forget(run, at);
                 let (outcome, reason) = (verdict.outcome, verdict.reason);
-                draft.close(Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) });
+                draft.close(open.close(run, verdict, Some(ended)));
+                self.forget(run, at);
                 self.follow_up(&job, run, (outcome, reason), at, &mut draft);
             }
         }

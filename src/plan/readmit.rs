@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::decision::{Action, Closing, Draft, Launch};
+use super::decision::{Action, Closing, Draft, Launch, OpenEntry};
 use super::memory::{RememberedRun, Tried};
 use super::planner::{OpenRun, Phase, Planner};
 use super::set_back::latest_retry;
@@ -24,7 +24,8 @@ impl Planner {
             }
             match self.fate(&run) {
                 Some(Verdict { outcome, reason, detail }) => {
-                    draft.close(Closing { run: run.run, outcome, reason, detail, ended: None });
+                    let (entry, started) = (Box::new(remembered(&run)), run.started);
+                    draft.close(Closing { run: run.run, outcome, reason, detail, ended: None, entry, started });
                     self.follow_up(&run.job, run.run, (outcome, reason), self.latest, draft);
                 }
                 None => self.wait_on(&run),
@@ -119,5 +120,20 @@ impl Planner {
             is_stopping: false,
         };
         self.runs.insert(run.run, open);
+    }
+}
+
+/// What the ledger has of a run that had not ended.
+fn remembered(run: &RememberedRun) -> OpenEntry {
+    OpenEntry {
+        run: run.run,
+        job: run.job.clone(),
+        cause: run.cause,
+        due: run.due,
+        jitter: SignedDuration::ZERO,
+        state: run.state,
+        detail: None,
+        caused_by: Vec::new(),
+        asked: run.asked.clone(),
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::account::{Account, GapKind};
 use super::change::{Change, Changes};
-use super::decision::{Closing, Decision, Draft, Record};
+use super::decision::{Decision, Draft, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob};
 use super::owed::{Lapse, Owed};
 use super::planner::{Phase, Planner, Slot};
@@ -271,11 +271,12 @@ impl Planner {
             .map(|(run, _)| *run)
             .collect();
         for run in waiting {
-            let last = self.forget(run, self.latest()).and_then(|open| open.last);
+            let Some(open) = self.forget(run, self.latest()) else {
+                continue;
+            };
             // What has been tried keeps the outcome of its last attempt.
             let skipped = Verdict { outcome: Outcome::Skipped, reason: Some(reason), detail: Some(detail.to_owned()) };
-            let Verdict { outcome, reason, detail } = last.unwrap_or(skipped);
-            draft.close(Closing { run, outcome, reason, detail, ended: None });
+            draft.close(open.close(run, open.last.clone().unwrap_or(skipped), None));
         }
     }
 }
