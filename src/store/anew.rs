@@ -8,28 +8,38 @@ use sqlx::{Connection, SqliteConnection};
 use super::batch::{write_output, write_records};
 use super::open::Identity;
 use super::statements::BEGIN;
-use super::trace::opens;
+use super::trace::{Trace, opens};
 use crate::job::JobName;
 use crate::plan::{Decision, Record};
 use crate::run::{OutputPiece, RunId};
 
-/// All that this daemon knows: what its planner states, and what waits to be written.
+/// All that this daemon knows: what its planner states, and what waits to be written. It goes there with the rows, for a crash
+/// must not leave a ledger that takes instants for settled of which it has no entry.
 pub struct Known<'g> {
     restated: Vec<Record>,
-    decisions: &'g [Arc<Decision>],
+    group: &'g [Arc<Decision>],
+    /// What the group refused, if its commit failed, and it may be among the rows that could be read.
+    in_doubt: Option<&'g BTreeSet<RunId>>,
+    backlog: &'g [Arc<Decision>],
     pieces: &'g [OutputPiece],
 }
 
 impl<'g> Known<'g> {
     /// What waits says the rest of what the planner states, and is said once. Of a run that is over it says only that, and
     /// the planner nothing any more: that it was there is said again.
-    pub fn of(stated: Decision, decisions: &'g [Arc<Decision>], pieces: &'g [OutputPiece]) -> Self {
-        let waiting = || decisions.iter().flat_map(|decision| &decision.records);
+    pub fn of(
+        stated: Decision,
+        group: &'g [Arc<Decision>],
+        in_doubt: Option<&'g BTreeSet<RunId>>,
+        backlog: &'g [Arc<Decision>],
+        pieces: &'g [OutputPiece],
+    ) -> Self {
+        let waiting = || group.iter().chain(backlog).flat_map(|decision| &decision.records);
         let opened: BTreeSet<RunId> = waiting().filter_map(opens).collect();
         let defined: BTreeSet<&JobName> = waiting().filter_map(defines).collect();
         let is_waiting = |record: &Record| {
-            opens(record).is_some_and(|run| opened.contains(&run))
-                || defines(record).is_some_and(|job| defined.contains(job))
+            let is_opened = opens(record).is_some_and(|run| opened.contains(&run));
+            is_opened || defines(record).is_some_and(|job| defined.contains(job))
         };
         let ended = waiting().filter_map(|record| match record {
             Record::Closed(closing) if !opened.contains(&closing.run) => Some(closing.restate()),
@@ -37,7 +47,7 @@ impl<'g> Known<'g> {
         });
         let stated = stated.records.into_iter().filter(|record| !is_waiting(record));
         let restated = stated.chain(ended.flatten()).collect();
-        Self { restated, decisions, pieces }
+        Self { restated, group, in_doubt, backlog, pieces }
     }
 
     /// Writes all of it at once; the answer is what the ledger refused of what waits.
@@ -47,10 +57,17 @@ impl<'g> Known<'g> {
         identity: &Identity,
     ) -> Result<BTreeSet<RunId>, sqlx::Error> {
         let mut transaction = connection.begin_with(BEGIN).await?;
+        let (group, known) = match (self.in_doubt, Trace::of(self.group)) {
+            (Some(refused), Some(trace)) if trace.is_left(&mut transaction, identity).await? => {
+                (&[][..], refused.clone())
+            }
+            (Some(_) | None, Some(_) | None) => (self.group, BTreeSet::new()),
+        };
         // What is restated may be there, and is nobody's refusal.
         write_records(&mut transaction, &[&self.restated], identity).await?;
-        let records: Vec<_> = self.decisions.iter().map(|decision| decision.records.as_slice()).collect();
-        let refused = write_records(&mut transaction, &records, identity).await?;
+        let records: Vec<_> = group.iter().chain(self.backlog).map(|decision| decision.records.as_slice()).collect();
+        let mut refused = write_records(&mut transaction, &records, identity).await?;
+        refused.extend(known);
         write_output(&mut transaction, self.pieces).await?;
         transaction.commit().await?;
         Ok(refused)
@@ -118,7 +135,7 @@ mod tests {
         let waiting = [vec![job(), Record::Opened(entry(2)), closed(2)], vec![closed(3)]];
         let decision = |records: &[Record]| Decision { records: records.to_vec(), actions: Vec::new() };
         let decisions: Vec<_> = waiting.iter().map(|records| Arc::new(decision(records))).collect();
-        let known = Known::of(decision(&stated), &decisions, &[]);
+        let known = Known::of(decision(&stated), &decisions[..1], None, &decisions[1..], &[]);
         let mended = ground.begin_anew(&known).await.unwrap();
         assert!(matches!(&mended, Mended::Anew { aside: Some(_), refused, .. } if refused.is_empty()), "{mended:?}");
         let reader = Reader::open(&path).await.unwrap();

@@ -1,6 +1,6 @@
 //! Who writes? One task, which commits whatever is ready together, and goes on trying where it cannot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub struct Writer {
 pub struct WriterEnd {
     ground: Ground,
     decisions: mpsc::Receiver<Arc<Decision>>,
+    /// Those that were taken out of turn.
+    backlog: VecDeque<Arc<Decision>>,
     pieces: mpsc::Receiver<OutputPiece>,
     answers: mpsc::Sender<Answer>,
     recorded: mpsc::Sender<(AttemptId, u32)>,
@@ -90,6 +92,7 @@ impl Writer {
         let end = WriterEnd {
             ground: Ground::of(store),
             decisions: decisions_out,
+            backlog: VecDeque::new(),
             pieces: pieces_out,
             answers,
             recorded,
@@ -161,19 +164,23 @@ impl WriterEnd {
 
     /// What is to be written next; nothing, if it is only time to look at the ledger; `None` if nothing will come any more.
     async fn next_group(&mut self) -> Option<(Vec<Arc<Decision>>, Vec<OutputPiece>)> {
-        let (mut decisions, mut pieces) = (Vec::new(), Vec::new());
-        let decisions_come = !self.decisions.is_closed() || !self.decisions.is_empty();
-        let pieces_come = !self.pieces.is_closed() || !self.pieces.is_empty();
-        if !decisions_come && !pieces_come {
-            return None;
-        }
-        let mut damage = self.damage.subscribe();
-        tokio::select! {
-            biased;
-            _ = self.decisions.recv_many(&mut decisions, GROUP), if decisions_come => {}
-            _ = self.pieces.recv_many(&mut pieces, PIECES), if pieces_come => {}
-            _ = damage.changed() => {}
-            () = sleep(LOOK_EVERY) => {}
+        let backlog = self.backlog.len().min(GROUP);
+        let mut decisions: Vec<_> = self.backlog.drain(..backlog).collect();
+        let mut pieces = Vec::new();
+        if decisions.is_empty() {
+            let decisions_come = !self.decisions.is_closed() || !self.decisions.is_empty();
+            let pieces_come = !self.pieces.is_closed() || !self.pieces.is_empty();
+            if !decisions_come && !pieces_come {
+                return None;
+            }
+            let mut damage = self.damage.subscribe();
+            tokio::select! {
+                biased;
+                _ = self.decisions.recv_many(&mut decisions, GROUP), if decisions_come => {}
+                _ = self.pieces.recv_many(&mut pieces, PIECES), if pieces_come => {}
+                _ = damage.changed() => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
         }
         // An end comes after its run's output was handed in; both are committed together.
         while pieces.len() < PIECES
@@ -239,8 +246,10 @@ impl WriterEnd {
                 self.ground.forget().await;
                 return;
             }
-            let stated = self.stated(decisions).await;
-            self.ground.begin_anew(&Known::of(stated, decisions, pieces)).await
+            let stated = self.stated().await;
+            let (group, backlog) = (decisions.as_slice(), self.backlog.make_contiguous());
+            let known = Known::of(stated, group, self.in_doubt.as_ref(), backlog, pieces);
+            self.ground.begin_anew(&known).await
         } else {
             self.ground.mend(&fault).await
         };
@@ -251,7 +260,8 @@ impl WriterEnd {
             }),
             Ok(Mended::Anew { aside, saved, refused }) => {
                 self.damage.send_replace(None);
-                // It has this group already.
+                // It has all this already.
+                decisions.extend(self.backlog.drain(..));
                 self.in_doubt = Some(refused);
                 let aside = aside.map_or_else(|| "gone".to_owned(), |aside| aside.display().to_string());
                 self.say(format!("the damaged ledger is now {aside}; {}", saved.explain()));
@@ -261,9 +271,8 @@ impl WriterEnd {
         }
     }
 
-    /// What the planner knows, for a ledger that may have lost it; what waits to be written, and says the rest, becomes part of
-    /// the group: a crash must not leave a ledger that takes instants for settled of which it has no entry.
-    async fn stated(&mut self, decisions: &mut Vec<Arc<Decision>>) -> Decision {
+    /// What the planner knows, for a ledger that may have lost it. The backlog is all that was decided on until then.
+    async fn stated(&mut self) -> Decision {
         let (ask, answer) = oneshot::channel();
         let stated = match &self.planner {
             Some(planner) if planner.send(ask).await.is_ok() => answer.await.ok(),
@@ -271,7 +280,7 @@ impl WriterEnd {
             Some(_) | None => None,
         };
         while let Ok(decision) = self.decisions.try_recv() {
-            decisions.push(decision);
+            self.backlog.push_back(decision);
         }
         stated.unwrap_or_default()
     }
