@@ -95,10 +95,10 @@ fn balances(place: &Place, name: &str, past: &Past) {
             Some(_) => false,
             None => past.destroyed_until.is_some_and(|until| instant <= until),
         };
-        let told =
-            || entries.values().map(|entry| format!("{} {}\n", entry["due"], entry["outcome"])).collect::<String>();
+        let of = |entry: &Value| format!("{} {}", entry["due"], entry["outcome"]);
+        let told = || entries.values().map(of).collect::<Vec<_>>().join("\n");
         let log = place.log();
-        assert!(is_right, "{name}: {instant} is {outcome:?}:\nticks {ticks:?}\n{}{log}{:?}", told(), past.killed_at);
+        assert!(is_right, "{name}: {instant} is {outcome:?}:\nticks {ticks:?}\n{}\n{log}{:?}", told(), past.killed_at);
     }
     assert_eq!(place.integrity(), "ok", "{name}");
     // Where definitions are destroyed as well, the audit names what is left without one.
