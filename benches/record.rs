@@ -122,7 +122,11 @@ async fn record_all(writer: Writer, mut answers: mpsc::Receiver<Answer>, output:
 }
 
 fn opened(run: i64) -> Record {
-    Record::Opened(OpenEntry {
+    Record::Opened(entry(run))
+}
+
+fn entry(run: i64) -> OpenEntry {
+    OpenEntry {
         run: RunId(run),
         job: job(run),
         cause: Cause::Schedule,
@@ -132,7 +136,7 @@ fn opened(run: i64) -> Record {
         detail: None,
         caused_by: Vec::new(),
         asked: None,
-    })
+    }
 }
 
 fn started(run: RunId) -> Record {
@@ -148,7 +152,9 @@ fn closed(run: RunId, output: usize) -> Record {
         output_bytes: output as u64,
         ..Ended::unmeasured(Exit::Code(0), at(run.0 + 2900))
     };
-    Record::Closed(Closing { run, outcome: Outcome::Succeeded, reason: None, detail: None, ended: Some(ended) })
+    let (outcome, entry) = (Outcome::Succeeded, Box::new(entry(run.0)));
+    let started = Some(at(run.0 + 900));
+    Record::Closed(Closing { run, outcome, reason: None, detail: None, ended: Some(ended), entry, started })
 }
 
 fn piece(run: RunId, output: usize) -> OutputPiece {

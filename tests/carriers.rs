@@ -141,7 +141,7 @@ impl Post {
         });
         let login = self.login.clone().map(|password| Login { user: "punctual".to_owned(), password });
         let host = "localhost".to_owned();
-        let server = punctual::job::Server { host, port: self.server.port, safety: self.safety, login, ca_file };
+        let server = punctual::job::Server { host, port: self.server.port, safety: self.safety, login, ca_file, identity: None };
         let from = "punctual <punctual@example.org>".parse().unwrap();
         let smtp = Smtp { url: "".into(), way: Way::Server(Box::new(server)), from };
         Means { smtp: Some(Arc::new(smtp)), ..means(self.folder.path(), environment) }

@@ -17,7 +17,7 @@ pub fn ended(job: &JobName, decision: &Decision) {
 }
 
 fn closed(job: &str, closing: &Closing) {
-    let Closing { run, outcome, reason, detail, ended } = closing;
+    let Closing { run, outcome, reason, detail, ended, .. } = closing;
     let took = ended.as_ref().map_or_else(String::new, |ended| format!(" in {}", seconds(ended.duration)));
     let why = detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
     let reason = reason.map_or("", |reason| reason.word());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::calling::{Call, Called};
-use super::decision::{Action, Closing, Decision, Draft, Record};
+use super::decision::{Action, Decision, Draft, Record};
 use super::owed::Lapse;
 use super::planner::Planner;
 use crate::job::JobName;
-use crate::run::{Asked, Cause, EventKind, Outcome, Reason, RunId};
+use crate::run::{Asked, Cause, EventKind, Outcome, Reason, RunId, Verdict};
 
 /// What came of asking for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +78,14 @@ impl Planner {
         let Some(open) = self.forget(run, at) else {
             return;
         };
-        let (job, due) = (open.job.clone(), open.due);
+        let job = open.job.name.clone();
         let when = match open.attempts {
             0 => "before it began".to_owned(),
             attempts => format!("while it waited for attempt {}", attempts + 1),
         };
         let (outcome, reason) = (Outcome::Stopped, Some(Reason::ByHand));
         let detail = Some(format!("stopped by {by} {when}"));
-        self.close(&job, due, Closing { run, outcome, reason, detail, ended: None }, draft);
-        let job = job.name.clone();
+        self.close(&open.job, open.close(run, Verdict { outcome, reason, detail }, None), draft);
         self.note(EventKind::ByHand, Some(job.clone()), format!("run {run} of {job} stopped by {by} {when}"), draft);
         self.follow_up(&job, run, (outcome, reason), at, draft);
     }

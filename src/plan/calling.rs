@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::GapKind;
-use super::decision::{Action, Closing, Draft, OpenEntry};
+use super::decision::{Action, Draft, OpenEntry};
 use super::overlap::{Admission, Unended, admit};
 use super::owed::Policy;
 use super::planner::{OpenRun, Phase, Planner};
 use crate::job::JobName;
-use crate::run::{Asked, Cause, Outcome, Reason, RunId, State};
+use crate::run::{Asked, Cause, Outcome, Reason, RunId, State, Verdict};
 use crate::schedule::Tally;
 
 /// For what, and by whom, a run is called for.
@@ -84,19 +84,13 @@ impl Planner {
         for run in open {
             if self.is_running(run) {
                 draft.act(Action::Stop { run, reason: Reason::Replaced });
-            } else {
-                let Some(open) = self.forget(run, self.latest) else {
-                    continue;
-                };
-                let has_begun = open.attempts > 0;
-                let closing = Closing {
-                    run,
-                    outcome: if has_begun { Outcome::Stopped } else { Outcome::Skipped },
+            } else if let Some(open) = self.forget(run, self.latest) {
+                let verdict = Verdict {
+                    outcome: if open.attempts > 0 { Outcome::Stopped } else { Outcome::Skipped },
                     reason: Some(Reason::Replaced),
                     detail: Some("another run was due before it could begin".to_owned()),
-                    ended: None,
                 };
-                self.close(&open.job, open.due, closing, draft);
+                self.close(&open.job, open.close(run, verdict, None), draft);
             }
         }
     }

@@ -231,6 +231,10 @@ pub struct Closing {
     pub detail: Option<String>,
     /// What was measured; none where nothing had begun or its end could not be learned.
     pub ended: Option<Ended>,
+    /// What the ledger has of it until then, and since when it goes: nobody else knows this any more once a run is over, and
+    /// the ledger may have lost it.
+    pub entry: Box<OpenEntry>,
+    pub started: Option<Timestamp>,
 }
 
 /// What follows once a decision is in the ledger.

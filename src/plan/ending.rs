@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::GapKind;
-use super::decision::{Attempted, Closing, Decision, Draft, Record};
+use super::decision::{Attempted, Decision, Draft, Record};
 use super::planner::{OpenRun, Phase, Planner};
 use super::retry::pause;
 use super::verdict::verdict;
@@ -40,11 +40,11 @@ impl Planner {
         match pause {
             Some(pause) => self.try_again(run, verdict, &ended, pause, &mut draft),
             None => {
-                let (job, due, at) = (open.job.clone(), open.due, ended.at.min(now));
-                self.forget(run, at);
+                let (job, at) = (open.job.clone(), ended.at.min(now));
                 let (outcome, reason) = (verdict.outcome, verdict.reason);
-                let closing = Closing { run, outcome, reason, detail: verdict.detail, ended: Some(ended) };
-                self.close(&job, due, closing, &mut draft);
+                let closing = open.close(run, verdict, Some(ended));
+                self.forget(run, at);
+                self.close(&job, closing, &mut draft);
                 self.follow_up(&job.name, run, (outcome, reason), at, &mut draft);
             }
         }

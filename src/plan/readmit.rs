@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::decision::{Action, Closing, Draft, Launch};
+use super::decision::{Action, Closing, Draft, Launch, OpenEntry};
 use super::memory::{RememberedRun, Tried};
 use super::planner::{OpenRun, Phase, Planner};
 use super::set_back::latest_retry;
@@ -24,9 +24,10 @@ impl Planner {
             }
             match self.fate(&run) {
                 Some(Verdict { outcome, reason, detail }) => {
-                    let closing = Closing { run: run.run, outcome, reason, detail, ended: None };
+                    let (entry, started) = (Box::new(remembered(&run)), run.started);
+                    let closing = Closing { run: run.run, outcome, reason, detail, ended: None, entry, started };
                     match self.slots.get(&run.job).map(|slot| slot.job.clone()) {
-                        Some(job) => self.close(&job, run.due, closing, draft),
+                        Some(job) => self.close(&job, closing, draft),
                         None => draft.close(closing),
                     }
                     self.follow_up(&run.job, run.run, (outcome, reason), self.latest, draft);
@@ -124,5 +125,20 @@ impl Planner {
             is_stopping: false,
         };
         self.runs.insert(run.run, open);
+    }
+}
+
+/// What the ledger has of a run that had not ended.
+fn remembered(run: &RememberedRun) -> OpenEntry {
+    OpenEntry {
+        run: run.run,
+        job: run.job.clone(),
+        cause: run.cause,
+        due: run.due,
+        jitter: SignedDuration::ZERO,
+        state: run.state,
+        detail: None,
+        caused_by: Vec::new(),
+        asked: run.asked.clone(),
     }
 }

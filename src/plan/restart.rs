@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::account::{Account, GapKind};
 use super::alerts::Alerts;
 use super::change::{Change, Changes};
-use super::decision::{Closing, Decision, Draft, Record};
+use super::decision::{Decision, Draft, Record};
 use super::memory::{Memory, RememberedDefinition, RememberedJob};
 use super::owed::{Lapse, Owed};
 use super::planner::{Phase, Planner, Slot};
@@ -280,9 +280,8 @@ impl Planner {
             };
             // What has been tried keeps the outcome of its last attempt.
             let skipped = Verdict { outcome: Outcome::Skipped, reason: Some(reason), detail: Some(detail.to_owned()) };
-            let Verdict { outcome, reason, detail } = open.last.unwrap_or(skipped);
-            let closing = Closing { run, outcome, reason, detail, ended: None };
-            self.close(&open.job, open.due, closing, draft);
+            let closing = open.close(run, open.last.clone().unwrap_or(skipped), None);
+            self.close(&open.job, closing, draft);
         }
     }
 }

@@ -69,7 +69,8 @@ impl Planner {
     }
 
     /// A run is over.
-    pub(super) fn close(&mut self, job: &Arc<Job>, due: Timestamp, closing: Closing, draft: &mut Draft) {
+    pub(super) fn close(&mut self, job: &Arc<Job>, closing: Closing, draft: &mut Draft) {
+        let due = closing.entry.due;
         if let Some(job) = self.teller(job) {
             let (outcome, reason) = (closing.outcome, closing.reason);
             let covered = || {

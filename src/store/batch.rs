@@ -315,7 +315,7 @@ fn gap_row(job: &JobName, gap: &GapEntry, detail: Option<&str>) -> Value {
 }
 
 fn closed(closing: &Closing) -> Value {
-    let Closing { run, outcome, reason, detail, ended } = closing;
+    let Closing { run, outcome, reason, detail, ended, entry: _, started: _ } = closing;
     let (outcome, reason) = (outcome.number(), reason.map(Reason::number));
     let Some(ended) = ended else {
         // What it wrote is learned from what was kept.

@@ -1,5 +1,6 @@
 //! Does the ledger still stand where it stood, and how is it put back there?
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::anew::Known;
 use super::aside::{LOGS, beside, finish, make_folder, move_in, set_aside, set_logs_aside, unfinished};
 use super::held::{FileIdentity, Held, is_worked_on};
 use super::open::{Identity, OpenError, Store, connect_and_adopt, identify};
-use super::salvage::{Saved, salvage};
+use super::salvage::{Saved, is_unreadable, salvage};
 use super::trouble::Fault;
 use crate::clock::{Clock, instant};
+use crate::run::RunId;
 
 /// How often connections are looked at that are still at work, and how many times.
 const LOOK_AFTER: Duration = Duration::from_millis(20);
@@ -50,7 +53,7 @@ pub enum Mended {
     /// The ledger is whole and in its place again; what took its place may have been set aside.
     PutBack { aside: Option<PathBuf> },
     /// There is another ledger, with what could be read of the one that was set aside.
-    Anew { aside: Option<PathBuf>, saved: Saved },
+    Anew { aside: Option<PathBuf>, saved: Saved, refused: BTreeSet<RunId> },
 }
 
 impl Ground {
@@ -147,8 +150,8 @@ impl Ground {
         match fault {
             Fault::Deleted | Fault::Replaced => self.put_back().await,
             Fault::LogGone => self.begin_the_log_anew().await,
-            Fault::Damaged(_) => self.begin_anew().await,
-            Fault::Moved | Fault::Occupied | Fault::Locked(_) | Fault::Full => Ok(Mended::Quietly),
+            // There is more to be said then: [`Ground::begin_anew`].
+            Fault::Damaged(_) | Fault::Moved | Fault::Occupied | Fault::Locked(_) | Fault::Full => Ok(Mended::Quietly),
             Fault::ReadOnly | Fault::Disk(_) | Fault::Unopened(_) | Fault::Other(_) => {
                 self.forget().await;
                 Ok(Mended::Quietly)
@@ -194,8 +197,17 @@ impl Ground {
         Ok(Mended::PutBack { aside: is_there.then_some(aside) })
     }
 
-    /// What can be read goes into another ledger, which takes the place of the damaged one.
-    async fn begin_anew(&mut self) -> Result<Mended, Fault> {
+    /// What can be read, and all that is known, goes into another ledger, which takes the place of the damaged one.
+    pub async fn begin_anew(&mut self, known: &Known<'_>) -> Result<Mended, Fault> {
+        let begun = self.save_into_another(known).await;
+        if begun.is_err() {
+            // On a full disk it would be in the way of what makes room.
+            let _ = unfinished(&self.path);
+        }
+        begun
+    }
+
+    async fn save_into_another(&mut self, known: &Known<'_>) -> Result<Mended, Fault> {
         let io = |error: io::Error| Fault::of_io(&error, &self.path);
         make_folder(&self.path).map_err(io)?;
         let another = unfinished(&self.path).map_err(io)?;
@@ -215,11 +227,17 @@ impl Ground {
         if let Some(connection) = &mut connection {
             match salvage(connection, &another).await {
                 Ok(rows) => saved = rows,
-                Err(error) => tracing::warn!("not everything can be read of the damaged ledger: {error}"),
+                Err(error) if is_unreadable(&error) => {
+                    tracing::warn!("the tables of the damaged ledger cannot be read: {error}");
+                    saved.failures += 1;
+                }
+                // The rows may well be there, but there is no place for them.
+                Err(error) => return Err(sql(error)),
             }
         }
         let mut anew = connect_and_adopt(&another).await.map_err(opened)?;
         self.identity = identify(&mut anew, &self.host, &self.boot).await.map_err(sql)?;
+        let refused = known.write(&mut anew, &self.identity).await.map_err(sql)?;
         anew.close().await.map_err(sql)?;
         finish(&self.path).map_err(io)?;
         // Before the last connection is closed, which would write to it: it is to stay as it is.
@@ -227,7 +245,7 @@ impl Ground {
         self.move_in()?;
         drop(connection);
         let _ = self.close_connections().await;
-        Ok(Mended::Anew { aside, saved })
+        Ok(Mended::Anew { aside, saved, refused })
     }
 
     /// The connection that has the file open, once nobody works with it; `None` if there is none. Another is not made: it might

@@ -1,5 +1,6 @@
 //! All SQL of ours. One task writes, in groups; readers have connections of their own that cannot write.
 
+mod anew;
 mod aside;
 mod ask;
 mod backup;

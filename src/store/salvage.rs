@@ -4,6 +4,8 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::open::primary_code;
+
 /// Statements that may fail before the rest of a table is given up: a damaged page costs some forty, and some hundred for
 /// the rows at its edges.
 const MOST_FAILURES: usize = 5_000;
@@ -47,11 +49,27 @@ pub struct Saved {
     pub failures: usize,
 }
 
+impl Saved {
+    /// What has become of the rows, and where to look for others.
+    pub fn explain(&self) -> String {
+        let rows = self.rows;
+        let lost = if self.failures > 0 { "what else it had cannot be read and is lost here; " } else { "" };
+        format!("{rows} rows of it are in the new one; {lost}look into it with sqlite3 and its .recover")
+    }
+}
+
 /// Copies all rows that can be read over a connection to the damaged ledger into an empty one of the same version.
 pub async fn salvage(damaged: &mut SqliteConnection, into: &Path) -> Result<Saved, sqlx::Error> {
     let path = into.to_string_lossy().into_owned();
     sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *damaged).await?;
     sqlx::query("ATTACH $1 AS another").bind(path).execute(&mut *damaged).await?;
+    let saved = copy_all(damaged).await;
+    // Also where that has failed: what is in its log would not go where it goes.
+    sqlx::query("DETACH another").execute(damaged).await?;
+    saved
+}
+
+async fn copy_all(damaged: &mut SqliteConnection) -> Result<Saved, sqlx::Error> {
     let tables: Vec<(String, bool)> = sqlx::query_as(TABLES).fetch_all(&mut *damaged).await?;
     let mut saved = Saved::default();
     for (table, without_rowid) in tables {
@@ -62,29 +80,43 @@ pub async fn salvage(damaged: &mut SqliteConnection, into: &Path) -> Result<Save
         };
         let columns: Option<String> = sqlx::query_scalar(COLUMNS).bind(&table).fetch_one(&mut *damaged).await?;
         if let Some(columns) = columns {
-            copy(damaged, &table, key.as_deref(), &columns, &mut saved).await;
+            copy(damaged, &table, key.as_deref(), &columns, &mut saved).await?;
         }
     }
     for statement in ORPHANS {
         sqlx::query(statement).execute(&mut *damaged).await?;
     }
-    sqlx::query("DETACH another").execute(damaged).await?;
     Ok(saved)
 }
 
+/// Whether an error says that something cannot be read; whatever else keeps rows from being copied may pass.
+pub fn is_unreadable(error: &sqlx::Error) -> bool {
+    // What a file system says of a sector by SQLITE_IOERR_READ, _SHORT_READ, _DATA, or _CORRUPTFS.
+    const BAD_SECTOR: [&str; 4] = ["266", "522", "8202", "8458"];
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(primary_code(error), Some(11 | 26)) || code.is_some_and(|code| BAD_SECTOR.contains(&&*code))
+}
+
 /// Copies a table in one go, or else in halves of halves, down to the rows that cannot be read.
-async fn copy(damaged: &mut SqliteConnection, table: &str, key: Option<&str>, columns: &str, saved: &mut Saved) {
+async fn copy(
+    damaged: &mut SqliteConnection,
+    table: &str,
+    key: Option<&str>,
+    columns: &str,
+    saved: &mut Saved,
+) -> Result<(), sqlx::Error> {
     let all = format!("INSERT OR IGNORE INTO another.\"{table}\" ({columns}) SELECT {columns} FROM main.\"{table}\"");
     let mut left = MOST_FAILURES;
     match sqlx::query(AssertSqlSafe(all.clone())).execute(&mut *damaged).await {
         Ok(copied) => {
             saved.rows += copied.rows_affected();
-            return;
+            return Ok(());
         }
-        Err(_) => saved.failures += 1,
+        Err(error) if is_unreadable(&error) => saved.failures += 1,
+        Err(error) => return Err(error),
     }
     let Some(key) = key else {
-        return;
+        return Ok(());
     };
     let some = format!("{all} NOT INDEXED WHERE \"{key}\" BETWEEN $1 AND $2");
     let mut ranges = vec![(1, HIGHEST_KEY)];
@@ -92,7 +124,8 @@ async fn copy(damaged: &mut SqliteConnection, table: &str, key: Option<&str>, co
         let statement = sqlx::query(AssertSqlSafe(some.clone())).bind(low).bind(high);
         match statement.execute(&mut *damaged).await {
             Ok(copied) => saved.rows += copied.rows_affected(),
-            Err(_) if left == 0 => return,
+            Err(error) if !is_unreadable(&error) => return Err(error),
+            Err(_) if left == 0 => return Ok(()),
             Err(_) => {
                 (left, saved.failures) = (left - 1, saved.failures + 1);
                 if low < high {
@@ -102,6 +135,7 @@ async fn copy(damaged: &mut SqliteConnection, table: &str, key: Option<&str>, co
             }
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -146,5 +180,22 @@ INSERT INTO output SELECT run, 1, 0, 0, 0, 1, 0, zeroblob(300) FROM runs WHERE r
         let check = sqlx::query_scalar::<_, String>("PRAGMA integrity_check").fetch_one(&mut anew).await.unwrap();
         let foreign = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut anew).await.unwrap();
         assert_eq!((check.as_str(), foreign.len()), ("ok", 0));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_not_taken_for_what_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, into) = (folder.path().join("x.db"), folder.path().join("y.db"));
+        let mut connection = connect_and_adopt(&path).await.unwrap();
+        sqlx::raw_sql(RUNS).execute(&mut connection).await.unwrap();
+        sqlx::query("PRAGMA busy_timeout = 0").execute(&mut connection).await.unwrap();
+        let mut other = connect_and_adopt(&into).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        assert!(!is_unreadable(&salvage(&mut connection, &into).await.unwrap_err()));
+        // It is let go of, so that all can be tried again.
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
+        let saved = salvage(&mut connection, &into).await.unwrap();
+        assert!(saved.failures == 0 && saved.rows > 6000, "{saved:?}");
     }
 }

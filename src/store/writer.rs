@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::sleep;
 
+use super::anew::Known;
 use super::batch::{write_output, write_records};
 use super::ground::{Ground, Mended};
 use super::open::Store;
@@ -144,11 +145,11 @@ impl WriterEnd {
 
     async fn write_all(mut self, log_is_full: mpsc::Sender<()>, log_is_too_long: watch::Receiver<bool>) {
         let mut written_pages = 0;
-        while let Some((decisions, pieces)) = self.next_group().await {
+        while let Some((mut decisions, pieces)) = self.next_group().await {
             if decisions.is_empty() && pieces.is_empty() && self.look().is_ok() {
                 continue;
             }
-            let refused = self.write_until_done(&decisions, &pieces).await;
+            let refused = self.write_until_done(&mut decisions, &pieces).await;
             written_pages += estimated_pages(decisions.len(), &pieces);
             self.answer(decisions, &refused).await;
             self.acknowledge(&pieces).await;
@@ -190,7 +191,12 @@ impl WriterEnd {
         Some((decisions, pieces))
     }
 
-    async fn write_until_done(&mut self, decisions: &[Arc<Decision>], pieces: &[OutputPiece]) -> BTreeSet<RunId> {
+    /// Writes a group, which grows by all that waits if the ledger has to begin anew.
+    async fn write_until_done(
+        &mut self,
+        decisions: &mut Vec<Arc<Decision>>,
+        pieces: &[OutputPiece],
+    ) -> BTreeSet<RunId> {
         let mut pause = FIRST_PAUSE;
         loop {
             let fault = match self.write(decisions, pieces).await {
@@ -201,7 +207,7 @@ impl WriterEnd {
                 Err(fault) => fault,
             };
             self.complain(&fault);
-            self.mend(fault, decisions).await;
+            self.mend(fault, decisions, pieces).await;
             // Also where it was mended: whatever did it may do so again.
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -233,53 +239,50 @@ impl WriterEnd {
     }
 
     /// Makes good what can be.
-    async fn mend(&mut self, fault: Fault, decisions: &[Arc<Decision>]) {
-        if matches!(fault, Fault::Damaged(_)) && self.ground.look().is_ok() && !self.suspects {
-            self.suspects = true;
-            self.ground.forget().await;
-            return;
-        }
-        match self.ground.mend(&fault).await {
+    async fn mend(&mut self, fault: Fault, decisions: &mut Vec<Arc<Decision>>, pieces: &[OutputPiece]) {
+        let mended = if matches!(fault, Fault::Damaged(_)) {
+            if self.ground.look().is_ok() && !self.suspects {
+                self.suspects = true;
+                self.ground.forget().await;
+                return;
+            }
+            let stated = self.stated().await;
+            let (group, backlog) = (decisions.as_slice(), self.backlog.make_contiguous());
+            let known = Known::of(stated, group, self.in_doubt.as_ref(), backlog, pieces);
+            self.ground.begin_anew(&known).await
+        } else {
+            self.ground.mend(&fault).await
+        };
+        match mended {
             Ok(Mended::PutBack { aside }) => self.say(match aside {
                 Some(aside) => format!("the ledger is back in its place; what was there is now {}", aside.display()),
                 None => "the ledger is back in its place".to_owned(),
             }),
-            Ok(Mended::Anew { aside, saved }) => {
+            Ok(Mended::Anew { aside, saved, refused }) => {
                 self.damage.send_replace(None);
+                // It has all this already.
+                decisions.extend(self.backlog.drain(..));
+                self.in_doubt = Some(refused);
                 let aside = aside.map_or_else(|| "gone".to_owned(), |aside| aside.display().to_string());
-                let (rows, advice) = (saved.rows, "look into it with sqlite3 and its .recover");
-                self.say(format!("the damaged ledger is now {aside}; {rows} rows of it are in the new one; {advice}"));
-                self.restate(decisions).await;
+                self.say(format!("the damaged ledger is now {aside}; {}", saved.explain()));
             }
             Err(other) if other != fault => self.complain(&other),
             Ok(Mended::Quietly) | Err(_) => {}
         }
     }
 
-    /// Has the planner say what it knows, for a ledger that may have lost it. What waits to be written says the rest.
-    async fn restate(&mut self, decisions: &[Arc<Decision>]) {
+    /// What the planner knows, for a ledger that may have lost it. The backlog is all that was decided on until then.
+    async fn stated(&mut self) -> Decision {
         let (ask, answer) = oneshot::channel();
-        let Some(planner) = &self.planner else {
-            return;
-        };
-        // A planner that has ended has nothing to say.
-        let Ok(()) = planner.send(ask).await else {
-            return;
-        };
-        let Ok(stated) = answer.await else {
-            return;
+        let stated = match &self.planner {
+            Some(planner) if planner.send(ask).await.is_ok() => answer.await.ok(),
+            // One that has ended has nothing to say.
+            Some(_) | None => None,
         };
         while let Ok(decision) = self.decisions.try_recv() {
             self.backlog.push_back(decision);
         }
-        let waiting: BTreeSet<RunId> = decisions
-            .iter()
-            .chain(&self.backlog)
-            .flat_map(|decision| decision.records.iter().filter_map(opens))
-            .collect();
-        let is_waiting = |record: &Record| opens(record).is_some_and(|run| waiting.contains(&run));
-        // Before what is said of the fault, which is about jobs that must be there.
-        self.notes.splice(0..0, stated.records.into_iter().filter(|record| !is_waiting(record)));
+        stated.unwrap_or_default()
     }
 
     fn say(&mut self, message: String) {
