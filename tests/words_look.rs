@@ -334,6 +334,7 @@ fn several_notices_make_one_message() {
         vec![of_job("b", notice(Kind::Slow)), NoticeReport { job: None, ..notice(Kind::FileWrong) }],
         (0..9).map(|number| notice(if number % 2 == 0 { Kind::Failed } else { Kind::Recovered })).collect(),
         vec![notice(Kind::Failed); 2],
+        vec![notice(Kind::Failed), notice(Kind::Recovered)],
     ]
     .map(|notices| written(&message(notices)).subject)
     .into();
@@ -462,7 +463,7 @@ fn a_wrong_template_loses_no_notice() {
     };
     check("text.txt", "a\n{{ host", "text.txt, line 2: unexpected end of input, expected end of variable block");
     check("subject.txt", "\n\n{{ hots }}", "subject.txt, line 3: `hots` is undefined");
-    check("html.html", "{{ notices[9].why }}", "html.html, line 1: `notices[9].why` is undefined");
+    check("html.html", "{{ notices[9].why }}", "html.html, line 1: `notices[9]` is undefined");
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}";
     check("short.txt", endless, "short.txt, line 1: it goes on for too long");
     let huge =

@@ -18,7 +18,7 @@ use self::digest::{Digest, digest};
 use self::templates::Wrong;
 use self::told::{Clocks, Told, told};
 use super::Written;
-use crate::report::{MessageReport, visible};
+use crate::report::{MessageReport, NoticeReport, visible};
 
 /// A subject is shown in a line, and phones show half of it.
 const LONGEST_SUBJECT: usize = 160;
@@ -68,10 +68,8 @@ pub fn write(report: &MessageReport, templates: &Templates, zone: &TimeZone) -> 
         text = format!("{subject}\n");
     }
     for wrong in wrong {
-        text.push_str(&format!(
-            "\nA template was wrong, and the built-in one was used: {}\n",
-            one_line(&wrong.to_string())
-        ));
+        let wrong = one_line(&wrong.to_string());
+        text = format!("{text}\nA template was wrong, and the built-in one was used: {wrong}\n");
     }
     Written { subject, text, html, short: short.trim_end().to_owned() }
 }
@@ -80,7 +78,7 @@ fn seen<'r>(report: &'r MessageReport, zone: &TimeZone) -> Seen<'r> {
     let clocks = Clocks { zone, now: report.at.0 };
     // What has a form of its own is told by it.
     let notices = if report.digest.is_some() { &[][..] } else { &report.notices };
-    let (in_full, rest) = notices.split_at(notices.len().min(IN_FULL));
+    let (in_full, rest) = parted(notices, report.shared_cause.as_deref());
     let (in_lines, more) = rest.split_at(rest.len().min(IN_LINES));
     Seen {
         host: one_line(&report.host),
@@ -90,13 +88,37 @@ fn seen<'r>(report: &'r MessageReport, zone: &TimeZone) -> Seen<'r> {
         at: clocks.time(report.at),
         zone: zone_name(zone, report),
         shared_cause: report.shared_cause.as_deref().map(one_line),
-        notices: in_full.iter().map(|notice| told(notice, report, &clocks)).collect(),
-        others: in_lines.iter().map(|notice| title::of_one(notice, report)).collect(),
+        notices: in_full.into_iter().map(|notice| told(notice, report, &clocks)).collect(),
+        others: in_lines.iter().map(|notice| in_a_line(notice, report)).collect(),
         more: more.len(),
         digest: report.digest.as_ref().map(|report| digest(report, &clocks)),
         subject: String::new(),
         report,
     }
+}
+
+/// Those that are told in full, and the others. Of those with the common cause, one speaks for all.
+fn parted<'r>(notices: &'r [NoticeReport], cause: Option<&str>) -> (Vec<&'r NoticeReport>, Vec<&'r NoticeReport>) {
+    let mut is_told = false;
+    let (mut in_full, mut others) = (Vec::new(), Vec::new());
+    for notice in notices {
+        let is_same = cause == Some(notice.why.as_str());
+        if in_full.len() < IN_FULL && !(is_same && is_told) {
+            in_full.push(notice);
+            is_told |= is_same;
+        } else {
+            others.push(notice);
+        }
+    }
+    (in_full, others)
+}
+
+/// What has the common cause does not say it again.
+fn in_a_line(notice: &NoticeReport, report: &MessageReport) -> String {
+    if report.shared_cause.as_ref() == Some(&notice.why) {
+        return title::of_one(&NoticeReport { why: String::new(), ..notice.clone() }, report);
+    }
+    title::of_one(notice, report)
 }
 
 fn zone_name(zone: &TimeZone, report: &MessageReport) -> String {

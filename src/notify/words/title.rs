@@ -1,12 +1,13 @@
 //! What happened, in a few words? This is what a subject says.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::clean::one_line;
 use crate::notice::Kind;
-use crate::report::{DigestReport, Entry, MessageReport, NoticeReport, Seconds, counted, span};
+use crate::report::{Difference, DigestReport, Entry, MessageReport, NoticeReport, Seconds, counted, span};
 
 /// So many notices of one job are told one after the other; of more there is only a count.
 const FEW: usize = 3;
@@ -64,8 +65,21 @@ pub fn title(report: &MessageReport) -> String {
 pub fn of_one(notice: &NoticeReport, report: &MessageReport) -> String {
     let what = match notice.kind {
         Kind::Test => format!("a test of the channel {}", report.channel),
-        Kind::Digest => "what ran, and what comes".to_owned(),
-        _ => what(notice),
+        Kind::Failed
+        | Kind::Recovered
+        | Kind::Missed
+        | Kind::Stuck
+        | Kind::Slow
+        | Kind::Overdue
+        | Kind::Skipped
+        | Kind::Succeeded
+        | Kind::Output
+        | Kind::FileWrong
+        | Kind::FileRight
+        | Kind::Trouble
+        | Kind::Well
+        | Kind::Back
+        | Kind::Digest => what(notice),
     };
     match &notice.job {
         Some(job) => format!("{} {what}", one_line(job)),
@@ -75,12 +89,13 @@ pub fn of_one(notice: &NoticeReport, report: &MessageReport) -> String {
 
 fn of_job(job: &str, notices: &[NoticeReport]) -> String {
     let job = one_line(job);
-    if notices.len() <= FEW {
+    let counts = counts(notices);
+    if notices.len() <= FEW && counts.len() == notices.len() {
         let each: Vec<String> = notices.iter().map(what).collect();
         return format!("{job} {}", each.join(", then "));
     }
     let each: Vec<String> =
-        counts(notices).into_iter().map(|(kind, group)| format!("{} {}×", done(kind), group.len())).collect();
+        counts.into_iter().map(|(kind, group)| format!("{} {}×", done(kind), group.len())).collect();
     format!("{job}: {}", each.join(", "))
 }
 
@@ -109,9 +124,10 @@ fn of_many(notices: &[NoticeReport], cause: Option<&str>) -> String {
 
 /// The kinds that there are, the worst first, with their notices.
 fn counts(notices: &[NoticeReport]) -> Vec<(Kind, Vec<&NoticeReport>)> {
-    let kinds: BTreeSet<Kind> = notices.iter().map(|notice| notice.kind).collect();
+    let kinds: BTreeSet<(Reverse<Mood>, Kind)> =
+        notices.iter().map(|notice| (Reverse(Mood::of(notice.kind)), notice.kind)).collect();
     let of = |kind: Kind| notices.iter().filter(|notice| notice.kind == kind).collect();
-    kinds.into_iter().map(|kind| (kind, of(kind))).collect()
+    kinds.into_iter().map(|(_, kind)| (kind, of(kind))).collect()
 }
 
 /// What happened, without more.
@@ -186,8 +202,14 @@ fn running(run: &Entry, at: Timestamp) -> Option<String> {
 
 fn usually(notice: &NoticeReport) -> String {
     let usual = notice.unlike_usual.iter().find_map(|difference| match difference {
-        crate::report::Difference::Duration(unlike) => Some(unlike.usual),
-        _ => None,
+        Difference::Duration(unlike) => Some(unlike.usual),
+        Difference::Cpu(_)
+        | Difference::Late(_)
+        | Difference::MaxRss(_)
+        | Difference::OutputBytes(_)
+        | Difference::FirstFailure { .. }
+        | Difference::FailureInARow { .. }
+        | Difference::FirstSuccess { .. } => None,
     });
     usual.map_or_else(String::new, |usual| format!(", usually {}", span(usual)))
 }

@@ -100,7 +100,9 @@ fn facts(notice: &NoticeReport, clocks: &Clocks) -> Vec<Fact> {
             facts.push(Fact { name, value });
         }
     };
-    tell("why", one_line(&notice.why));
+    if !matches!(notice.kind, Kind::FileWrong | Kind::Trouble | Kind::Back) {
+        tell("why", one_line(&notice.why));
+    }
     if let Some(line) = &notice.error_line {
         tell("error", one_line(line));
     }
@@ -110,9 +112,15 @@ fn facts(notice: &NoticeReport, clocks: &Clocks) -> Vec<Fact> {
     if let Some((name, row)) = row(notice, clocks) {
         tell(name, row);
     }
-    // That it is one of a row is said already.
-    let is_new = |difference: &&Difference| {
-        !matches!(difference, Difference::FailureInARow { .. } | Difference::FirstSuccess { .. }) || notice.in_a_row < 2
+    // That it is one of a row is said already, and of a run that goes on how long it takes.
+    let is_new = |difference: &&Difference| match difference {
+        Difference::FailureInARow { .. } | Difference::FirstSuccess { .. } => notice.in_a_row == 0,
+        Difference::Duration(_) => notice.kind != Kind::Slow,
+        Difference::Cpu(_)
+        | Difference::Late(_)
+        | Difference::MaxRss(_)
+        | Difference::OutputBytes(_)
+        | Difference::FirstFailure { .. } => true,
     };
     let unlike: Vec<Difference> = notice.unlike_usual.iter().filter(is_new).copied().collect();
     for sentence in sentences(&unlike) {
@@ -158,6 +166,10 @@ fn row(notice: &NoticeReport, clocks: &Clocks) -> Option<(&'static str, String)>
         Kind::Failed | Kind::Output if notice.in_a_row > 1 => {
             Some(("failures", format!("{} in a row{since}{untold}", notice.in_a_row)))
         }
+        Kind::Recovered if notice.in_a_row == 1 => {
+            let at = notice.since.map_or_else(String::new, |at| format!(", {}", clocks.time_and_distance(at)));
+            Some(("failures", format!("1{at}{untold}")))
+        }
         Kind::Recovered if notice.in_a_row > 0 => {
             Some(("failures", format!("{} in a row{since}{untold}", notice.in_a_row)))
         }
@@ -172,10 +184,16 @@ fn row(notice: &NoticeReport, clocks: &Clocks) -> Option<(&'static str, String)>
             };
             Some(("instants", format!("{instants}{stretch}{untold}")))
         }
-        Kind::Overdue => notice.since.map(|since| ("no success", format!("since {}", clocks.time_and_distance(since)))),
+        Kind::Overdue if notice.last_success.is_none() => {
+            notice.since.map(|since| ("no success", format!("since {}", clocks.time_and_distance(since))))
+        }
+        Kind::FileRight | Kind::Well | Kind::FileWrong | Kind::Trouble | Kind::Back if notice.since.is_some() => {
+            notice.since.map(|since| ("since", clocks.time_and_distance(since)))
+        }
         Kind::Failed
         | Kind::Recovered
         | Kind::Slow
+        | Kind::Overdue
         | Kind::Succeeded
         | Kind::Output
         | Kind::FileWrong
