@@ -95,7 +95,7 @@ impl Heard {
             }
             known.job = Some(job.clone());
         }
-        for known in gone.iter().filter_map(|name| self.jobs.get_mut(name)) {
+        for (_, known) in self.jobs.iter_mut().filter(|(name, _)| gone.contains(name)) {
             known.here = None;
         }
     }
