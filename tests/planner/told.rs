@@ -86,13 +86,13 @@ impl Heard {
         for job in jobs {
             gone.remove(&job.name);
             let known = self.jobs.entry(job.name.clone()).or_default();
-            known.here.get_or_insert(now);
             known.ears.retain(|name, _| job.telling.channels.iter().any(|channel| channel.name == *name));
             known.ears.values_mut().for_each(|ear| ear.gone = 0);
             let had_ears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
-            if !had_ears {
-                known.row = Some(0);
+            if !had_ears && !known.is_vague {
+                (known.row, known.here) = (Some(0), Some(now));
             }
+            known.here.get_or_insert(now);
             known.job = Some(job.clone());
         }
         for (_, known) in self.jobs.iter_mut().filter(|(name, _)| gone.contains(name)) {
@@ -130,7 +130,7 @@ impl Heard {
         }
         for known in good.iter().filter_map(|name| self.jobs.get(name)).filter(|known| known.here.is_some()) {
             let waits = |ear: &Ear| ear.of_failure || ear.of_delay;
-            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {known:?}");
+            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {:?}", known.ears);
         }
     }
 
@@ -148,9 +148,8 @@ impl Heard {
         if !is_here(self, from) || is_here(self, to) {
             // Whether the ledger does it depends on what it knows: nothing is said of either for now.
             for name in [from, to] {
-                if let Some(known) = self.jobs.get_mut(name) {
-                    *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
-                }
+                let known = self.jobs.entry(name.clone()).or_default();
+                *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
             }
             return;
         }
@@ -236,7 +235,7 @@ impl Heard {
                 let may_wait = |kind| ear.last.get(&kind).is_some_and(|last| now.duration_since(*last) < every);
                 let is_long = known.row.is_some_and(|row| row >= u64::from(channel.after_failures));
                 let is_told = ear.of_failure || may_wait(Kind::Failed);
-                assert!(!is_long || is_told, "{name} fails, and {} does not know: {known:?}", channel.name);
+                assert!(!is_long || is_told, "{name} fails, and {} does not know: {ear:?}", channel.name);
                 let since = known.good.map(|(good, _)| good).into_iter().chain(known.here).max();
                 let after = SignedDuration::try_from(OVERDUE_AFTER).unwrap();
                 let is_late = since.is_some_and(|since| now.duration_since(since) >= after);
@@ -244,7 +243,7 @@ impl Heard {
                 let hears = channel.tell.contains(&Tell::Overdue);
                 assert!(
                     !hears || !is_late || is_told,
-                    "{name} is overdue, and {} does not know: {known:?}",
+                    "{name} is overdue, and {} does not know: {ear:?}",
                     channel.name
                 );
             }
