@@ -47,6 +47,8 @@ pub fn with_channels(file: usize, jobs: Vec<Arc<Job>>) -> Vec<Arc<Job>> {
 #[derive(Debug, Clone, Default)]
 struct Ear {
     last: BTreeMap<Kind, Timestamp>,
+    /// Of which it might have been told again before the clock was set back.
+    free: BTreeSet<Kind>,
     /// Whether a failure was told in this row of them, and whether that the job is overdue, since its last success.
     of_failure: bool,
     of_delay: bool,
@@ -100,8 +102,15 @@ impl Heard {
         }
     }
 
-    pub fn cut_back(&mut self, now: Timestamp) {
+    pub fn cut_back(&mut self, latest: Timestamp, now: Timestamp) {
         for known in self.jobs.values_mut() {
+            for channel in known.job.iter().flat_map(|job| &job.telling.channels) {
+                let every = SignedDuration::try_from(channel.at_most_every).unwrap();
+                if let Some(ear) = known.ears.get_mut(&channel.name) {
+                    let past = ear.last.iter().filter(|(_, last)| latest.duration_since(**last) >= every);
+                    ear.free.extend(past.map(|(kind, _)| *kind));
+                }
+            }
             known.good = known.good.map(|(at, run)| (at.min(now), run));
             known.here = known.here.map(|here| here.min(now));
             for last in known.ears.values_mut().flat_map(|ear| ear.last.values_mut()) {
@@ -128,9 +137,14 @@ impl Heard {
                 _ => {}
             }
         }
+        for (_, known) in self.jobs.iter_mut().filter(|(name, known)| known.here.is_none() && good.contains(name)) {
+            // Whom to tell that it is well may be known no more.
+            known.ears.values_mut().for_each(|ear| (ear.of_failure, ear.of_delay) = (false, false));
+        }
         for known in good.iter().filter_map(|name| self.jobs.get(name)).filter(|known| known.here.is_some()) {
+            let name = known.job.as_ref().map(|job| &job.name);
             let waits = |ear: &Ear| ear.of_failure || ear.of_delay;
-            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {:?}", known.ears);
+            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {name:?}, {:?}", known.ears);
         }
     }
 
@@ -186,7 +200,8 @@ impl Heard {
         let is_limited = !matches!(notice.kind, Kind::Recovered | Kind::Succeeded | Kind::Output);
         if let Some(last) = ear.last.insert(notice.kind, notice.at).filter(|_| is_limited) {
             let every = SignedDuration::try_from(channel.at_most_every).unwrap();
-            assert!(notice.at.duration_since(last) >= every, "{notice:?} comes too soon after {last}");
+            let is_free = ear.free.remove(&notice.kind);
+            assert!(is_free || notice.at.duration_since(last) >= every, "{notice:?} comes too soon after {last}");
         }
         if let Some(run) = notice.run.filter(|_| notice.kind != Kind::Overdue) {
             let is_new = self.of_runs.insert((notice.channel.clone(), notice.kind, run));
