@@ -886,9 +886,10 @@ impl Driver {
             self.commit();
             let ahead = self.ledger.ahead(self.now);
             let step = self.now.duration_since(self.planner.latest());
+            let latest = self.planner.latest();
             let decision = self.planner.handle_clock_set(self.now, step, ahead);
             if !self.drained {
-                self.heard.cut_back(self.now);
+                self.heard.cut_back(latest, self.now);
             }
             self.take(decision);
         }
@@ -1094,7 +1095,7 @@ impl Driver {
         self.forgot_step |= self.pending.iter().any(|(decision, _)| decision.records.iter().any(is_step));
         self.pending.clear();
         self.heard = self.ledger.heard.clone();
-        self.heard.cut_back(self.now);
+        self.heard.cut_back(self.planner.latest(), self.now);
         if !kept {
             self.running.clear();
         }
@@ -1514,4 +1515,13 @@ fn a_simulated_year_of_a_minutely_job() {
         }
     }
     assert_eq!(runs, 365 * 24 * 60);
+}
+
+/// A job that is gone was told to be overdue, a run of it succeeds all the same, and it comes back.
+#[test]
+fn a_run_outlives_a_job_that_is_overdue() {
+    let crash = |file, kept| Op::Crash { file, down: Duration::ZERO, boot: false, kept };
+    let run = || Op::Run(Duration::from_secs(90));
+    let sleep = Op::Sleep(Duration::from_secs(14310));
+    balances([Op::End(0), Op::Trigger(1), run(), crash(2, true), sleep, Op::End(0), crash(0, false), run()]);
 }

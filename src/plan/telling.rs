@@ -16,7 +16,7 @@ use crate::schedule::Tally;
 
 impl Planner {
     /// Something happened to the daemon, its file or its ledger that `channels` may want to hear of.
-    pub fn handle_house(&mut self, kind: Kind, detail: &str, channels: &[Arc<Channel>], now: Timestamp) -> Decision {
+    pub fn handle_house(&mut self, kind: Kind, detail: String, channels: &[Arc<Channel>], now: Timestamp) -> Decision {
         self.latest = self.latest.max(now);
         self.alerts.house(kind, detail, channels, self.latest);
         self.conclude(Draft::default())
@@ -117,10 +117,8 @@ impl Planner {
         else {
             return;
         };
-        let (begins, detail) = match record {
-            Record::Gap { detail, .. } => (true, detail.clone()),
-            _ => (false, None),
-        };
+        let begun = if let Record::Gap { detail, .. } = record { Some(detail.clone()) } else { None };
+        let (begins, detail) = (begun.is_some(), begun.flatten());
         let Tally { count, first, last } = tally;
         let covered = Covered { instants: count, since: first, until: last, reason: Some(gap.reason), detail };
         let what = if gap.outcome == Outcome::Missed {

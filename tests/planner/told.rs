@@ -47,6 +47,8 @@ pub fn with_channels(file: usize, jobs: Vec<Arc<Job>>) -> Vec<Arc<Job>> {
 #[derive(Debug, Clone, Default)]
 struct Ear {
     last: BTreeMap<Kind, Timestamp>,
+    /// Of which it might have been told again before the clock was set back.
+    free: BTreeSet<Kind>,
     /// Whether a failure was told in this row of them, and whether that the job is overdue, since its last success.
     of_failure: bool,
     of_delay: bool,
@@ -86,22 +88,29 @@ impl Heard {
         for job in jobs {
             gone.remove(&job.name);
             let known = self.jobs.entry(job.name.clone()).or_default();
-            known.here.get_or_insert(now);
             known.ears.retain(|name, _| job.telling.channels.iter().any(|channel| channel.name == *name));
             known.ears.values_mut().for_each(|ear| ear.gone = 0);
             let had_ears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
-            if !had_ears {
-                known.row = Some(0);
+            if !had_ears && !known.is_vague {
+                (known.row, known.here) = (Some(0), Some(now));
             }
+            known.here.get_or_insert(now);
             known.job = Some(job.clone());
         }
-        for known in gone.iter().filter_map(|name| self.jobs.get_mut(name)) {
+        for (_, known) in self.jobs.iter_mut().filter(|(name, _)| gone.contains(name)) {
             known.here = None;
         }
     }
 
-    pub fn cut_back(&mut self, now: Timestamp) {
+    pub fn cut_back(&mut self, latest: Timestamp, now: Timestamp) {
         for known in self.jobs.values_mut() {
+            for channel in known.job.iter().flat_map(|job| &job.telling.channels) {
+                let every = SignedDuration::try_from(channel.at_most_every).unwrap();
+                if let Some(ear) = known.ears.get_mut(&channel.name) {
+                    let past = ear.last.iter().filter(|(_, last)| latest.duration_since(**last) >= every);
+                    ear.free.extend(past.map(|(kind, _)| *kind));
+                }
+            }
             known.good = known.good.map(|(at, run)| (at.min(now), run));
             known.here = known.here.map(|here| here.min(now));
             for last in known.ears.values_mut().flat_map(|ear| ear.last.values_mut()) {
@@ -128,9 +137,14 @@ impl Heard {
                 _ => {}
             }
         }
+        for (_, known) in self.jobs.iter_mut().filter(|(name, known)| known.here.is_none() && good.contains(name)) {
+            // Whom to tell that it is well may be known no more.
+            known.ears.values_mut().for_each(|ear| (ear.of_failure, ear.of_delay) = (false, false));
+        }
         for known in good.iter().filter_map(|name| self.jobs.get(name)).filter(|known| known.here.is_some()) {
+            let name = known.job.as_ref().map(|job| &job.name);
             let waits = |ear: &Ear| ear.of_failure || ear.of_delay;
-            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {known:?}");
+            assert!(!known.ears.values().any(waits), "it is well, and nobody says so: {name:?}, {:?}", known.ears);
         }
     }
 
@@ -148,9 +162,8 @@ impl Heard {
         if !is_here(self, from) || is_here(self, to) {
             // Whether the ledger does it depends on what it knows: nothing is said of either for now.
             for name in [from, to] {
-                if let Some(known) = self.jobs.get_mut(name) {
-                    *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
-                }
+                let known = self.jobs.entry(name.clone()).or_default();
+                *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
             }
             return;
         }
@@ -187,7 +200,8 @@ impl Heard {
         let is_limited = !matches!(notice.kind, Kind::Recovered | Kind::Succeeded | Kind::Output);
         if let Some(last) = ear.last.insert(notice.kind, notice.at).filter(|_| is_limited) {
             let every = SignedDuration::try_from(channel.at_most_every).unwrap();
-            assert!(notice.at.duration_since(last) >= every, "{notice:?} comes too soon after {last}");
+            let is_free = ear.free.remove(&notice.kind);
+            assert!(is_free || notice.at.duration_since(last) >= every, "{notice:?} comes too soon after {last}");
         }
         if let Some(run) = notice.run.filter(|_| notice.kind != Kind::Overdue) {
             let is_new = self.of_runs.insert((notice.channel.clone(), notice.kind, run));
@@ -236,7 +250,7 @@ impl Heard {
                 let may_wait = |kind| ear.last.get(&kind).is_some_and(|last| now.duration_since(*last) < every);
                 let is_long = known.row.is_some_and(|row| row >= u64::from(channel.after_failures));
                 let is_told = ear.of_failure || may_wait(Kind::Failed);
-                assert!(!is_long || is_told, "{name} fails, and {} does not know: {known:?}", channel.name);
+                assert!(!is_long || is_told, "{name} fails, and {} does not know: {ear:?}", channel.name);
                 let since = known.good.map(|(good, _)| good).into_iter().chain(known.here).max();
                 let after = SignedDuration::try_from(OVERDUE_AFTER).unwrap();
                 let is_late = since.is_some_and(|since| now.duration_since(since) >= after);
@@ -244,7 +258,7 @@ impl Heard {
                 let hears = channel.tell.contains(&Tell::Overdue);
                 assert!(
                     !hears || !is_late || is_told,
-                    "{name} is overdue, and {} does not know: {known:?}",
+                    "{name} is overdue, and {} does not know: {ear:?}",
                     channel.name
                 );
             }

@@ -20,10 +20,12 @@ pub struct House {
 }
 
 impl House {
-    pub fn happened(&mut self, kind: Kind, detail: &str, channels: &[Arc<Channel>], now: Timestamp) -> Vec<Message> {
-        let facts = |untold| Facts { untold, detail: Some(detail.to_owned()), ..Facts::default() };
-        let message =
-            |channel: &Channel, untold| Message { to: Listener::of(channel), kind, run: None, facts: facts(untold) };
+    pub fn happened(&mut self, kind: Kind, detail: String, channels: &[Arc<Channel>], now: Timestamp) -> Vec<Message> {
+        let facts = Facts { detail: Some(detail), ..Facts::default() };
+        let message = |channel: &Channel, untold| {
+            let facts = Facts { untold, ..facts.clone() };
+            Message { to: Listener::of(channel), kind, run: None, facts }
+        };
         let channels = channels.iter().map(AsRef::as_ref);
         match kind {
             Kind::FileWrong | Kind::Trouble | Kind::Back => {

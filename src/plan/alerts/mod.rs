@@ -310,7 +310,7 @@ impl Alerts {
     }
 
     /// Something happened to the daemon.
-    pub fn house(&mut self, kind: Kind, detail: &str, channels: &[Arc<Channel>], now: Timestamp) {
+    pub fn house(&mut self, kind: Kind, detail: String, channels: &[Arc<Channel>], now: Timestamp) {
         let before = self.house.clone();
         let messages = self.house.happened(kind, detail, channels, now);
         if self.house != before {

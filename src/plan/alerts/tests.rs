@@ -401,7 +401,7 @@ fn trouble_of_the_daemon_is_told_at_most_so_often_and_its_end_to_whom_was_told()
     let mut story = Story::of(Telling::default());
     let tell = |story: &mut Story, second, kind, channels: &[&Arc<Channel>]| {
         let channels: Vec<_> = channels.iter().map(|channel| (*channel).clone()).collect();
-        story.alerts.house(kind, "as it is", &channels, at(second));
+        story.alerts.house(kind, "as it is".to_owned(), &channels, at(second));
         story.told()
     };
     let words =

@@ -104,10 +104,9 @@ impl Going {
 
     /// A run does not go for longer because the clock shows less than before.
     pub fn cut_back(&mut self, now: Timestamp) {
-        let later_ones: Vec<_> = self.runs.iter().filter(|(_, (started, _))| *started > now).collect();
-        let later_ones: Vec<_> =
-            later_ones.into_iter().map(|(run, (from, at))| (*run, at.duration_since(*from))).collect();
-        for (run, slow_after) in later_ones {
+        let ahead = self.runs.iter().filter(|(_, (started, _))| *started > now);
+        let ahead: Vec<_> = ahead.map(|(run, (started, at))| (*run, at.duration_since(*started))).collect();
+        for (run, slow_after) in ahead {
             self.set(run, now, Duration::try_from(slow_after).unwrap_or_default());
         }
     }
