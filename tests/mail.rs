@@ -199,9 +199,21 @@ fn it_is_never_less_safe_than_said() {
         ("smtp+starttls", "", Tls::Later(acceptor.clone()), &pem, None),
         ("smtp+starttls", OPPORTUNISTIC, Tls::Later(acceptor.clone()), &pem, None),
         ("smtps", "", Tls::AtOnce(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
-        ("smtp+starttls", "", Tls::Later(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
+        (
+            "smtp+starttls",
+            "",
+            Tls::Later(acceptor.clone()),
+            &other,
+            Some("cannot be made safe: invalid peer certificate"),
+        ),
         // What is offered and fails is not done without.
-        ("smtp+starttls", OPPORTUNISTIC, Tls::Later(acceptor), &other, Some("cannot be made safe: invalid peer certificate")),
+        (
+            "smtp+starttls",
+            OPPORTUNISTIC,
+            Tls::Later(acceptor),
+            &other,
+            Some("cannot be made safe: invalid peer certificate"),
+        ),
         ("smtp+starttls", "", Tls::No, &pem, Some("offers no STARTTLS, so nothing was said to it")),
         ("smtps", "", Tls::No, &pem, Some("cannot be made safe: received corrupt message")),
     ];

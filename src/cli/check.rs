@@ -130,7 +130,10 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
     for (channel, span) in checked.channels_with_places() {
         let key = format!("channels.{}", channel.name);
         let message = |what: String| format!("if it were to be told now, `{}` could not: {what}", channel.name);
-        warnings.extend(in_the_way(channel, checked.source.folder(0), starter).map(|what| (key.clone(), span.clone(), message(what))));
+        warnings.extend(
+            in_the_way(channel, checked.source.folder(0), starter)
+                .map(|what| (key.clone(), span.clone(), message(what))),
+        );
     }
     for NamedGroup { key, name, span } in named_groups(&checked.source.text) {
         if group_number(&name).is_none() {
