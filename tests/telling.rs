@@ -373,7 +373,10 @@ fn check_and_show_say_whom_a_job_tells_and_no_secret() {
     let wrong = secretive().replace("ping = ", "pin = ").replace(", chat = '@ops'", ", chta = '@ops'");
     place.write_jobs(&wrong);
     let wrong = String::from_utf8(place.run(&["check"]).stdout).unwrap();
-    assert!(wrong.contains("bot***********"), "{wrong}");
+    assert!(
+        wrong.contains("https://api.telegram.org/***********") && !wrong.contains("it is not said whom"),
+        "{wrong}"
+    );
     for text in [checked, shown, definition.to_string(), wrong] {
         assert!(!text.contains(CANARY), "{text}");
     }
@@ -427,6 +430,23 @@ fn what_another_file_changes_for_channels_is_told_and_no_secret_is_kept() {
     }
     let text = String::from_utf8_lossy(&ledger);
     assert!(text.contains("https://other.example/***") && !text.contains(CANARY));
+}
+
+#[test]
+fn who_is_mailed_what_jobs_write_is_so_by_cron_too() {
+    let place = Place::new(&format!(
+        "{SMTP}[channels.ops]\nmail = ['Ops <ops@example.org>', 'root@localhost']\ntell = 'output'\n\
+         [channels.dev]\nmail = 'dev@example.org'\n\
+         [jobs.a]\nschedule = '@daily'\ncommand = 'a'\n\
+         [jobs.b]\nschedule = '@daily'\ncommand = 'b'\nchannels = 'dev'\n"
+    ));
+    let crontab = place.text(&["export", "crontab"]);
+    let a = crontab.find("\nMAILTO=ops@example.org,root@localhost\n# a\n").expect(&crontab);
+    let b = crontab.find("\nMAILTO=\"\"\n# b\n").expect(&crontab);
+    assert!(a < b, "{crontab}");
+    fs::write(place.path("crontab"), &crontab).unwrap();
+    let again = place.text(&["import", "crontab", place.path("crontab").to_str().unwrap(), "--out", "-"]);
+    assert!(again.contains("mail = [\"ops@example.org\", \"root@localhost\"]\ntell = [\"output\"]\n"), "{again}");
 }
 
 #[test]
