@@ -445,7 +445,7 @@ fn who_is_mailed_what_jobs_write_is_so_by_cron_too() {
     let b = crontab.find("\nMAILTO=\"\"\n# b\n").expect(&crontab);
     assert!(a < b, "{crontab}");
     fs::write(place.path("crontab"), &crontab).unwrap();
-    let again = place.text(&["import", "crontab", place.path("crontab").to_str().unwrap(), "--out", "-"]);
+    let again = place.text(&["import", "crontab", place.path("crontab").to_str().unwrap()]);
     assert!(again.contains("mail = [\"ops@example.org\", \"root@localhost\"]\ntell = [\"output\"]\n"), "{again}");
 }
 
