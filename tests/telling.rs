@@ -147,107 +147,101 @@ fn channels_come_from_included_files_too_and_once() {
     assert!(said[0].starts_with("1:11 ops: `ops` stands in /etc/punctual/d/a.toml already, in line 1"), "{said:?}");
 }
 
+/// Files with one thing wrong, and what is said of it.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "[channels.ops]\ntell = 'failed'",
+        "1:11 ops: nothing carries what the channel `ops` is told (write for example mail",
+    ),
+    (
+        "[channels.ops]\nmail = 'a@example.org'",
+        "2:8 'a@example.org': nothing says how mail leaves: there is no [smtp] (write [smtp]",
+    ),
+    (
+        "[channels.ops]\nmail = 'root'\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'",
+        "2:8 'root': `root` is no address; write \"root@localhost\" for a user",
+    ),
+    ("[channels.ops]\nmail = []\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'", "2:8 []: `mail` names nobody"),
+    ("[channels.ops]\ncommand = 'echo hello'", "(write command = [\"/bin/sh\", \"-ec\", \"echo hello\"])"),
+    (
+        "[channels.ops]\ncommand = 'x'\ntell = ['failed', 'recoverd']",
+        "3:19 'recoverd': `recoverd` is nothing that a channel is told of (did you mean \"recovered\"?)",
+    ),
+    ("[channels.ops]\ncommand = 'x'\ntell = 'success'", "did you mean \"succeeded\"?"),
+    ("[channels.ops]\ncommand = 'x'\ntell = 'everything'", "it is told of \"failed\", \"recovered\""),
+    ("[channels.ops]\ncommand = 'x'\nafter_failures = 0", "0 is out of range"),
+    ("[channels.ops]\ncommand = 'x'\nat_most_every = 30", "(write at_most_every = \"30s\")"),
+    (
+        "[channels.ops]\ncommand = 'x'\nquiet = '22-7'",
+        "`22-7` is no time of the day (write for example \"22:00-07:00\")",
+    ),
+    ("[channels.ops]\ncommand = 'x'\nquiet = '22:00-22:00'", "it would be quiet all day long"),
+    ("[channels.ops]\ncommand = 'x'\nquiet = '00:00-24:00'", "it would be quiet all day long"),
+    ("[channels.ops]\nwebhok = 'https://example.org/x'", "unknown key `webhok` (did you mean `webhook`?)"),
+    ("[channels.ops]\nslack = 'https://example.org/x'", "unknown key `slack` (here it is called `webhook`)"),
+    ("[channels.ops]\ncommand = 'x'\nthrottle = '1h'", "here it is called `at_most_every`"),
+    ("[channels.ops]\nwebhook = 'example.org/x'", "this is no address: relative URL without a base"),
+    ("[channels.ops]\nwebhook = 'ftp://example.org/x'", "this address is neither http nor https"),
+    ("[channels.ops]\nwebhook = 'https://a:b@example.org/x'", "an address holds neither user nor password"),
+    (
+        "[channels.ops]\nwebhook = \"https://example.org/\\u0041\"",
+        "an address stands between plain quotes, and has no backslashes",
+    ),
+    ("[channels.ops]\nwebhook = { env = 'HOOK' }", "(write webhook = { url = { env = \"NAME\" } })"),
+    ("[channels.ops]\nwebhook = {}", "2:11 {}: this webhook has no `url`"),
+    ("[channels.ops]\nwebhook = { url = { env = 'A', file = 'b' } }", "`url` names one place: env, file, credential"),
+    ("[channels.ops]\nwebhook = { url = 'https://example.org', shape = 'mattermost' }", "did you mean \"slack\"?"),
+    ("[channels.ops]\nwebhook = { url = 'https://example.org', chat = 5 }", "only bots of Telegram tell a `chat`"),
+    (
+        "[channels.ops]\nwebhook = 'https://api.telegram.org/bot1:x/sendMessage'",
+        "this is a bot of Telegram, and it is not said whom it tells",
+    ),
+    (
+        "[channels.ops]\nwebhook = { url = 'https://example.org', shape = 'telegram' }",
+        "it is not said whom the bot of Telegram tells",
+    ),
+    (
+        "[channels.ops]\nwebhook = { url = 'https://example.org', secret = 'hunter2' }",
+        "`secret` does not stand in the file",
+    ),
+    (
+        "[channels.9lives]\ncommand = 'x'",
+        "1:11 9lives: a channel's name begins with a letter (write [channels.job-9lives])",
+    ),
+    (
+        "[channels]\nmail = 'x'",
+        "2:1 mail: `mail` is a key of a channel, and stands in [channels] (write the name into the header",
+    ),
+    ("[channels]\nops = 'x'", "`channels.ops` is a table, not a text (write [channels.ops], and below it"),
+    ("channels = 'ops'", "`channels` is a table, not a text"),
+    ("[notify.ops]\ncommand = 'x'", "did you mean [channels.ops]?"),
+    (
+        "[channels.ops]\ncommand = 'x'\n[jobs.a]\ncommand = 'x'\nchannels = 'opps'",
+        "5:12 'opps': there is no channel `opps` (did you mean \"ops\"?)",
+    ),
+    ("[jobs.a]\ncommand = 'x'\nchannels = 'none'", "(write channels = [] for nobody)"),
+    ("[jobs.a]\ncommand = 'x'\nchannels = 'all'", "(leave `channels` out for every one of the file)"),
+    ("[jobs.a]\ncommand = 'x'\nchannels = 'mine'", "(write [channels.mine] with mail, webhook or command in it)"),
+    ("[jobs.a]\ncommand = 'x'\nnotify = 'ops'", "here it is called `channels`"),
+    ("[jobs.a]\ncommand = 'x'\nslow_after = '0.5x'", "`0.5x` is not so many times the usual"),
+    ("[jobs.a]\ncommand = 'x'\nslow_after = '0s'", "every run would be a slow one"),
+    ("[jobs.a]\ncommand = 'x'\noverdue_after = '0s'", "it would be overdue at all times"),
+    ("[jobs.a]\ncommand = 'x'\nhealthcheck = 'https://hc-ping.com/x'", "here it is called `ping`"),
+    (
+        "[defaults]\nchannels = 'ops'\n[jobs.a]\ncommand = 'x'\n[jobs.b]\ncommand = 'x'",
+        "2:12 'ops': there is no channel `ops`",
+    ),
+    ("[daemon]\nchannels = ['ops']", "2:13 'ops': there is no channel `ops`"),
+    ("[daemon]\nhousekeeping = { digest = { schedule = '0 7 * * 1', channels = 'ops' } }", "there is no channel `ops`"),
+    ("[daemon]\nhousekeeping = { digest = { channels = [] } }", "`digest` has no `schedule`, so none would be told"),
+    ("[daemon]\nhousekeeping = { digest = { schedule = 'every 5m' } }", "housekeeping takes a cron pattern"),
+    ("[daemon]\nping = 5", "`ping` is an address, such as \"https://example.org/hook\", or where one stands"),
+];
+
 #[test]
 fn what_is_wrong_has_its_place_and_what_to_write() {
     let mut wrong = Vec::new();
-    for (text, expect) in [
-        (
-            "[channels.ops]\ntell = 'failed'",
-            "1:11 ops: nothing carries what the channel `ops` is told (write for example mail",
-        ),
-        (
-            "[channels.ops]\nmail = 'a@example.org'",
-            "2:8 'a@example.org': nothing says how mail leaves: there is no [smtp] (write [smtp]",
-        ),
-        (
-            "[channels.ops]\nmail = 'root'\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'",
-            "2:8 'root': `root` is no address; write \"root@localhost\" for a user",
-        ),
-        ("[channels.ops]\nmail = []\n[smtp]\nurl = 'file:x'\nfrom = 'a@example.org'", "2:8 []: `mail` names nobody"),
-        ("[channels.ops]\ncommand = 'echo hello'", "(write command = [\"/bin/sh\", \"-ec\", \"echo hello\"])"),
-        (
-            "[channels.ops]\ncommand = 'x'\ntell = ['failed', 'recoverd']",
-            "3:19 'recoverd': `recoverd` is nothing that a channel is told of (did you mean \"recovered\"?)",
-        ),
-        ("[channels.ops]\ncommand = 'x'\ntell = 'success'", "did you mean \"succeeded\"?"),
-        ("[channels.ops]\ncommand = 'x'\ntell = 'everything'", "it is told of \"failed\", \"recovered\""),
-        ("[channels.ops]\ncommand = 'x'\nafter_failures = 0", "0 is out of range"),
-        ("[channels.ops]\ncommand = 'x'\nat_most_every = 30", "(write at_most_every = \"30s\")"),
-        (
-            "[channels.ops]\ncommand = 'x'\nquiet = '22-7'",
-            "`22-7` is no time of the day (write for example \"22:00-07:00\")",
-        ),
-        ("[channels.ops]\ncommand = 'x'\nquiet = '22:00-22:00'", "it would be quiet all day long"),
-        ("[channels.ops]\ncommand = 'x'\nquiet = '00:00-24:00'", "it would be quiet all day long"),
-        ("[channels.ops]\nwebhok = 'https://example.org/x'", "unknown key `webhok` (did you mean `webhook`?)"),
-        ("[channels.ops]\nslack = 'https://example.org/x'", "unknown key `slack` (here it is called `webhook`)"),
-        ("[channels.ops]\ncommand = 'x'\nthrottle = '1h'", "here it is called `at_most_every`"),
-        ("[channels.ops]\nwebhook = 'example.org/x'", "this is no address: relative URL without a base"),
-        ("[channels.ops]\nwebhook = 'ftp://example.org/x'", "this address is neither http nor https"),
-        ("[channels.ops]\nwebhook = 'https://a:b@example.org/x'", "an address holds neither user nor password"),
-        (
-            "[channels.ops]\nwebhook = \"https://example.org/\\u0041\"",
-            "an address stands between plain quotes, and has no backslashes",
-        ),
-        ("[channels.ops]\nwebhook = { env = 'HOOK' }", "(write webhook = { url = { env = \"NAME\" } })"),
-        ("[channels.ops]\nwebhook = {}", "2:11 {}: this webhook has no `url`"),
-        (
-            "[channels.ops]\nwebhook = { url = { env = 'A', file = 'b' } }",
-            "`url` names one place: env, file, credential",
-        ),
-        ("[channels.ops]\nwebhook = { url = 'https://example.org', shape = 'mattermost' }", "did you mean \"slack\"?"),
-        ("[channels.ops]\nwebhook = { url = 'https://example.org', chat = 5 }", "only bots of Telegram tell a `chat`"),
-        (
-            "[channels.ops]\nwebhook = 'https://api.telegram.org/bot1:x/sendMessage'",
-            "this is a bot of Telegram, and it is not said whom it tells",
-        ),
-        (
-            "[channels.ops]\nwebhook = { url = 'https://example.org', shape = 'telegram' }",
-            "it is not said whom the bot of Telegram tells",
-        ),
-        (
-            "[channels.ops]\nwebhook = { url = 'https://example.org', secret = 'hunter2' }",
-            "`secret` does not stand in the file",
-        ),
-        (
-            "[channels.9lives]\ncommand = 'x'",
-            "1:11 9lives: a channel's name begins with a letter (write [channels.job-9lives])",
-        ),
-        (
-            "[channels]\nmail = 'x'",
-            "2:1 mail: `mail` is a key of a channel, and stands in [channels] (write the name into the header",
-        ),
-        ("[channels]\nops = 'x'", "`channels.ops` is a table, not a text (write [channels.ops], and below it"),
-        ("channels = 'ops'", "`channels` is a table, not a text"),
-        ("[notify.ops]\ncommand = 'x'", "did you mean [channels.ops]?"),
-        (
-            "[channels.ops]\ncommand = 'x'\n[jobs.a]\ncommand = 'x'\nchannels = 'opps'",
-            "5:12 'opps': there is no channel `opps` (did you mean \"ops\"?)",
-        ),
-        ("[jobs.a]\ncommand = 'x'\nchannels = 'none'", "(write channels = [] for nobody)"),
-        ("[jobs.a]\ncommand = 'x'\nchannels = 'all'", "(leave `channels` out for every one of the file)"),
-        ("[jobs.a]\ncommand = 'x'\nchannels = 'mine'", "(write [channels.mine] with mail, webhook or command in it)"),
-        ("[jobs.a]\ncommand = 'x'\nnotify = 'ops'", "here it is called `channels`"),
-        ("[jobs.a]\ncommand = 'x'\nslow_after = '0.5x'", "`0.5x` is not so many times the usual"),
-        ("[jobs.a]\ncommand = 'x'\nslow_after = '0s'", "every run would be a slow one"),
-        ("[jobs.a]\ncommand = 'x'\noverdue_after = '0s'", "it would be overdue at all times"),
-        ("[jobs.a]\ncommand = 'x'\nhealthcheck = 'https://hc-ping.com/x'", "here it is called `ping`"),
-        (
-            "[defaults]\nchannels = 'ops'\n[jobs.a]\ncommand = 'x'\n[jobs.b]\ncommand = 'x'",
-            "2:12 'ops': there is no channel `ops`",
-        ),
-        ("[daemon]\nchannels = ['ops']", "2:13 'ops': there is no channel `ops`"),
-        (
-            "[daemon]\nhousekeeping = { digest = { schedule = '0 7 * * 1', channels = 'ops' } }",
-            "there is no channel `ops`",
-        ),
-        (
-            "[daemon]\nhousekeeping = { digest = { channels = [] } }",
-            "`digest` has no `schedule`, so none would be told",
-        ),
-        ("[daemon]\nhousekeeping = { digest = { schedule = 'every 5m' } }", "housekeeping takes a cron pattern"),
-        ("[daemon]\nping = 5", "`ping` is an address, such as \"https://example.org/hook\", or where one stands"),
-    ] {
+    for (text, expect) in WRONG {
         let checked = check(text);
         let said = said(&checked, &checked.said.errors);
         if said.len() != 1 || !said[0].contains(expect) {
@@ -379,7 +373,10 @@ fn check_and_show_say_whom_a_job_tells_and_no_secret() {
     let wrong = secretive().replace("ping = ", "pin = ").replace(", chat = '@ops'", ", chta = '@ops'");
     place.write_jobs(&wrong);
     let wrong = String::from_utf8(place.run(&["check"]).stdout).unwrap();
-    assert!(wrong.contains("bot***********"), "{wrong}");
+    assert!(
+        wrong.contains("https://api.telegram.org/***********") && !wrong.contains("it is not said whom"),
+        "{wrong}"
+    );
     for text in [checked, shown, definition.to_string(), wrong] {
         assert!(!text.contains(CANARY), "{text}");
     }
@@ -433,6 +430,23 @@ fn what_another_file_changes_for_channels_is_told_and_no_secret_is_kept() {
     }
     let text = String::from_utf8_lossy(&ledger);
     assert!(text.contains("https://other.example/***") && !text.contains(CANARY));
+}
+
+#[test]
+fn who_is_mailed_what_jobs_write_is_so_by_cron_too() {
+    let place = Place::new(&format!(
+        "{SMTP}[channels.ops]\nmail = ['Ops <ops@example.org>', 'root@localhost']\ntell = 'output'\n\
+         [channels.dev]\nmail = 'dev@example.org'\n\
+         [jobs.a]\nschedule = '@daily'\ncommand = 'a'\n\
+         [jobs.b]\nschedule = '@daily'\ncommand = 'b'\nchannels = 'dev'\n"
+    ));
+    let crontab = place.text(&["export", "crontab"]);
+    let a = crontab.find("\nMAILTO=ops@example.org,root@localhost\n# a\n").expect(&crontab);
+    let b = crontab.find("\nMAILTO=\"\"\n# b\n").expect(&crontab);
+    assert!(a < b, "{crontab}");
+    fs::write(place.path("crontab"), &crontab).unwrap();
+    let again = place.text(&["import", "crontab", place.path("crontab").to_str().unwrap()]);
+    assert!(again.contains("mail = [\"ops@example.org\", \"root@localhost\"]\ntell = [\"output\"]\n"), "{again}");
 }
 
 #[test]

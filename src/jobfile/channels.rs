@@ -165,14 +165,15 @@ fn tell(section: &mut Section) -> Option<BTreeSet<Tell>> {
 fn quiet(section: &mut Section) -> Option<Quiet> {
     const HELP: &str = "write for example \"22:00-07:00\"";
     let At { value: text, span } = section.text("quiet")?;
+    let is_all_day = |(from, until): (&str, &str)| from.trim() == until.trim();
+    if text.split_once('-').is_some_and(is_all_day) || Hours::parse(&text).is_some_and(Hours::is_all_day) {
+        section.error("quiet", span, "it would be quiet all day long", Some(HELP.to_owned()));
+        return None;
+    }
     let Some((from, until)) = Hours::parse(&text).map(Hours::ends) else {
         section.error("quiet", span, format!("`{text}` is no time of the day"), Some(HELP.to_owned()));
         return None;
     };
-    if from == until {
-        section.error("quiet", span, "it would be quiet all day long", Some(HELP.to_owned()));
-        return None;
-    }
     Some(Quiet { from, until })
 }
 

@@ -11,6 +11,19 @@ use super::source::Source;
 const WORDS: [&str; 9] =
     ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "authorization"];
 
+/// Hosts whose addresses let everybody in who knows them.
+const OPEN_TO_ALL: [&str; 9] = [
+    "hooks.slack.com",
+    "hooks.slack-gov.com",
+    "discord.com",
+    "discordapp.com",
+    "webhook.office.com",
+    "logic.azure.com",
+    "api.telegram.org",
+    "hc-ping.com",
+    "ntfy.sh",
+];
+
 impl Source {
     /// The same with stars in place of the content of these texts; their quotes stay.
     #[must_use]
@@ -77,8 +90,20 @@ fn secrets_in(line: &str) -> Vec<Range<usize>> {
     let lower = line.to_ascii_lowercase();
     let behind_words = WORDS.iter().flat_map(|word| lower.match_indices(word).map(|(at, word)| at + word.len()));
     let mut found: Vec<Range<usize>> = behind_words.filter_map(|at| assigned(line, at)).collect();
-    found.extend(line.match_indices("://").filter_map(|(at, mark)| of_user(line, at + mark.len())));
+    let addresses = || line.match_indices("://").map(|(at, mark)| at + mark.len());
+    found.extend(addresses().filter_map(|at| of_user(line, at)));
+    found.extend(addresses().filter_map(|at| of_capability(line, at)));
     found
+}
+
+/// What stands behind a host that lets everybody in who knows it; the host begins at `at`.
+fn of_capability(line: &str, at: usize) -> Option<Range<usize>> {
+    let address = line[at..].split(['"', '\'', ' ', '\t', '\n', '\r']).next()?;
+    let (host, path) = address.split_once('/')?;
+    let name = host.split(':').next()?.to_ascii_lowercase();
+    let is_of = |known: &&str| name.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let start = at + host.len() + 1;
+    OPEN_TO_ALL.iter().any(is_of).then_some(start..start + path.len())
 }
 
 /// The value that is given to the name that goes on at `at`.
@@ -137,6 +162,8 @@ mod tests {
             "url = \"smtps://me:canary@mail.example.org\"",
             "database = \"postgres://me:can@ary@db/x\"",
             "ACCESS_TOKEN_PRODUCTION = 'canary",
+            "webhook = \"https://hooks.slack.com/services/canary",
+            "command = 'curl https://x.webhook.office.com:443/canary -d x'",
         ] {
             let shown = shown(text);
             assert!(!shown.contains("canary") && !shown.contains("ary"), "{text}: {shown}");

@@ -19,6 +19,9 @@ use crate::schedule::{Bound, QuantityError, parse_duration, parse_size};
 /// Why a NUL is refused.
 const NUL: &str = "no process can be given one: what it is given ends there";
 
+/// Keys of addresses that may be secrets.
+const ADDRESSES: [&str; 3] = ["webhook", "ping", "url"];
+
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct At<T> {
@@ -55,7 +58,8 @@ impl<'f, 'd> Section<'f, 'd> {
                 continue;
             }
             let advice = advise(name, known, said);
-            if is_private(name) || is_private(&advice.help) {
+            let is_address = advice.ours.is_some_and(|ours| ADDRESSES.contains(&ours));
+            if is_private(name) || is_private(&advice.help) || is_address {
                 said.hide(value.span());
             }
             let found = said.error(&dotted(path, name), key.span(), format!("unknown key `{name}`"), Some(advice.help));

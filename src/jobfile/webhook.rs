@@ -114,7 +114,7 @@ fn shape(
         Form::Telegram => match chat {
             Some(chat) => Shape::Telegram { chat: chat.value },
             // One that is there and wrong was complained about.
-            None if table.span("chat").is_some() => return None,
+            None if table.span("chat").is_some() || table.means(&["chat"]) => return None,
             None => {
                 no_chat(table, key, url.span.clone(), is_said);
                 return None;

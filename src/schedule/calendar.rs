@@ -102,6 +102,10 @@ impl Hours {
         (self.from, self.to)
     }
 
+    pub fn is_all_day(self) -> bool {
+        self.from == self.to
+    }
+
     fn on(self, date: Date) -> Option<(DateTime, DateTime)> {
         let end = if self.to > self.from { date } else { date.tomorrow().ok()? };
         Some((date.to_datetime(self.from), end.to_datetime(self.to)))

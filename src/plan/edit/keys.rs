@@ -10,7 +10,7 @@ use crate::job::{
 use crate::schedule::{Fold, Gap, duration_text, size_text};
 
 /// What keys come to of which nobody says anything.
-const USUAL: [(&str, &str); 21] = [
+const USUAL: [(&str, &str); 22] = [
     ("enabled", "true"),
     ("not_on_then", "skip"),
     ("shell", "/bin/sh -ec"),
@@ -32,6 +32,7 @@ const USUAL: [(&str, &str); 21] = [
     ("always", "false"),
     ("needs", "[]"),
     ("limits.required", "true"),
+    ("channels", "[]"),
 ];
 
 /// What nobody writes, though it makes a difference.
