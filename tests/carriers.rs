@@ -420,7 +420,6 @@ async fn ntfy_gets_a_title() {
     deliver(&Carrier::Webhook(Box::new(webhook)), &outgoing, &means(Path::new("/"), &[]), LONG).await.unwrap();
     let request = server.requests().remove(0);
     assert_eq!(header(&request, "title").unwrap(), "=?UTF-8?B?Z3LDtsOfZQ==?=");
-    assert_eq!(header(&request, "priority").unwrap(), "high");
     assert!(request.ends_with(&outgoing.written.text), "{request}");
     drop_server(server);
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod moving;
 mod planning;
 mod service;
+mod telling;
 mod trying;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ pub use moving::{
 };
 pub use planning::{CheckArguments, DiffArguments, NextArguments, PlanArguments};
 pub use service::DaemonArguments;
+pub use telling::{Notify, NotifyArguments, NotifyTestArguments};
 pub use trying::TryArguments;
 
 #[derive(Debug, Parser)]
@@ -154,6 +156,8 @@ pub enum Verb {
     ///
     /// A file that is wrong changes nothing.
     Reload(ReloadArguments),
+    /// Try the channels by which people are told
+    Notify(NotifyArguments),
     /// Copy the ledger to a file while everything goes on
     ///
     /// The copy is a plain SQLite file, whole and of one moment.

@@ -27,6 +27,7 @@ mod manual;
 mod moment;
 mod near_miss;
 mod next;
+mod notify;
 mod output;
 mod pager;
 mod pause;
@@ -218,6 +219,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Schema) => Ok(schema::run(screen)),
         Some(Verb::Import(verb)) => import::run(global, verb, screen),
         Some(Verb::Export(verb)) => export::run(global, verb, screen),
+        Some(Verb::Notify(verb)) => notify::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         Some(Verb::Init(verb)) => init::run(global, verb, screen),
         Some(Verb::Completions(verb)) => Ok(completions::run(verb, screen)),
