@@ -32,8 +32,8 @@ pub struct NotifyTestArguments {
 
 fn carrier() -> impl TypedValueParser<Value = CarrierKind> {
     let words = CarrierKind::WORDS.map(|(word, _)| word);
-    PossibleValuesParser::new(words).map(|word| {
+    PossibleValuesParser::new(words).try_map(|word| {
         let known = CarrierKind::WORDS.into_iter().find(|(name, _)| *name == word);
-        known.map_or(CarrierKind::Mail, |(_, kind)| kind)
+        known.map(|(_, kind)| kind).ok_or("there is no such carrier")
     })
 }
