@@ -6,9 +6,9 @@ mod examples;
 mod learning;
 mod ledger;
 mod moving;
-mod notifying;
 mod planning;
 mod service;
+mod telling;
 mod trying;
 
 use std::ffi::OsString;
@@ -27,9 +27,9 @@ pub use moving::{
     ExportArguments, ExportCrontabArguments, From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments,
     Output, To,
 };
-pub use notifying::{Notify, NotifyArguments, TemplatesArguments};
 pub use planning::{CheckArguments, DiffArguments, NextArguments, PlanArguments};
 pub use service::DaemonArguments;
+pub use telling::{Notify, NotifyArguments, NotifyTestArguments, TemplatesArguments};
 pub use trying::TryArguments;
 
 #[derive(Debug, Parser)]
@@ -160,6 +160,8 @@ pub enum Verb {
     ///
     /// A file that is wrong changes nothing.
     Reload(ReloadArguments),
+    /// Try the channels by which people are told, or change the words of notices
+    Notify(NotifyArguments),
     /// Copy the ledger to a file while everything goes on
     ///
     /// The copy is a plain SQLite file, whole and of one moment.
@@ -176,8 +178,6 @@ pub enum Verb {
     ///
     /// What cron cannot do is said in comments.
     Export(ExportArguments),
-    /// Change the words of notices
-    Notify(NotifyArguments),
     /// Print the JSON Schema of jobs.toml, by which editors complete and check it
     Schema,
     /// Make the ledger of a week that never was, for trying every question

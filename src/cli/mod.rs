@@ -27,6 +27,7 @@ mod manual;
 mod moment;
 mod near_miss;
 mod next;
+mod notify;
 mod output;
 mod pager;
 mod pause;
@@ -219,9 +220,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Schema) => Ok(schema::run(screen)),
         Some(Verb::Import(verb)) => import::run(global, verb, screen),
         Some(Verb::Export(verb)) => export::run(global, verb, screen),
-        Some(Verb::Notify(args::NotifyArguments { what: args::Notify::Templates(verb) })) => {
-            templates::run(verb, screen)
-        }
+        Some(Verb::Notify(verb)) => notify::run(global, verb, screen),
         Some(Verb::Demo(verb)) => demo::run(global, verb, screen),
         Some(Verb::Init(verb)) => init::run(global, verb, screen),
         Some(Verb::Completions(verb)) => Ok(completions::run(verb, screen)),

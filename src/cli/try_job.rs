@@ -161,26 +161,28 @@ fn say_what_differs(job: &Job, daemon: Option<&Holder>, screen: &mut Screen) {
     }
 }
 
-fn owner(pid: i32) -> Option<u32> {
+pub fn owner(pid: i32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|process| process.uid())
 }
 
-fn user_name(uid: u32) -> String {
+pub fn user_name(uid: u32) -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// The variables of the running daemon, of which a job gets a short list; ours, where it cannot be looked at.
-fn environment_of(daemon: Option<&Holder>) -> BTreeMap<String, String> {
-    let read = |daemon: &Holder| fs::read(format!("/proc/{}/environ", daemon.pid)).ok();
-    let Some(bytes) = daemon.and_then(read).filter(|bytes| !bytes.is_empty()) else {
-        return environment();
-    };
+pub fn environment_of(daemon: Option<&Holder>) -> BTreeMap<String, String> {
+    environment_of_daemon(daemon).unwrap_or_else(environment)
+}
+
+/// None where there is no daemon, or it cannot be looked at.
+pub fn environment_of_daemon(daemon: Option<&Holder>) -> Option<BTreeMap<String, String>> {
+    let bytes = fs::read(format!("/proc/{}/environ", daemon?.pid)).ok().filter(|bytes| !bytes.is_empty())?;
     let variable = |bytes: &[u8]| {
         let (name, value) = std::str::from_utf8(bytes).ok()?.split_once('=')?;
         Some((name.to_owned(), value.to_owned()))
     };
-    bytes.split(|byte| *byte == 0).filter_map(variable).collect()
+    Some(bytes.split(|byte| *byte == 0).filter_map(variable).collect())
 }
 
 /// The job with these variables in all that it does.

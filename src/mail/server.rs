@@ -245,7 +245,7 @@ impl Talk<'_> {
         self.heard(Stage::Naming, Matter::Sender, named)?;
         let mut refused = Vec::new();
         for address in to {
-            if cannot_be_named(&address.to_string()) {
+            if cannot_be_named(address.as_ref()) {
                 refused.push((address.to_string(), not_offered()));
                 continue;
             }

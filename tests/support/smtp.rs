@@ -168,10 +168,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             left -= piece;
         }
     }
-    while manner.drips {
-        stream.write_all(b"2").await?;
-        stream.flush().await?;
-        tokio::time::sleep(Duration::from_secs(10)).await;
+    if manner.drips {
+        loop {
+            stream.write_all(b"2").await?;
+            stream.flush().await?;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
     }
     if greets {
         say(stream, manner.greeting.unwrap_or("220 test")).await?;

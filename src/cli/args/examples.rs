@@ -19,7 +19,7 @@ pub fn shown(verb: &str) -> String {
     }
 }
 
-const EXAMPLES: [(&str, &[Example]); 33] = [
+const EXAMPLES: [(&str, &[Example]); 34] = [
     (
         "daemon",
         &[
@@ -122,6 +122,14 @@ const EXAMPLES: [(&str, &[Example]); 33] = [
         ],
     ),
     ("reload", &[("punctual reload", "take the file now, and see what changed")]),
+    ("notify", &[("punctual notify test ops", "does what the channel ops is told arrive?")]),
+    (
+        "notify test",
+        &[
+            ("punctual notify test ops", "all its carriers, with what is said on the way"),
+            ("punctual notify test ops --carrier mail", "mail alone"),
+        ],
+    ),
     ("backup", &[("punctual backup /var/backups/punctual.db", "a copy, while everything goes on")]),
     ("restore", &[("punctual restore /var/backups/punctual.db", "put it in the ledger's place")]),
     (
@@ -163,7 +171,6 @@ const EXAMPLES: [(&str, &[Example]); 33] = [
         ],
     ),
     ("import systemd", &[("punctual import systemd backup.timer", "a timer and its service")]),
-    ("notify", &[("punctual notify templates DIR", "the words of notices, to change them")]),
     ("notify templates", &[("punctual notify templates /etc/punctual/templates", "all four, to begin with")]),
     ("export", &[("punctual export crontab", "the jobs as a crontab")]),
     (

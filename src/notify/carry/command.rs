@@ -54,24 +54,27 @@ pub async fn carry(
     let starting = (argv.to_vec(), means.folder.clone());
     let mut running = aside(move || start(&starting.0, variables, &starting.1)).await?;
     let ended = timeout_at(until, running.converse(&input)).await;
+    if ended.is_err() {
+        running.kill().await;
+    }
+    running.hear_the_rest().await;
     let complaint = running.complaint();
     complaint.lines().for_each(|line| conversation.theirs(line));
     let status = match ended {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => return Err(later(format!("{first} cannot be waited for: {error}"))),
         Err(_) => {
-            running.kill().await;
             let why = format!("{first} did not end within {} s and was killed", patience.as_secs_f64());
             conversation.aside(&why);
-            return Err(later(with_complaint(why, &complaint)));
+            return Err(later(with_complaint(&why, &complaint)));
         }
     };
     let how = how_it_ended(status);
-    conversation.aside(format_args!("{how}"));
+    conversation.aside(&how);
     match status.code() {
-        Some(0) => Ok(Accepted { answer: with_complaint(format!("taken by {first}"), &complaint) }),
-        Some(FOR_NOW) => Err(later(with_complaint(format!("{first} asks to be tried again ({how})"), &complaint))),
-        Some(_) | None => Err(later(with_complaint(format!("{first} did not take it: {how}"), &complaint))),
+        Some(0) => Ok(Accepted { answer: with_complaint(&format!("taken by {first}"), &complaint) }),
+        Some(FOR_NOW) => Err(later(with_complaint(&format!("{first} asks to be tried again ({how})"), &complaint))),
+        Some(_) | None => Err(later(with_complaint(&format!("{first} did not take it: {how}"), &complaint))),
     }
 }
 
@@ -85,9 +88,9 @@ fn how_it_ended(status: ExitStatus) -> String {
 }
 
 /// The last line that says something.
-fn with_complaint(what: String, complaint: &str) -> String {
+fn with_complaint(what: &str, complaint: &str) -> String {
     let last = complaint.lines().map(in_a_line).rfind(|line| !line.is_empty());
-    last.map_or(what.clone(), |line| format!("{what}: {line}"))
+    last.map_or_else(|| what.to_owned(), |line| format!("{what}: {line}"))
 }
 
 /// Its path: one with a slash is taken from the folder, and another is looked for.
@@ -106,6 +109,7 @@ fn find(name: &str, folder: &Path, path: &str) -> Result<PathBuf, Refusal> {
 struct Running {
     child: Child,
     group: Option<Pid>,
+    stderr: Option<ChildStderr>,
     complaint: Vec<u8>,
     /// Until it is gone nobody else reaps it.
     _kin: Kin,
@@ -134,15 +138,16 @@ fn start(argv: &[String], variables: BTreeMap<String, String>, folder: &Path) ->
         let child = command.spawn()?;
         Ok((child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0), child))
     });
-    let (kin, child) = started.map_err(|error| later(format!("{name} cannot be started: {error}")))?;
+    let (kin, mut child) = started.map_err(|error| later(format!("{name} cannot be started: {error}")))?;
     let group = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    Ok(Running { child, group, complaint: Vec::new(), _kin: kin })
+    let stderr = child.stderr.take();
+    Ok(Running { child, group, stderr, complaint: Vec::new(), _kin: kin })
 }
 
 impl Running {
     /// Gives it the message and waits for its end. That it reads nothing is its own affair: its status tells.
     async fn converse(&mut self, input: &[u8]) -> std::io::Result<ExitStatus> {
-        let (stdin, mut stderr) = (self.child.stdin.take(), self.child.stderr.take());
+        let stdin = self.child.stdin.take();
         let give = async {
             if let Some(mut stdin) = stdin {
                 let _ = stdin.write_all(input).await;
@@ -150,7 +155,7 @@ impl Running {
             }
         };
         let talk = async {
-            tokio::join!(give, hear(stderr.as_mut(), &mut self.complaint));
+            tokio::join!(give, hear(self.stderr.as_mut(), &mut self.complaint));
             pending::<Infallible>().await
         };
         let status = tokio::select! {
@@ -158,8 +163,12 @@ impl Running {
             never = talk => match never {},
         };
         self.group = None;
-        let _ = timeout(TO_SPEAK, hear(stderr.as_mut(), &mut self.complaint)).await;
         Ok(status)
+    }
+
+    /// What it said before it ended.
+    async fn hear_the_rest(&mut self) {
+        let _ = timeout(TO_SPEAK, hear(self.stderr.as_mut(), &mut self.complaint)).await;
     }
 
     fn complaint(&self) -> String {

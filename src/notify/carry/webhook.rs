@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use ring::hmac;
 use url::Url;
@@ -20,15 +18,11 @@ use super::{aside, later};
 use crate::clock::Clock;
 use crate::job::{Header, HeaderText, Shape, Webhook};
 use crate::mail::Conversation;
-use crate::notice::Kind;
 use crate::web::Method;
 use crate::web::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 const NOTICE_ID: HeaderName = HeaderName::from_static("punctual-notice-id");
 const SIGNATURE: HeaderName = HeaderName::from_static("punctual-signature");
-/// By which ntfy shows a message: its first line, and how loud.
-const TITLE: HeaderName = HeaderName::from_static("title");
-const PRIORITY: HeaderName = HeaderName::from_static("priority");
 /// The method of Telegram's bots that says something in a chat.
 const SEND_MESSAGE: &str = "sendMessage";
 
@@ -59,9 +53,8 @@ fn prepare(
     let body = body(&webhook.shape, &outgoing.report, &outgoing.written);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
-    if webhook.shape == Shape::Ntfy {
-        headers.insert(TITLE, title(&outgoing.written.subject)?);
-        headers.insert(PRIORITY, HeaderValue::from_static(priority(outgoing)));
+    for (name, value) in &body.headers {
+        headers.insert(name_of(name)?, line(name, value)?);
     }
     for header in &webhook.headers {
         let (name, value) = own_header(header, environment, &mut hidden)?;
@@ -108,41 +101,19 @@ fn own_header(
     if is_secret {
         hidden.add(&text);
     }
-    let name = HeaderName::from_bytes(header.name.as_bytes());
-    let name = name.map_err(|_| later(format!("`{}` is no name of a header", header.name)))?;
+    let name = name_of(&header.name)?;
     let mut value = line(&header.name, &text)?;
     value.set_sensitive(is_secret);
     Ok((name, value))
 }
 
+fn name_of(name: &str) -> Result<HeaderName, Refusal> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| later(format!("`{name}` is no name of a header")))
+}
+
 fn line(name: &str, text: &str) -> Result<HeaderValue, Refusal> {
     HeaderValue::from_str(text)
         .map_err(|_| later(format!("the header {name} cannot hold its value: it is no line of ASCII")))
-}
-
-/// A title; what is not ASCII goes as RFC 2047 has it, which ntfy reads.
-fn title(subject: &str) -> Result<HeaderValue, Refusal> {
-    let is_plain = subject.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let text = if is_plain { subject.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(subject)) };
-    line(TITLE.as_str(), &text)
-}
-
-/// How loud a telephone is, in ntfy's words.
-fn priority(outgoing: &Outgoing) -> &'static str {
-    let is_trouble = |kind: Kind| match kind {
-        Kind::Failed | Kind::Missed | Kind::Stuck | Kind::Overdue | Kind::FileWrong | Kind::Trouble => true,
-        Kind::Recovered
-        | Kind::Slow
-        | Kind::Skipped
-        | Kind::Succeeded
-        | Kind::Output
-        | Kind::FileRight
-        | Kind::Well
-        | Kind::Back
-        | Kind::Digest
-        | Kind::Test => false,
-    };
-    if outgoing.report.notices.iter().any(|notice| is_trouble(notice.kind)) { "high" } else { "default" }
 }
 
 /// `t=UNIX,v1=HEX`: HMAC-SHA256 over the time, a dot, and the body, so that an old one cannot be sent again by somebody else.
@@ -179,11 +150,5 @@ mod tests {
             assert_eq!(place(url.parse().unwrap(), &chat).as_str(), expect);
             assert_eq!(place(url.parse().unwrap(), &Shape::Json).as_str(), url);
         }
-    }
-
-    #[test]
-    fn titles_are_lines() {
-        assert_eq!(title("db1: backup failed").unwrap(), "db1: backup failed");
-        assert_eq!(title("größe\r\nX: y").unwrap(), "=?UTF-8?B?Z3LDtsOfZQ0KWDogeQ==?=");
     }
 }
