@@ -10,10 +10,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::house::HouseNews;
 use super::journal;
+use super::pings::Pinged;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
 use super::reread::{Rereading, Stir};
+use super::send::{Errands, Pinger};
 use super::service::{Overseer, is_service, watchdog_interval};
 use super::waiting::{Answer as WishAnswer, Waiting};
 use crate::clock::{Alarm, Clock, Woken, instant};
@@ -21,10 +24,10 @@ use crate::configuration::Configuration;
 use crate::control::{Ask, FileState};
 use crate::keeper::Asked;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
-use crate::run::AttemptId;
+use crate::run::{AttemptId, RunId};
 use crate::runner::{Door, Event, Order};
 use crate::settings::Settings;
-use crate::store::{Answer, Reader, Restate, Writer};
+use crate::store::{Answer, Reader, Restate, Trouble, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
 /// they like: half of what the writer takes, so that what must be said in between never waits.
@@ -84,6 +87,13 @@ pub struct Core {
     pub clock_sets: watch::Sender<u64>,
     /// What is to be said of the file, to whoever asks.
     pub file: watch::Sender<FileState>,
+    /// What chores have found that is to be told.
+    pub house: mpsc::Receiver<HouseNews>,
+    /// That a notice is in the ledger, for whoever sends it.
+    pub news: Arc<Notify>,
+    /// What people want of the outbox.
+    pub errands: Errands,
+    pub pinger: Pinger,
     pub overseer: Overseer,
     pub state: LoopState,
 }
@@ -107,7 +117,8 @@ pub struct LoopState {
     noted: BTreeMap<AttemptId, oneshot::Sender<()>>,
     /// Answers for which the ledger is being read.
     pub(super) answering: JoinSet<()>,
-    pub(super) is_in_trouble: bool,
+    /// What keeps the ledger from being written.
+    pub(super) trouble: Option<Trouble>,
     /// What is in force, in the words of the ledger.
     pub(super) in_force: Arc<str>,
     /// The settings of which some hold until the next start.
@@ -116,6 +127,8 @@ pub struct LoopState {
     pub(super) asking: Vec<WishAnswer>,
     /// Files that were taken and are not in the ledger yet.
     pub(super) reloaded: Vec<Reloaded>,
+    /// Who is pinged of runs that go.
+    pub(super) pinged: BTreeMap<RunId, Pinged>,
 }
 
 impl LoopState {
@@ -131,11 +144,12 @@ impl LoopState {
             lapse: Lapse::Suspended,
             noted: BTreeMap::new(),
             answering: JoinSet::new(),
-            is_in_trouble: false,
+            trouble: None,
             in_force,
             started_with,
             asking: Vec::new(),
             reloaded: Vec::new(),
+            pinged: BTreeMap::new(),
         }
     }
 }
@@ -159,6 +173,7 @@ enum Turn {
     Reread(Reread),
     WasReread(Reread, Outcome),
     Trouble,
+    House(HouseNews),
     Restated(Restate),
     GraceIsOver,
     GivesUp,
@@ -193,6 +208,7 @@ impl Core {
                 },
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 Ok(()) = trouble.changed() => Turn::Trouble,
+                Some(news) = self.house.recv() => Turn::House(news),
                 Some(ask) = self.restates.recv() => Turn::Restated(ask),
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,
@@ -216,9 +232,10 @@ impl Core {
                 Turn::Reread(what) => self.reread(what),
                 Turn::WasReread(what, outcome) => self.was_reread(what, outcome).await,
                 Turn::Trouble => {
-                    let is_in_trouble = trouble.borrow_and_update().is_some();
-                    self.trouble(is_in_trouble).await;
+                    let now = trouble.borrow_and_update().clone();
+                    self.trouble(now).await;
                 }
+                Turn::House(news) => self.tell_news(news).await,
                 Turn::Restated(ask) => {
                     // A writer that does not wait for it any more has ended.
                     let _ = ask.send(self.planner.restate());
@@ -299,6 +316,7 @@ impl Core {
                 self.act(action.clone()).await;
             }
         }
+        self.tell_of(&decision);
         for record in &decision.records {
             journal::record(record, |run| self.planner.job_of(run));
             self.let_go(record).await;
@@ -318,11 +336,13 @@ impl Core {
         match action {
             Action::Start(launch) => {
                 let run = launch.run;
+                self.tell_of_start(&launch);
                 self.door.start(Order::from(launch)).await;
                 self.stop_if_ending(run).await;
             }
             Action::GoOn(launch) => {
                 let run = launch.run;
+                self.remember_ping(&launch);
                 self.door.go_on(Order::from(launch)).await;
                 self.stop_if_ending(run).await;
             }
