@@ -10,13 +10,12 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::house::HouseNews;
 use super::journal;
-use super::pings::Pinged;
+use super::news::HouseNews;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
 use super::reread::{Rereading, Stir};
-use super::send::{Errands, Pinger};
+use super::send::{Errands, Pinged, Pinger};
 use super::service::{Overseer, is_service, watchdog_interval};
 use super::waiting::{Answer as WishAnswer, Waiting};
 use crate::clock::{Alarm, Clock, Woken, instant};

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::StartError;
 use super::core::Core;
+use super::news::{HouseNews, Names};
 use crate::configuration::Configuration;
 use crate::job::Channel;
 use crate::notice::Kind;
@@ -14,22 +15,8 @@ use crate::plan::{Decision, Planner, Record};
 use crate::run::{Outcome, Reason};
 use crate::store::{Reader, Trouble};
 
-/// News of chores that wait for the loop: there are few of them, and they come hours apart.
-pub const MOST_NEWS: usize = 8;
 /// A trouble that is over sooner is nobody's business: what fell due meanwhile is late by no more.
 const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(10);
-
-/// Names of channels; none: every one of the file.
-pub type Names = Option<Vec<String>>;
-
-/// Something to tell of the daemon.
-#[derive(Debug)]
-pub struct HouseNews {
-    pub kind: Kind,
-    pub detail: String,
-    /// Whom; none: those who hear of the daemon.
-    pub channels: Option<Names>,
-}
 
 impl Core {
     /// Has something told to those who hear of the daemon.

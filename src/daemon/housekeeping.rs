@@ -14,12 +14,12 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
 
-use super::house::{HouseNews, Names};
+use super::news::{HouseNews, Names};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
 use crate::files::Machine;
 use crate::notice::Kind;
-use crate::settings::{Retention, Settings};
+use crate::settings::{Digest, Retention, Settings};
 use crate::store::{BackupError, Store, back_up, backup_name, remove_old_backups};
 
 /// No chore needs longer; one that hangs is given up and comes again at its next time.
@@ -129,10 +129,10 @@ impl Housekeeping {
             let (store, clock, house) = (self.store.clone(), self.clock.clone(), self.tools.house.clone());
             self.add("audit", &pattern, move || audit_the_last_day(store.clone(), clock.now(), house.clone())).await?;
         }
-        if let Some(digest) = self.settings.digest.clone() {
+        if let Some(Digest { pattern, channels }) = self.settings.digest.clone() {
             let house = self.tools.house.clone();
-            self.add_beside(&digest.pattern, move || {
-                let (house, channels) = (house.clone(), digest.channels.clone());
+            self.add_beside(&pattern, move || {
+                let (house, channels) = (house.clone(), channels.clone());
                 async move { tell(&house, Kind::Digest, String::new(), Some(channels)) }
             })
             .await?;

@@ -2,19 +2,11 @@
 
 use super::core::Core;
 use super::demurs::unavailable;
-use super::send::{Errand, NoticeWish, Pulse};
+use super::send::{Errand, NoticeWish, Pinged, Pulse};
 use super::waiting::Answer;
-use crate::job::{JobName, Target};
-use crate::notify::PingMoment;
+use crate::notify::{PingMoment, Rid};
 use crate::plan::{Closing, Decision, Launch, Record};
 use crate::run::Outcome;
-
-/// Who is pinged of a run.
-#[derive(Debug, Clone)]
-pub struct Pinged {
-    job: JobName,
-    target: Target,
-}
 
 impl Core {
     /// A decision is in the ledger: whoever sends notices looks for them, and whoever is pinged hears of ends.
@@ -43,13 +35,16 @@ impl Core {
     /// The job of a run that has ended may not be in the file any more.
     pub(super) fn remember_ping(&mut self, launch: &Launch) -> Option<Pinged> {
         let target = launch.job.telling.ping.clone()?;
-        let pinged = Pinged { job: launch.job.name.clone(), target };
+        let job = launch.job.name.clone();
+        // A ledger that began anew gives numbers again.
+        let rid = Rid::of(&format!("{job} {} {}", launch.run, launch.due));
+        let pinged = Pinged { job, target, rid };
         self.state.pinged.insert(launch.run, pinged.clone());
         Some(pinged)
     }
 
-    fn ping(&self, Pinged { job, target }: Pinged, moment: PingMoment) {
-        self.pinger.tell(Pulse { job: Some(job), target, moment });
+    fn ping(&self, Pinged { job, target, rid }: Pinged, moment: PingMoment) {
+        self.pinger.tell(Pulse { job: Some(job), target, moment, rid: Some(rid) });
     }
 
     /// What people want of the outbox is done by whoever owns it.

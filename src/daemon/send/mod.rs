@@ -25,7 +25,7 @@ use crate::configuration::Configuration;
 use crate::store::{Lane, Store, Trouble};
 pub use errand::{Errand, Errands, MOST_ERRANDS, NoticeWish};
 use lane::{Came, Round, Storm};
-pub use ping::{Pinger, Pulse};
+pub use ping::{Pinged, Pinger, Pulse};
 
 /// Carriers at work at once. Each holds a message in memory and a connection; who has more channels than that has to wait for a
 /// slow one.

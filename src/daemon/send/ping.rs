@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::configuration::Configuration;
 use crate::job::{JobName, Target};
-use crate::notify::{Means, PingMoment, Refusal, ping};
+use crate::notify::{Means, Patience, PingMoment, Refusal, Rid, ping_within};
 
 /// Pings that wait, and those under way at once: more are left out, and that is said.
 const MOST_WAITING: usize = 256;
@@ -29,6 +29,17 @@ pub struct Pulse {
     pub job: Option<JobName>,
     pub target: Target,
     pub moment: PingMoment,
+    /// What all pulses of one run have in common.
+    pub rid: Option<Rid>,
+}
+
+/// Who is pinged of a run.
+#[derive(Debug, Clone)]
+pub struct Pinged {
+    pub job: JobName,
+    pub target: Target,
+    /// What all that is said of the run has in common.
+    pub rid: Rid,
 }
 
 /// Where pings are handed in.
@@ -82,7 +93,7 @@ impl PingerEnd {
                 _ = alive.tick() => {
                     let target = self.in_force.borrow().settings.ping.clone();
                     if let Some(target) = target.filter(|_| has_room) {
-                        self.begin(Pulse { job: None, target, moment: PingMoment::Alive });
+                        self.begin(Pulse { job: None, target, moment: PingMoment::Alive, rid: None });
                     }
                 }
             }
@@ -100,7 +111,7 @@ impl PingerEnd {
 async fn send(pulse: &Pulse, means: &Means) {
     let mut pauses = PAUSES.iter();
     loop {
-        let refusal = match ping(&pulse.target, pulse.moment, means).await {
+        let refusal = match ping_within(Patience::USUAL, &pulse.target, pulse.moment, pulse.rid.clone(), means).await {
             Ok(_) => return,
             Err(refusal) => refusal,
         };
