@@ -24,7 +24,7 @@ fn channels(port: u16) -> String {
 
 /// A job that is run by hand, and fails while there is a file `broken`.
 const JOB: &str =
-    "[jobs.copy]\ncommand = 'echo begin; test ! -e broken || { echo \"cp: cannot stat x\" >&2; exit 3; }'\n";
+    "[jobs.copy]\ncwd = '.'\ncommand = 'echo begin; test ! -e broken || { echo \"cp: cannot stat x\" >&2; exit 3; }'\n";
 
 fn run(place: &Place) -> i64 {
     place.run(&["run", "copy", "--wait"]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::configuration::Configuration;
 use crate::job::{JobName, Target};
@@ -21,6 +21,9 @@ const MOST_AT_ONCE: usize = 32;
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 /// How often it is told that the daemon is alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(60);
+
+/// For how long a ping of the last run may go on when the daemon stops.
+const LAST_BREATH: Duration = Duration::from_secs(3);
 
 /// What is to be told of a job.
 #[derive(Debug, Clone)]
@@ -77,7 +80,7 @@ impl Pinger {
 }
 
 impl PingerEnd {
-    /// Sends until the loop is gone; what is under way then is given up.
+    /// Sends until the loop is gone; what is under way then has a moment to arrive.
     pub async fn run(mut self) {
         let mut alive = interval(ALIVE_EVERY);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,7 +101,10 @@ impl PingerEnd {
                 }
             }
         }
-        self.under_way.shutdown().await;
+        let all = async { while self.under_way.join_next().await.is_some() {} };
+        if timeout(LAST_BREATH, all).await.is_err() {
+            self.under_way.shutdown().await;
+        }
     }
 
     fn begin(&mut self, pulse: Pulse) {

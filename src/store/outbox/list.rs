@@ -20,10 +20,13 @@ LEFT JOIN messages ON messages.number = deliveries.message
 WHERE true";
 
 const OUTSTANDING: &str = "
-SELECT count(*), min(notices.at)
-FROM deliveries JOIN notices ON notices.number = deliveries.notice
-LEFT JOIN messages ON messages.number = deliveries.message
-WHERE deliveries.message IS NULL OR messages.state = 1";
+SELECT sum(waiting), min(oldest) FROM (
+    SELECT count(*) AS waiting, min(notices.at) AS oldest
+    FROM deliveries JOIN notices ON notices.number = deliveries.notice WHERE deliveries.message IS NULL
+    UNION ALL
+    SELECT count(*), min(notices.at)
+    FROM messages JOIN deliveries ON deliveries.message = messages.number
+    JOIN notices ON notices.number = deliveries.notice WHERE messages.state = 1)";
 
 const UNDELIVERABLE: &str = "
 SELECT count(*) FROM messages JOIN deliveries ON deliveries.message = messages.number
