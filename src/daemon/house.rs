@@ -71,11 +71,9 @@ pub fn tell_of_return(
     };
     let found = found(&first);
     let began = if goes_on {
-        "the scheduler had ended without being stopped, and its keeper has begun another one".to_owned()
+        "its scheduler had ended without being stopped\nits keeper has begun another one".to_owned()
     } else {
-        format!(
-            "the daemon runs again after it, or its machine, ended without a stop; the last sign of it is of {since:.0}"
-        )
+        format!("it, or its machine, had ended without a stop\nthe last sign of it before that is of {since:.0}")
     };
     let detail = format!("{began}\n{found}");
     first.and(planner.handle_house(Kind::Back, &detail, &channels, now))

@@ -85,16 +85,17 @@ async fn notice_report(
         Some(_) => facts.next.filter(|next| *next > telling.now).map(Time),
         None => None,
     };
+    let why = why(*kind, facts, run.as_ref());
     Ok(NoticeReport {
         notice: *number,
         kind: *kind,
         at: Time(*at),
         job: job.as_ref().map(ToString::to_string),
         description: defined.and_then(|job| job.description.as_deref().map(str::to_owned)),
-        why: why(*kind, facts, run.as_ref()),
+        detail: facts.detail.as_deref().and_then(|detail| beyond(detail, &why)),
+        why,
         commands: commands(notice, run.as_ref()),
         run,
-        detail: facts.detail.clone(),
         in_a_row: facts.in_a_row,
         since: facts.since.map(Time),
         untold: facts.untold,
@@ -107,6 +108,16 @@ async fn notice_report(
         output_before: said.lines_before,
         unlike_usual,
     })
+}
+
+/// What there is to say beside what is said already.
+fn beyond(detail: &str, why: &str) -> Option<String> {
+    let rest = match detail.split_once('\n') {
+        Some((first, rest)) if first == why => rest,
+        None if detail == why => "",
+        Some(_) | None => detail,
+    };
+    Some(rest.trim_end().to_owned()).filter(|rest| !rest.is_empty())
 }
 
 /// When the job starts next: as it was planned, or, where that is past by now, as the file has it.
