@@ -34,8 +34,6 @@ const MOST_UNCOMMITTED: usize = 4096;
 /// For how long a daemon that is being stopped, and cannot record, waits for both to change. Whatever is not closed by then
 /// the next start finds open, and closes.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
-/// `systemctl status` shows no more than one line a second.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// What somebody wants of the running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +105,8 @@ pub struct LoopState {
     pub(super) look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
     pub(super) gives_up: Option<Instant>,
-    status_at: Instant,
+    /// When to say again how it goes.
+    pub(super) status_at: Instant,
     /// What the two clocks showed at the last look.
     pub(super) seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
@@ -386,21 +385,6 @@ impl Core {
             }
         };
         self.commit(decision).await;
-    }
-
-    async fn show_status(&mut self) {
-        let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
-        let trouble = self.writer.trouble().borrow().as_ref().map(|trouble| format!("{}; ", trouble.message));
-        let status = format!(
-            "{}{}{} jobs, {} running, {} waiting, {next}",
-            trouble.unwrap_or_default(),
-            self.file.borrow().in_short().unwrap_or_default(),
-            self.planner.jobs(),
-            self.planner.running(),
-            self.planner.waiting()
-        );
-        self.overseer.show(status).await;
-        self.state.status_at = instant() + STATUS_EVERY;
     }
 }
 

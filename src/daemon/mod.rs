@@ -18,6 +18,7 @@ mod reloaded;
 mod reread;
 mod send;
 mod service;
+mod shown;
 mod takeover;
 mod unrecorded;
 mod waiting;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::open::Identity;
-use super::outbox::{FORGET_TOLD, INSERT_DELIVERIES, INSERT_NOTICES, INSERT_TOLD, delivery_rows, notice_row};
+use super::outbox::{
+    FORGET_TOLD, INSERT_DELIVERIES, INSERT_NOTICES, INSERT_TOLD, delivery_rows, notice_row, told_rows,
+};
 use super::rename::rename;
 use super::statements as sql;
 use super::wishes::{Holding, INSERT_ASKED, INSERT_STOPS, asked_row};
@@ -216,10 +218,9 @@ impl Rows {
         }
         execute(connection, INSERT_NOTICES, self.notices).await?;
         execute(connection, INSERT_DELIVERIES, self.deliveries).await?;
-        let (told, forgotten): (Vec<_>, Vec<_>) = self.told.into_iter().partition(|(_, words)| words.is_some());
-        let row = |(job, words): (Option<JobName>, Option<Arc<str>>)| json!([job, words.as_deref()]);
-        execute(connection, FORGET_TOLD, forgotten.into_iter().map(row).collect()).await?;
-        execute(connection, INSERT_TOLD, told.into_iter().map(row).collect()).await
+        let (told, forgotten) = told_rows(&self.told);
+        execute(connection, FORGET_TOLD, forgotten).await?;
+        execute(connection, INSERT_TOLD, told).await
     }
 }
 

@@ -64,6 +64,15 @@ pub fn delivery_rows(notice: &Notice) -> impl Iterator<Item = Value> {
     notice.carriers.iter().map(|carrier| json!([notice.number, number_of(*carrier)]))
 }
 
+/// What is remembered from now on, and what is not any more.
+pub fn told_rows(told: &BTreeMap<Option<JobName>, Option<Arc<str>>>) -> (Vec<Value>, Vec<Value>) {
+    let rows = |is_kept: bool| {
+        let of_it = told.iter().filter(move |(_, words)| words.is_some() == is_kept);
+        of_it.map(|(job, words)| json!([job, words.as_deref()])).collect()
+    };
+    (rows(true), rows(false))
+}
+
 impl Reader {
     /// The highest number ever given to a notice.
     pub(in crate::store) async fn highest_notice(&self) -> Result<i64, sqlx::Error> {
