@@ -54,9 +54,10 @@ fn list(global: &Global, verb: &NoticesArguments, screen: &mut Screen) -> Answer
 }
 
 fn act(global: &Global, act: NoticeAct, which: &WhichArguments, screen: &mut Screen) -> Answer {
-    let wanted = match which.all {
-        true => WhichNotices::All,
-        false => WhichNotices::These(which.notices.iter().copied().map(NoticeId).collect()),
+    let wanted = if which.all {
+        WhichNotices::All
+    } else {
+        WhichNotices::These(which.notices.iter().copied().map(NoticeId).collect())
     };
     let client = client(global)?;
     let after = ask(client.notices(act, &wanted))??;

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::inquiry::Count;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that somebody types")]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct NoticesArguments {
     #[command(subcommand)]
