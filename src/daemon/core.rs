@@ -15,7 +15,7 @@ use super::news::HouseNews;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
 use super::reread::{Rereading, Stir};
-use super::send::{Errands, Pinged, Pinger};
+use super::send::{Outlets, Pinged};
 use super::service::{Overseer, is_service, watchdog_interval};
 use super::waiting::{Answer as WishAnswer, Waiting};
 use crate::clock::{Alarm, Clock, Woken, instant};
@@ -86,11 +86,8 @@ pub struct Core {
     pub file: watch::Sender<FileState>,
     /// What chores have found that is to be told.
     pub house: mpsc::Receiver<HouseNews>,
-    /// That a notice is in the ledger, for whoever sends it.
-    pub news: Arc<Notify>,
-    /// What people want of the outbox.
-    pub errands: Errands,
-    pub pinger: Pinger,
+    /// Whoever tells people.
+    pub outlets: Outlets,
     pub overseer: Overseer,
     pub state: LoopState,
 }

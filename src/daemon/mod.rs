@@ -57,7 +57,7 @@ use news::MOST_NEWS;
 use reading::Files;
 pub use reading::Telling;
 use reread::Rereading;
-use send::{MOST_ERRANDS, Pinger, Sender, Setup as SenderSetup};
+use send::Setup as SenderSetup;
 use service::Overseer;
 
 /// For how long a process that is being killed may take to end, and how often it is looked at.
@@ -256,19 +256,14 @@ async fn serve(
         pid: keeper.keeper(),
         since: lock.since(),
     })?;
-    let (news, (errands, errands_out)) = (Arc::new(Notify::new()), mpsc::channel(MOST_ERRANDS));
-    let environment = Arc::new(setup.environment.clone());
-    let sender = Sender::new(SenderSetup {
+    let (outlets, sender, pinger) = send::begin(SenderSetup {
         store: store.clone(),
         clock: clock.clone(),
         in_force: in_force.subscribe(),
         trouble: writer.trouble(),
-        news: news.clone(),
-        errands: errands_out,
-        environment: environment.clone(),
+        environment: Arc::new(setup.environment.clone()),
         folder: setup.state.clone(),
     })?;
-    let (pinger, pinger_end) = Pinger::new(in_force.subscribe(), environment, setup.state.clone());
     let core = Core {
         planner,
         alarm: clock.alarm()?,
@@ -291,16 +286,14 @@ async fn serve(
         clock_sets,
         file,
         house: house_news,
-        news,
-        errands,
-        pinger,
+        outlets,
         overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(writer_end.with_planner(restate).run());
     tasks.spawn(runner.run());
     tasks.spawn(sender.run());
-    tasks.spawn(pinger_end.run());
+    tasks.spawn(pinger.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     tasks.spawn(speak(switchboard));
     let socket = control.path.clone();

@@ -12,7 +12,7 @@ impl Core {
     /// A decision is in the ledger: whoever sends notices looks for them, and whoever is pinged hears of ends.
     pub(super) fn tell_of(&mut self, decision: &Decision) {
         if decision.records.iter().any(|record| matches!(record, Record::Notice(_))) {
-            self.news.notify_one();
+            self.outlets.news.notify_one();
         }
         for record in &decision.records {
             if let Record::Closed(closing) = record
@@ -44,12 +44,12 @@ impl Core {
     }
 
     fn ping(&self, Pinged { job, target, rid }: Pinged, moment: PingMoment) {
-        self.pinger.tell(Pulse { job: Some(job), target, moment, rid: Some(rid) });
+        self.outlets.pinger.tell(Pulse { job: Some(job), target, moment, rid: Some(rid) });
     }
 
     /// What people want of the outbox is done by whoever owns it.
     pub(super) fn hand_on(&self, wish: NoticeWish, answer: Answer) {
-        if let Err(error) = self.errands.try_send(Errand { wish, answer }) {
+        if let Err(error) = self.outlets.errands.try_send(Errand { wish, answer }) {
             let denied = unavailable("too much is asked of the outbox at the moment; ask again later");
             // Who wished it may not wait for it any more.
             let _ = error.into_inner().answer.send(Err(denied));

@@ -229,7 +229,6 @@ fn commands(notice: &Notice, run: Option<&Entry>) -> Vec<String> {
         }
         (Some(job), _) => commands.push(format!("punctual history {job}")),
         (None, Kind::FileWrong) => commands.push("punctual check".to_owned()),
-        (None, Kind::FileRight) => commands.push("punctual status".to_owned()),
         (None, Kind::Trouble | Kind::Well | Kind::Back) => {
             commands.extend(["punctual status".to_owned(), "punctual audit --since 2d".to_owned()]);
         }

@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn the_end_is_told_in_lines_that_steer_nothing() {
-        let text: String = (1..=30).map(|n| format!("line {n}\n")).collect();
-        let said = of_text(format!("{text}\n \n").as_bytes());
+        let lines: Vec<String> = (1..=30).map(|n| format!("line {n}")).collect();
+        let said = of_text(format!("{}\n\n \n", lines.join("\n")).as_bytes());
         assert_eq!((said.last_lines.len(), said.lines_before), (20, 10));
         assert_eq!((said.last_lines[0].as_str(), said.last_lines[19].as_str()), ("line 11", "line 30"));
         let said = of_text(b"a\x1b]0;title\x07b\x1b[2Jc\x07\r\n10%\r100%\tdone \xff\r\n\x1b(B\n");

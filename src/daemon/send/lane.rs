@@ -257,8 +257,7 @@ impl Came {
         let mut is_said = false;
         loop {
             match self.store.message_came(message.number, outcome.clone(), self.clock.now()).await {
-                Ok(()) => return,
-                Err(sqlx::Error::PoolClosed) => return,
+                Ok(()) | Err(sqlx::Error::PoolClosed) => return,
                 Err(error) => {
                     if !std::mem::replace(&mut is_said, true) {
                         tracing::error!("what came of a notice cannot be recorded, which is tried again: {error}");

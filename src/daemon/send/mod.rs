@@ -23,9 +23,10 @@ use tokio::time::timeout;
 use crate::clock::{Alarm, Clock, Woken};
 use crate::configuration::Configuration;
 use crate::store::{Lane, Store, Trouble};
-pub use errand::{Errand, Errands, MOST_ERRANDS, NoticeWish};
+use errand::MOST_ERRANDS;
+pub use errand::{Errand, Errands, NoticeWish};
 use lane::{Came, Round, Storm};
-pub use ping::{Pinged, Pinger, Pulse};
+pub use ping::{Pinged, Pinger, PingerEnd, Pulse};
 
 /// Carriers at work at once. Each holds a message in memory and a connection; who has more channels than that has to wait for a
 /// slow one.
@@ -46,18 +47,34 @@ pub struct Setup {
     pub clock: Clock,
     pub in_force: watch::Receiver<Arc<Configuration>>,
     pub trouble: watch::Receiver<Option<Trouble>>,
-    /// That a notice has come into the ledger.
-    pub news: Arc<Notify>,
-    /// What people want of the outbox. The sender ends when nobody can want anything any more.
-    pub errands: mpsc::Receiver<Errand>,
     /// The daemon's own, in which passwords may stand.
     pub environment: Arc<BTreeMap<String, String>>,
     /// Where commands begin.
     pub folder: PathBuf,
 }
 
+/// Where the loop says what there is to tell.
+pub struct Outlets {
+    /// That a notice has come into the ledger.
+    pub news: Arc<Notify>,
+    /// What people want of the outbox.
+    pub errands: Errands,
+    pub pinger: Pinger,
+}
+
+/// What tells people: where it is told, and the two that carry it out. They end when nobody can tell them anything any more.
+pub fn begin(setup: Setup) -> std::io::Result<(Outlets, Sender, PingerEnd)> {
+    let (news, (errands, errands_out)) = (Arc::new(Notify::new()), mpsc::channel(MOST_ERRANDS));
+    let (environment, folder) = (setup.environment.clone(), setup.folder.clone());
+    let (pinger, pinger_end) = Pinger::new(setup.in_force.clone(), environment, folder);
+    let sender = Sender::new(setup, news.clone(), errands_out)?;
+    Ok((Outlets { news, errands, pinger }, sender, pinger_end))
+}
+
 pub struct Sender {
     setup: Setup,
+    news: Arc<Notify>,
+    errands: mpsc::Receiver<Errand>,
     alarm: Alarm,
     host: Arc<str>,
     under_way: JoinSet<Round>,
@@ -72,11 +89,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn new(setup: Setup) -> std::io::Result<Self> {
+    fn new(setup: Setup, news: Arc<Notify>, errands: mpsc::Receiver<Errand>) -> std::io::Result<Self> {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned().into();
         Ok(Self {
             alarm: setup.clock.alarm()?,
             setup,
+            news,
+            errands,
             host,
             under_way: JoinSet::new(),
             busy: HashMap::new(),
@@ -91,14 +110,14 @@ impl Sender {
         loop {
             let next = self.look().await;
             tokio::select! {
-                errand = self.setup.errands.recv() => match errand {
+                errand = self.errands.recv() => match errand {
                     Some(errand) => {
                         errand.carry_out(&self.setup.store, self.setup.clock.now()).await;
                         self.resting.clear();
                     }
                     None => break,
                 },
-                () = self.setup.news.notified() => self.resting.clear(),
+                () = self.news.notified() => self.resting.clear(),
                 Some(done) = self.under_way.join_next_with_id() => self.done(done),
                 woken = self.alarm.wait_until(next) => if !matches!(woken, Ok(Woken::Due)) {
                     self.resting.clear();

@@ -117,9 +117,9 @@ impl PingerEnd {
 async fn send(pulse: &Pulse, means: &Means) {
     let mut pauses = PAUSES.iter();
     loop {
-        let refusal = match ping_within(Patience::USUAL, &pulse.target, pulse.moment, pulse.rid.clone(), means).await {
-            Ok(_) => return,
-            Err(refusal) => refusal,
+        let came = ping_within(Patience::USUAL, &pulse.target, pulse.moment, pulse.rid.clone(), means).await;
+        let Err(refusal) = came else {
+            return;
         };
         match (&refusal, pauses.next()) {
             (Refusal::Later { .. }, Some(pause)) => sleep(*pause).await,
