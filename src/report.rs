@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
 pub use lines::{columns, wrap};
-pub use notice::{DeliveryReport, DigestJob, DigestReport, MessageReport, NoticeReport};
+pub use notice::{DeliveryReport, DigestJob, DigestReport, MessageReport, NoticeReport, OutstandingReport};
 pub use shown::{bytes, counted, grouped, span, time_in, visible, visible_bytes};
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
 pub use unusual::sentences;
@@ -224,6 +224,7 @@ pub struct PauseReport {
 pub struct StatusReport {
     pub daemon: Option<DaemonReport>,
     pub jobs: Vec<JobReport>,
+    pub notices: OutstandingReport,
 }
 
 /// An instant to come.

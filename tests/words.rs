@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use punctual::notice::Kind;
 use punctual::run::{Cause, EventKind, Outcome, Reason, State, Stream};
 use punctual::store::Store;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -30,6 +31,7 @@ async fn words_and_numbers_agree() {
     check!("reasons", Reason);
     check!("streams", Stream);
     check!("event_kinds", EventKind);
+    check!("notice_kinds", Kind);
 }
 
 /// A ledger as it was before the word for its own trouble came, with what had happened until then.

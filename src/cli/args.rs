@@ -6,6 +6,7 @@ mod examples;
 mod learning;
 mod ledger;
 mod moving;
+mod notices;
 mod planning;
 mod service;
 mod telling;
@@ -27,6 +28,7 @@ pub use moving::{
     ExportArguments, ExportCrontabArguments, From, ImportArguments, ImportCrontabArguments, ImportSystemdArguments,
     Output, To,
 };
+pub use notices::{NoticesArguments, NoticesVerb, WhichArguments};
 pub use planning::{CheckArguments, DiffArguments, NextArguments, PlanArguments};
 pub use service::DaemonArguments;
 pub use telling::{Notify, NotifyArguments, NotifyTestArguments, TemplatesArguments};
@@ -102,6 +104,10 @@ pub enum Verb {
     /// Those that fail come first. It needs no daemon, and says more where one runs. It is what `punctual` alone
     /// does.
     Status(StatusArguments),
+    /// What was told to people, what waits to be, and what could not be delivered?
+    ///
+    /// The newest come last. A notice stands there once for each carrier of its channel.
+    Notices(NoticesArguments),
     /// What ran, when, how late, how long, and how did it end?
     ///
     /// The newest come last. All conditions hold together. Instants that did not become a run are entries, too, with

@@ -27,6 +27,7 @@ mod manual;
 mod moment;
 mod near_miss;
 mod next;
+mod notices;
 mod notify;
 mod output;
 mod pager;
@@ -202,6 +203,7 @@ fn dispatch(arguments: &Arguments, screen: &mut Screen) -> Answer {
         Some(Verb::Next(verb)) => next::run(global, verb, screen),
         Some(Verb::Plan(verb)) => plan::run(global, verb, screen),
         Some(Verb::Status(verb)) => status::run(global, verb, screen),
+        Some(Verb::Notices(verb)) => notices::run(global, verb, screen),
         Some(Verb::History(verb)) => history::run(global, verb, screen),
         Some(Verb::Show(verb)) => show::run(global, verb, screen),
         Some(Verb::Logs(verb)) => logs::run(global, verb, screen),

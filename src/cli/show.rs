@@ -6,8 +6,9 @@ use super::args::{Global, ShowArguments};
 use super::definition::fields;
 use super::held::paused_since;
 use super::history::outcome;
+use super::notices;
 use super::output::{output_of, print_output};
-use super::places::{ask, in_force_or_file, open_ledger, running_daemon};
+use super::places::{ask, in_force_or_file, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::parse_run;
 use super::timeline::show_attempts;
@@ -31,11 +32,12 @@ pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer
 }
 
 fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
-    let (report, output) = ask(async {
+    let (report, output, told) = ask(async {
         let ledger = open_ledger(global).await?;
         let report = run_report(&ledger, run).await?;
         let output = output_of(&ledger, &report.entry).await?;
-        Ok::<_, Refusal>((report, output))
+        let told = notices::of_run(&ledger, run).await.map_err(|error| unreadable(&error))?;
+        Ok::<_, Refusal>((report, output, told))
     })??;
     if screen.json {
         screen.value(&report);
@@ -54,6 +56,10 @@ fn show_run(global: &Global, run: RunId, screen: &mut Screen) -> Answer {
     }
     if let Some(asked) = &report.asked {
         show_asked(asked, screen);
+    }
+    for delivery in &told {
+        let words = notices::told(delivery, screen);
+        print_fields(&[("told", words)], screen);
     }
     show_attempts(&report, screen);
     if !output.is_empty() {

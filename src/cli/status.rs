@@ -9,6 +9,7 @@ use owo_colors::Style;
 use super::args::{Global, StatusArguments};
 use super::held::paused;
 use super::history::outcome;
+use super::notices;
 use super::places::{
     ask, in_force_or_file, is_same_file, open_if_any, open_ledger_if_any, running_daemon, state_folder, unreadable,
 };
@@ -70,7 +71,8 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         Err(refusal) => return Err(refusal),
     };
     worst_first(&mut reports, verb.failed);
-    let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports };
+    let notices = ask(notices::outstanding(global))?;
+    let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports, notices };
     if screen.json {
         screen.value(&report);
         return Ok(done);
@@ -144,6 +146,9 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
     }
     if let Some(keys) = daemon.map(|daemon| &daemon.at_next_start).filter(|keys| !keys.is_empty()) {
         let line = format!("the daemon goes on with the old value until it starts again: [daemon] {}", keys.join(", "));
+        screen.line(screen.paint(&line, Style::new().yellow()));
+    }
+    if let Some(line) = notices::in_a_line(&report.notices, Time(now), global, screen) {
         screen.line(screen.paint(&line, Style::new().yellow()));
     }
     screen.line("");

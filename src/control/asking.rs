@@ -22,11 +22,15 @@ use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 use crate::inquiry::{
     Asked, Count, EntryRecord, HistoryQuestion, Listed, NoAnswer, chosen_of, definition, gather, held_in, known_jobs,
-    next_of, no_job, pause_report, report_all, run_report, stats as figures, worst_first,
+    next_of, no_job, notices as notices_of, outstanding, pause_report, report_all, run_report, stats as figures,
+    worst_first,
 };
 use crate::job::JobName;
-use crate::report::{Entry, JobReport, NextReport, PauseReport, RunReport, StatsReport, StatusReport};
-use crate::store::Reader;
+use crate::notice::Standing;
+use crate::report::{
+    DeliveryReport, Entry, JobReport, NextReport, OutstandingReport, PauseReport, RunReport, StatsReport, StatusReport,
+};
+use crate::store::{NoticeFilter, Reader};
 use crate::when::Toward;
 
 /// Entries and instants of one answer, which is made as a whole: some megabytes.
@@ -43,7 +47,12 @@ pub async fn description() -> impl IntoResponse {
 
 pub async fn status(State(desk): At, uri: Uri) -> Told<StatusReport> {
     let jobs = reports(&desk, &uri).await?;
-    Ok(Json(StatusReport { daemon: Some(desk.daemon()), jobs }))
+    let notices = outstanding(&desk.ledger, desk.clock.now()).await;
+    let notices = match notices {
+        Err(_) if desk.trouble.borrow().is_some() => OutstandingReport::default(),
+        notices => notices.map_err(NoAnswer::from)?,
+    };
+    Ok(Json(StatusReport { daemon: Some(desk.daemon()), jobs, notices }))
 }
 
 pub async fn jobs(State(desk): At, uri: Uri) -> Told<Vec<JobReport>> {
@@ -172,4 +181,23 @@ pub async fn stats(State(desk): At, uri: Uri) -> Told<StatsReport> {
     let given = Parameters::of(&uri, &["job", "since"])?;
     let since = given.one("since")?.map(|text| time("since", text, Toward::Past, desk.clock.now())).transpose()?;
     Ok(Json(figures(&desk.ledger, &given.list("job"), since).await?))
+}
+
+/// What was told, and what waits to be; the newest last.
+pub async fn notices(State(desk): At, uri: Uri) -> Told<Vec<DeliveryReport>> {
+    let given = Parameters::of(&uri, &["state", "channel", "n"])?;
+    let standing = given.one("state")?.map(standing).transpose()?;
+    let channel = given.one("channel")?.map(str::to_owned);
+    let filter = NoticeFilter { standing, channel, most: Some(number(&given, ENTRIES)?), ..NoticeFilter::default() };
+    let configuration = desk.configuration();
+    let found = notices_of(&desk.ledger, &filter, Some(&configuration.checked.channels)).await;
+    Ok(Json(found.map_err(NoAnswer::from)?))
+}
+
+fn standing(word: &str) -> Result<Standing, Problem> {
+    let found = Standing::WORDS.iter().find(|(known, _)| *known == word).map(|(_, standing)| *standing);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = Standing::WORDS.iter().map(|(word, _)| *word).collect();
+        Problem::new(Code::Wrong, format!("state: `{word}` is none of {}", words.join(", ")))
+    })
 }

@@ -92,6 +92,13 @@ fn one() -> u32 {
     1
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notices {
+    /// None: all that wait or could not be delivered.
+    pub notices: Option<Vec<i64>>,
+}
+
 /// Where there is nothing to say.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

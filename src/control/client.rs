@@ -22,9 +22,9 @@ use tokio::time::timeout;
 
 use super::desk::ANSWERED_WITHIN;
 use super::problem::{Problem, ProblemReport};
-use super::wish::{JobAfter, Launched, Stopped, Which};
+use super::wish::{JobAfter, Launched, NoticeAct, Stopped, Which, WhichNotices};
 use crate::job::JobName;
-use crate::report::{ReloadReport, Time};
+use crate::report::{DeliveryReport, ReloadReport, Time};
 use crate::run::RunId;
 
 /// The daemon itself gives up before that, and says so.
@@ -156,6 +156,19 @@ impl Client {
 
     pub async fn unskip(&self, job: &JobName) -> Result<JobAfter, ClientError> {
         self.wish(&format!("/v1/jobs/{job}/unskip"), &json!({})).await
+    }
+
+    /// Has notices tried again or dropped: these, or all that wait or could not be delivered.
+    pub async fn notices(&self, act: NoticeAct, notices: &WhichNotices) -> Result<Vec<DeliveryReport>, ClientError> {
+        let target = match act {
+            NoticeAct::Retry => "/v1/notices/retry",
+            NoticeAct::Drop => "/v1/notices/drop",
+        };
+        let numbers = match notices {
+            WhichNotices::All => None,
+            WhichNotices::These(numbers) => Some(numbers),
+        };
+        self.wish(target, &json!({ "notices": numbers })).await
     }
 
     pub async fn reload(&self) -> Result<ReloadReport, ClientError> {

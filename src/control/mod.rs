@@ -32,4 +32,6 @@ pub use file_state::FileState;
 pub use place::{Place, usual};
 pub use problem::{Code, Problem};
 pub use server::{Server, Setup};
-pub use wish::{Ask, Caller, Denial, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};
+pub use wish::{
+    Ask, Caller, Denial, Denied, Granted, JobAfter, Launched, NoticeAct, Stopped, Which, WhichNotices, Wish,
+};

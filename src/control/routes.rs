@@ -42,6 +42,7 @@ impl Routes {
             .read("/v1/runs/{run}", asking::run)
             .read("/v1/runs/{run}/output", output::output)
             .read("/v1/stats", asking::stats)
+            .read("/v1/notices", asking::notices)
             .read("/v1/openapi.json", asking::description)
             .wish("/v1/jobs/{job}/run", wishing::run_job)
             .wish("/v1/jobs/{job}/stop", wishing::stop_job)
@@ -54,6 +55,8 @@ impl Routes {
             .wish("/v1/pause", wishing::pause_jobs)
             .wish("/v1/resume", wishing::resume_jobs)
             .wish("/v1/reload", wishing::reload)
+            .wish("/v1/notices/retry", wishing::retry_notices)
+            .wish("/v1/notices/drop", wishing::drop_notices)
     }
 
     fn read<H: Handler<T, Arc<Desk>>, T: 'static>(mut self, path: &'static str, handler: H) -> Self {
@@ -121,6 +124,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::job::CarrierKind;
+    use crate::notice::{Kind, Standing};
     use crate::run::{Cause, Outcome, Reason};
 
     fn description() -> Value {
@@ -151,6 +156,9 @@ mod tests {
         };
         assert_eq!(words("Entry", "cause"), Cause::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
         assert_eq!(words("Entry", "outcome"), Outcome::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
+        assert_eq!(words("Notice", "kind"), Kind::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
+        assert_eq!(words("Notice", "state"), Standing::WORDS.map(|(word, _)| word));
+        assert_eq!(words("Notice", "carrier"), CarrierKind::WORDS.map(|(word, _)| word));
         assert_eq!(words("Entry", "reason"), Reason::ALL.iter().map(|word| word.word()).collect::<Vec<_>>());
         let codes = &description["components"]["schemas"]["Problem"]["properties"]["error"]["properties"]["code"];
         assert_eq!(codes["enum"], serde_json::to_value(Code::ALL).unwrap());

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::job::JobName;
-use crate::report::{Entry, PauseReport, ReloadReport, Time};
+use crate::notice::NoticeId;
+use crate::report::{DeliveryReport, Entry, PauseReport, ReloadReport, Time};
 use crate::run::RunId;
 
 /// A wish on its way to the loop that owns the planner. It is answered once what follows from it is in the ledger.
@@ -62,6 +63,27 @@ pub enum Wish {
     },
     /// Take the file now.
     Reload,
+    /// Try again, or drop, what waits to be told.
+    Notices {
+        act: NoticeAct,
+        notices: WhichNotices,
+    },
+}
+
+/// What is to be done with notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeAct {
+    /// Send them now, also those that were given up or dropped.
+    Retry,
+    /// Send them never.
+    Drop,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichNotices {
+    /// Whatever waits or could not be delivered.
+    All,
+    These(Vec<NoticeId>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +103,8 @@ pub enum Granted {
     /// The jobs it was about, as they are now.
     Jobs(Vec<JobAfter>),
     Reloaded(Box<ReloadReport>),
+    /// As they are now.
+    Notices(Vec<DeliveryReport>),
 }
 
 /// What came of running a job by hand.

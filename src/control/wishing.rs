@@ -7,13 +7,15 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 
 use super::bodies::{
-    self, Nothing, PauseJob, PauseJobs, ResumeJobs, RunJob, RunJobs, Skip, Stop, due, environment, read, until, which,
+    self, Nothing, Notices, PauseJob, PauseJobs, ResumeJobs, RunJob, RunJobs, Skip, Stop, due, environment, read,
+    until, which,
 };
 use super::connections::Visitor;
 use super::desk::Desk;
 use super::problem::{Code, Problem};
-use super::wish::{Granted, JobAfter, Launched, Stopped, Which, Wish};
-use crate::report::ReloadReport;
+use super::wish::{Granted, JobAfter, Launched, NoticeAct, Stopped, Which, WhichNotices, Wish};
+use crate::notice::NoticeId;
+use crate::report::{DeliveryReport, ReloadReport};
 
 type Told<T> = Result<Json<T>, Problem>;
 type At = State<Arc<Desk>>;
@@ -42,7 +44,7 @@ pub async fn run_job(State(desk): At, Extension(visitor): By, Path(job): Path<St
 fn launched(granted: Granted) -> Result<Vec<Launched>, Problem> {
     match granted {
         Granted::Launched(launched) => Ok(launched),
-        Granted::Stopped(_) | Granted::Jobs(_) | Granted::Reloaded(_) => Err(beside_the_point()),
+        Granted::Stopped(_) | Granted::Jobs(_) | Granted::Reloaded(_) | Granted::Notices(_) => Err(beside_the_point()),
     }
 }
 
@@ -59,7 +61,7 @@ pub async fn stop_job(State(desk): At, Extension(visitor): By, Path(job): Path<S
 fn stopped(granted: Granted) -> Told<Stopped> {
     match granted {
         Granted::Stopped(stopped) => Ok(Json(stopped)),
-        Granted::Launched(_) | Granted::Jobs(_) | Granted::Reloaded(_) => Err(beside_the_point()),
+        Granted::Launched(_) | Granted::Jobs(_) | Granted::Reloaded(_) | Granted::Notices(_) => Err(beside_the_point()),
     }
 }
 
@@ -113,7 +115,9 @@ fn the_job(granted: Granted) -> Told<JobAfter> {
 fn jobs_after(granted: Granted) -> Result<Vec<JobAfter>, Problem> {
     match granted {
         Granted::Jobs(jobs) => Ok(jobs),
-        Granted::Launched(_) | Granted::Stopped(_) | Granted::Reloaded(_) => Err(beside_the_point()),
+        Granted::Launched(_) | Granted::Stopped(_) | Granted::Reloaded(_) | Granted::Notices(_) => {
+            Err(beside_the_point())
+        }
     }
 }
 
@@ -121,6 +125,34 @@ pub async fn reload(State(desk): At, Extension(visitor): By, body: Body) -> Told
     let Nothing {} = read(body).await?;
     match desk.wish(&visitor, Wish::Reload).await? {
         Granted::Reloaded(report) => Ok(Json(*report)),
-        Granted::Launched(_) | Granted::Stopped(_) | Granted::Jobs(_) => Err(beside_the_point()),
+        Granted::Launched(_) | Granted::Stopped(_) | Granted::Jobs(_) | Granted::Notices(_) => Err(beside_the_point()),
+    }
+}
+
+pub async fn retry_notices(state: At, visitor: By, body: Body) -> Told<Vec<DeliveryReport>> {
+    act_on_notices(state, visitor, body, NoticeAct::Retry).await
+}
+
+pub async fn drop_notices(state: At, visitor: By, body: Body) -> Told<Vec<DeliveryReport>> {
+    act_on_notices(state, visitor, body, NoticeAct::Drop).await
+}
+
+async fn act_on_notices(
+    State(desk): At,
+    Extension(visitor): By,
+    body: Body,
+    act: NoticeAct,
+) -> Told<Vec<DeliveryReport>> {
+    let Notices { notices } = read(body).await?;
+    let notices = match notices {
+        Some(numbers) if numbers.is_empty() => {
+            return Err(Problem::new(Code::Wrong, "notices: name one at least, or leave it out for all"));
+        }
+        Some(numbers) => WhichNotices::These(numbers.into_iter().map(NoticeId).collect()),
+        None => WhichNotices::All,
+    };
+    match desk.wish(&visitor, Wish::Notices { act, notices }).await? {
+        Granted::Notices(notices) => Ok(Json(notices)),
+        Granted::Launched(_) | Granted::Stopped(_) | Granted::Jobs(_) | Granted::Reloaded(_) => Err(beside_the_point()),
     }
 }

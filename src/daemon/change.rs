@@ -7,6 +7,7 @@ use super::reading::{Outcome, Reread, Right, Wrong};
 use super::reloaded::{Reloaded, tell};
 use super::waiting::Answer;
 use crate::control::{Denial, Denied, FileState};
+use crate::notice::Kind;
 use crate::plan::{Decision, Record};
 use crate::report::{CheckReport, EditReport, ReloadReport};
 use crate::run::{EventKind, EventNote};
@@ -37,7 +38,7 @@ impl Core {
         if self.state.drain.is_none() {
             match outcome {
                 Outcome::Same => {}
-                Outcome::Wrong(wrong) => self.refuse(*wrong),
+                Outcome::Wrong(wrong) => self.refuse(*wrong).await,
                 Outcome::Right(right) => self.take(*right, what).await,
             }
         }
@@ -48,7 +49,7 @@ impl Core {
     }
 
     /// What is in force stays so, and everybody is told why.
-    fn refuse(&mut self, wrong: Wrong) {
+    async fn refuse(&mut self, wrong: Wrong) {
         let Wrong { message, lines, check } = wrong;
         tracing::error!("{message}; the jobs stay as they were");
         for line in &lines {
@@ -56,9 +57,13 @@ impl Core {
         }
         let since = self.file.borrow().trouble.as_ref().map_or_else(|| self.clock.now(), |trouble| trouble.since);
         let message = if lines.is_empty() { message } else { format!("{message}:\n{}", lines.join("\n").trim_end()) };
-        self.file.send_modify(|file| file.trouble = Some(Trouble { since, message }));
+        let before = self.file.borrow().trouble.as_ref().map(|trouble| trouble.message.clone());
+        self.file.send_modify(|file| file.trouble = Some(Trouble { since, message: message.clone() }));
         let report = self.reload_report(false, check, EditReport::default());
         tell(std::mem::take(&mut self.state.asking), &report);
+        if before.as_ref() != Some(&message) {
+            self.tell_of_house(Kind::FileWrong, &message).await;
+        }
     }
 
     /// Puts a right file in force: as far as it differs, all at once, and with it in the ledger that it is.
@@ -73,7 +78,8 @@ impl Core {
         if is_other || !edit.is_empty() {
             decision = self.planner.handle_reload(&configuration.checked.jobs, configuration.capacities(), now);
         }
-        self.is_mended(&configuration.path.display().to_string());
+        let path = configuration.path.display().to_string();
+        let was_wrong = self.is_mended(&path);
         if is_other || what == Reread::Asked {
             let detail = match what {
                 Reread::Surroundings => format!("zone data or calendars have changed: {}", edit.in_words()),
@@ -94,17 +100,24 @@ impl Core {
         let report = self.reload_report(true, check, edit);
         let answers = std::mem::take(&mut self.state.asking);
         if decision.records.is_empty() {
-            return tell(answers, &report);
+            tell(answers, &report);
+        } else {
+            let decision = self.commit(decision).await;
+            self.state.reloaded.extend(decision.map(|decision| Reloaded { decision, report, answers }));
         }
-        let decision = self.commit(decision).await;
-        self.state.reloaded.extend(decision.map(|decision| Reloaded { decision, report, answers }));
+        if was_wrong {
+            self.tell_of_house(Kind::FileRight, &format!("{path} is right again, and in force")).await;
+        }
     }
 
-    fn is_mended(&mut self, path: &str) {
-        if self.file.borrow().trouble.is_some() {
+    /// Whether it was wrong before.
+    fn is_mended(&mut self, path: &str) -> bool {
+        let was_wrong = self.file.borrow().trouble.is_some();
+        if was_wrong {
             tracing::info!("{path} is right again");
             self.file.send_modify(|file| file.trouble = None);
         }
+        was_wrong
     }
 
     /// Says which settings the daemon goes on without, whenever there are others.

@@ -11,9 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
+use super::news::HouseNews;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
 use super::reread::{Rereading, Stir};
+use super::send::{Outlets, Pinged};
 use super::service::{Overseer, is_service, watchdog_interval};
 use super::waiting::{Answer as WishAnswer, Waiting};
 use crate::clock::{Alarm, Clock, Woken, instant};
@@ -21,10 +23,10 @@ use crate::configuration::Configuration;
 use crate::control::{Ask, FileState};
 use crate::keeper::Asked;
 use crate::plan::{Action, Decision, Drain, Lapse, Planner, Record};
-use crate::run::AttemptId;
+use crate::run::{AttemptId, RunId};
 use crate::runner::{Door, Event, Order};
 use crate::settings::Settings;
-use crate::store::{Answer, Reader, Restate, Writer};
+use crate::store::{Answer, Reader, Restate, Trouble, Writer};
 
 /// Decisions that wait for the disk before nothing more is heard from the runner, whose steps tell of themselves as often as
 /// they like: half of what the writer takes, so that what must be said in between never waits.
@@ -32,8 +34,6 @@ const MOST_UNCOMMITTED: usize = 4096;
 /// For how long a daemon that is being stopped, and cannot record, waits for both to change. Whatever is not closed by then
 /// the next start finds open, and closes.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
-/// `systemctl status` shows no more than one line a second.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// What somebody wants of the running daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,10 @@ pub struct Core {
     pub clock_sets: watch::Sender<u64>,
     /// What is to be said of the file, to whoever asks.
     pub file: watch::Sender<FileState>,
+    /// What chores have found that is to be told.
+    pub house: mpsc::Receiver<HouseNews>,
+    /// Whoever tells people.
+    pub outlets: Outlets,
     pub overseer: Overseer,
     pub state: LoopState,
 }
@@ -98,7 +102,8 @@ pub struct LoopState {
     pub(super) look_again: Option<Instant>,
     /// When nobody waits any longer for what cannot be recorded.
     pub(super) gives_up: Option<Instant>,
-    status_at: Instant,
+    /// When to say again how it goes.
+    pub(super) status_at: Instant,
     /// What the two clocks showed at the last look.
     pub(super) seen: (Timestamp, Duration),
     /// Why instants may have passed unnoticed since.
@@ -107,7 +112,8 @@ pub struct LoopState {
     noted: BTreeMap<AttemptId, oneshot::Sender<()>>,
     /// Answers for which the ledger is being read.
     pub(super) answering: JoinSet<()>,
-    pub(super) is_in_trouble: bool,
+    /// What keeps the ledger from being written.
+    pub(super) trouble: Option<Trouble>,
     /// What is in force, in the words of the ledger.
     pub(super) in_force: Arc<str>,
     /// The settings of which some hold until the next start.
@@ -116,6 +122,8 @@ pub struct LoopState {
     pub(super) asking: Vec<WishAnswer>,
     /// Files that were taken and are not in the ledger yet.
     pub(super) reloaded: Vec<Reloaded>,
+    /// Who is pinged of runs that go.
+    pub(super) pinged: BTreeMap<RunId, Pinged>,
 }
 
 impl LoopState {
@@ -131,11 +139,12 @@ impl LoopState {
             lapse: Lapse::Suspended,
             noted: BTreeMap::new(),
             answering: JoinSet::new(),
-            is_in_trouble: false,
+            trouble: None,
             in_force,
             started_with,
             asking: Vec::new(),
             reloaded: Vec::new(),
+            pinged: BTreeMap::new(),
         }
     }
 }
@@ -159,6 +168,7 @@ enum Turn {
     Reread(Reread),
     WasReread(Reread, Outcome),
     Trouble,
+    House(HouseNews),
     Restated(Restate),
     GraceIsOver,
     GivesUp,
@@ -193,6 +203,7 @@ impl Core {
                 },
                 () = self.refresh.notified() => Turn::Demanded(Demand::Refresh),
                 Ok(()) = trouble.changed() => Turn::Trouble,
+                Some(news) = self.house.recv() => Turn::House(news),
                 Some(ask) = self.restates.recv() => Turn::Restated(ask),
                 () = at(self.state.grace_ends) => Turn::GraceIsOver,
                 () = at(self.state.gives_up) => Turn::GivesUp,
@@ -216,9 +227,10 @@ impl Core {
                 Turn::Reread(what) => self.reread(what),
                 Turn::WasReread(what, outcome) => self.was_reread(what, outcome).await,
                 Turn::Trouble => {
-                    let is_in_trouble = trouble.borrow_and_update().is_some();
-                    self.trouble(is_in_trouble).await;
+                    let now = trouble.borrow_and_update().clone();
+                    self.trouble(now).await;
                 }
+                Turn::House(news) => self.tell_news(news).await,
                 Turn::Restated(ask) => {
                     // A writer that does not wait for it any more has ended.
                     let _ = ask.send(self.planner.restate());
@@ -299,6 +311,7 @@ impl Core {
                 self.act(action.clone()).await;
             }
         }
+        self.tell_of(&decision);
         for record in &decision.records {
             journal::record(record, |run| self.planner.job_of(run));
             self.let_go(record).await;
@@ -318,11 +331,13 @@ impl Core {
         match action {
             Action::Start(launch) => {
                 let run = launch.run;
+                self.tell_of_start(&launch);
                 self.door.start(Order::from(launch)).await;
                 self.stop_if_ending(run).await;
             }
             Action::GoOn(launch) => {
                 let run = launch.run;
+                self.remember_ping(&launch);
                 self.door.go_on(Order::from(launch)).await;
                 self.stop_if_ending(run).await;
             }
@@ -367,21 +382,6 @@ impl Core {
             }
         };
         self.commit(decision).await;
-    }
-
-    async fn show_status(&mut self) {
-        let next = self.planner.next_wakeup().map_or("nothing due".to_owned(), |next| format!("next at {next:.0}"));
-        let trouble = self.writer.trouble().borrow().as_ref().map(|trouble| format!("{}; ", trouble.message));
-        let status = format!(
-            "{}{}{} jobs, {} running, {} waiting, {next}",
-            trouble.unwrap_or_default(),
-            self.file.borrow().in_short().unwrap_or_default(),
-            self.planner.jobs(),
-            self.planner.running(),
-            self.planner.waiting()
-        );
-        self.overseer.show(status).await;
-        self.state.status_at = instant() + STATUS_EVERY;
     }
 }
 

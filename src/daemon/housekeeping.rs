@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
 
+use super::news::{HouseNews, Names};
 use crate::audit::{Question, audit};
 use crate::clock::Clock;
 use crate::files::Machine;
-use crate::settings::{Retention, Settings};
+use crate::notice::Kind;
+use crate::settings::{Digest, Retention, Settings};
 use crate::store::{BackupError, Store, back_up, backup_name, remove_old_backups};
 
 /// No chore needs longer; one that hangs is given up and comes again at its next time.
@@ -42,27 +44,35 @@ pub struct Housekeeping {
     state: PathBuf,
     settings: Settings,
     clock: Clock,
-    head: watch::Receiver<Option<Timestamp>>,
-    refresh: Arc<Notify>,
+    tools: Tools,
     /// One chore at the ledger at a time.
     one: Arc<Semaphore>,
 }
 
+/// What chores look at and talk to.
+#[derive(Clone)]
+pub struct Tools {
+    /// When the queue's first job is due.
+    pub head: watch::Receiver<Option<Timestamp>>,
+    /// Is told when zones and calendars are to be taken anew.
+    pub refresh: Arc<Notify>,
+    /// Where what is to be told of the daemon goes.
+    pub house: mpsc::Sender<HouseNews>,
+}
+
 impl Housekeeping {
-    /// Begins with the chores that the settings name. `head` is when the queue's first job is due, and `refresh` is told
-    /// when zones and calendars are to be taken anew.
+    /// Begins with the chores that the settings name.
     pub async fn start(
         store: Arc<Store>,
         state: &Path,
         settings: &Settings,
         clock: Clock,
-        head: watch::Receiver<Option<Timestamp>>,
-        refresh: Arc<Notify>,
+        tools: Tools,
     ) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let one = Arc::new(Semaphore::new(1));
         let (chores, state, settings) = (Vec::new(), state.to_owned(), settings.clone());
-        let mut housekeeping = Self { scheduler, chores, store, state, settings, clock, head, refresh, one };
+        let mut housekeeping = Self { scheduler, chores, store, state, settings, clock, tools, one };
         housekeeping.add_chores().await?;
         housekeeping.scheduler.start().await?;
         Ok(housekeeping)
@@ -116,8 +126,16 @@ impl Housekeeping {
             .await?;
         }
         if let Some(pattern) = self.settings.audit.clone() {
-            let (store, clock) = (self.store.clone(), self.clock.clone());
-            self.add("audit", &pattern, move || audit_the_last_day(store.clone(), clock.now())).await?;
+            let (store, clock, house) = (self.store.clone(), self.clock.clone(), self.tools.house.clone());
+            self.add("audit", &pattern, move || audit_the_last_day(store.clone(), clock.now(), house.clone())).await?;
+        }
+        if let Some(Digest { pattern, channels }) = self.settings.digest.clone() {
+            let house = self.tools.house.clone();
+            self.add_beside(&pattern, move || {
+                let (house, channels) = (house.clone(), channels.clone());
+                async move { tell(&house, Kind::Digest, String::new(), Some(channels)) }
+            })
+            .await?;
         }
         let store = self.store.clone();
         self.add("index", INDEX, move || {
@@ -125,13 +143,13 @@ impl Housekeeping {
             async move { store.index().await.map(|_| ()) }
         })
         .await?;
-        let refresh = self.refresh.clone();
+        let refresh = self.tools.refresh.clone();
         self.add_beside(REFRESH, move || {
             refresh.notify_one();
             std::future::ready(())
         })
         .await?;
-        let (head, clock) = (self.head.clone(), self.clock.clone());
+        let (head, clock) = (self.tools.head.clone(), self.clock.clone());
         self.add_beside(WATCH, move || {
             let (head, now) = (*head.borrow(), clock.now());
             if let Some(head) = head.filter(|head| now.duration_since(*head) > OVERDUE) {
@@ -239,14 +257,19 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Complains if the ledger does not balance.
-async fn audit_the_last_day(store: Arc<Store>, now: Timestamp) -> Result<(), sqlx::Error> {
+async fn audit_the_last_day(
+    store: Arc<Store>,
+    now: Timestamp,
+    house: mpsc::Sender<HouseNews>,
+) -> Result<(), sqlx::Error> {
     let since = now.checked_sub(AUDITED).ok();
     let question = Question { since, now, daemon: true, jobs: Vec::new() };
     let report = audit(&store.reader, &Machine::default(), &question).await?;
+    let mut found = Vec::new();
     for job in report.jobs.iter().filter(|job| !job.differences.is_empty()) {
         let differences = job.differences.len() as u64 + job.omitted;
         let first = &job.differences[0];
-        tracing::error!(
+        let message = format!(
             "the ledger does not balance: {differences} of {} since {}, the first: {} at {}: {}",
             job.job,
             since.unwrap_or(now),
@@ -254,9 +277,19 @@ async fn audit_the_last_day(store: Arc<Store>, now: Timestamp) -> Result<(), sql
             first.first.0,
             first.detail
         );
+        tracing::error!("{message}");
+        found.push(message);
     }
     if !report.balances {
         tracing::error!("all that does not balance is listed by: punctual audit --since 2d");
+        tell(&house, Kind::Trouble, found.join("\n"), None);
     }
     Ok(())
+}
+
+/// Hands news to the loop; where it has too many of them already, these are in the log alone.
+fn tell(house: &mpsc::Sender<HouseNews>, kind: Kind, detail: String, channels: Option<Names>) {
+    if house.try_send(HouseNews { kind, detail, channels }).is_err() {
+        tracing::warn!("the notice of kind {kind} is left out: too much of the kind is to be told already");
+    }
 }

@@ -6,14 +6,19 @@ mod core;
 mod demurs;
 mod ending;
 mod facts;
+mod house;
 mod housekeeping;
 mod journal;
 mod lock;
 mod log;
+mod news;
+mod pings;
 mod reading;
 mod reloaded;
 mod reread;
+mod send;
 mod service;
+mod shown;
 mod takeover;
 mod unrecorded;
 mod waiting;
@@ -32,6 +37,7 @@ use tokio::task::JoinSet;
 use crate::clock::{Clock, instant};
 use crate::configuration::{Configuration, ConfigurationError, Overlay};
 use crate::control::{Ask, FileState, Place, Server, Setup as ControlSetup};
+use crate::job::{Job, SlowAfter};
 use crate::keeper::{Client, Kept, Switchboard, connect, own_program, start_ticks};
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{EventKind, EventNote, RunId};
@@ -42,13 +48,16 @@ use crate::store::{OpenError, Store, Writer};
 pub use self::core::Demand;
 use self::core::{Core, GIVE_UP_AFTER, LoopState};
 pub use facts::Ledger;
-use housekeeping::Housekeeping;
+use house::{absent_since, tell_of_return};
+use housekeeping::{Housekeeping, Tools};
 pub use journal::seconds;
 pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};
 pub use log::init as init_log;
+use news::MOST_NEWS;
 use reading::Files;
 pub use reading::Telling;
 use reread::Rereading;
+use send::Setup as SenderSetup;
 use service::Overseer;
 
 /// For how long a process that is being killed may take to end, and how often it is looked at.
@@ -222,15 +231,10 @@ async fn serve(
     let (head, head_out) = watch::channel(None);
     let (clock_sets, clock_sets_out) = watch::channel(0);
     let refresh = Arc::new(Notify::new());
-    let housekeeping = Housekeeping::start(
-        store.clone(),
-        &setup.state,
-        &configuration.settings,
-        clock.clone(),
-        head_out,
-        refresh.clone(),
-    )
-    .await?;
+    let (house, house_news) = mpsc::channel(MOST_NEWS);
+    let tools = Tools { head: head_out, refresh: refresh.clone(), house };
+    let housekeeping =
+        Housekeeping::start(store.clone(), &setup.state, &configuration.settings, clock.clone(), tools).await?;
     greet(&configuration, &store);
     let configuration = Arc::new(configuration);
     let in_force = watch::Sender::new(configuration.clone());
@@ -251,6 +255,14 @@ async fn serve(
         clock: clock.clone(),
         pid: keeper.keeper(),
         since: lock.since(),
+    })?;
+    let (outlets, sender, pinger) = send::begin(SenderSetup {
+        store: store.clone(),
+        clock: clock.clone(),
+        in_force: in_force.subscribe(),
+        trouble: writer.trouble(),
+        environment: Arc::new(setup.environment.clone()),
+        folder: setup.state.clone(),
     })?;
     let core = Core {
         planner,
@@ -273,11 +285,15 @@ async fn serve(
         head,
         clock_sets,
         file,
+        house: house_news,
+        outlets,
         overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(writer_end.with_planner(restate).run());
     tasks.spawn(runner.run());
+    tasks.spawn(sender.run());
+    tasks.spawn(pinger.run());
     tasks.spawn(keep_house(housekeeping, clock_sets_out));
     tasks.spawn(speak(switchboard));
     let socket = control.path.clone();
@@ -335,12 +351,24 @@ async fn plan(
     let mut memory = store.memory(now, &configuration.machine).await?;
     takeover::remember(estates, &mut memory);
     memory.goes_on = goes_on;
+    let wanted = configuration.checked.jobs.iter().filter(|job| is_told_by_usual(job)).map(|job| job.name.clone());
+    let mut usual = store.reader.usual(&wanted.collect()).await?;
+    for job in &mut memory.jobs {
+        job.usual = usual.remove(&job.name).unwrap_or_default();
+    }
     let capacities = configuration.capacities();
-    let (planner, mut first) = Planner::restore(&configuration.checked.jobs, capacities, memory, now);
+    let absent = absent_since(&store.reader, now).await?;
+    let (mut planner, first) = Planner::restore(&configuration.checked.jobs, capacities, memory, now);
+    let mut first = tell_of_return(&mut planner, configuration, first, (absent, goes_on), now);
     let how = if goes_on { "goes on with another scheduler" } else { "started" };
     let detail = format!("punctual {} {how}", env!("CARGO_PKG_VERSION"));
     first.records.push(Record::Event(EventNote { at: now, kind: EventKind::Start, job: None, detail }));
     Ok((planner, first))
+}
+
+/// Whether it is told of the job that it takes longer than usual.
+fn is_told_by_usual(job: &Job) -> bool {
+    matches!(job.telling.slow_after, Some(SlowAfter::Usual(_)))
 }
 
 /// Speaks with the keeper until nobody has anything to say.

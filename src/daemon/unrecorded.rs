@@ -5,6 +5,7 @@ use crate::clock::{Woken, instant};
 use crate::plan::{Action, Decision, Drain, Lapse, Record};
 use crate::run::{EventKind, EventNote};
 use crate::settings::WhenUnrecordable;
+use crate::store::Trouble;
 
 /// Decisions that wait for the ledger before no more runs are started without it: some three of each run. Ends must still
 /// be heard of then.
@@ -12,10 +13,11 @@ const MOST_UNRECORDED: usize = 3000;
 
 impl Core {
     /// The ledger cannot be written, or can again; the writer has said so in the log.
-    pub(super) async fn trouble(&mut self, is_in_trouble: bool) {
+    pub(super) async fn trouble(&mut self, trouble: Option<Trouble>) {
+        let is_in_trouble = trouble.is_some();
         let is_ending = self.state.drain.is_some_and(|drain| drain != Drain::Finish);
-        let is_news = is_in_trouble && !self.state.is_in_trouble;
-        self.state.is_in_trouble = is_in_trouble;
+        let before = std::mem::replace(&mut self.state.trouble, trouble);
+        let is_news = is_in_trouble && before.is_none();
         if is_in_trouble {
             self.deny_who_waits();
             self.state.lapse = Lapse::Unrecordable;
@@ -31,6 +33,9 @@ impl Core {
             self.state.gives_up = None;
             // What fell due meanwhile is owed, and the clock may have been set.
             self.woken(Ok(Woken::ClockSet)).await;
+            if let Some(before) = before {
+                self.tell_of_past_trouble(&before).await;
+            }
         }
     }
 

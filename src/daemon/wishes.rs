@@ -8,6 +8,7 @@ use super::core::Core;
 use super::demurs::{
     checked_env, checked_pause, checked_repeat, conflict, ended, no_job, no_next, too_many, unavailable, unknown,
 };
+use super::send::NoticeWish;
 use super::waiting::{Answer, Waiting, Wished};
 use crate::clock::Woken;
 use crate::control::{Ask, Denied, Granted, JobAfter, Launched, Stopped, Which, Wish};
@@ -22,6 +23,8 @@ enum Reply {
     /// It is about a run that is not open, of which the ledger knows more.
     NotOpen(RunId),
     Read,
+    /// It is about the outbox, which is not the planner's.
+    Errand(NoticeWish),
 }
 
 impl Core {
@@ -40,6 +43,7 @@ impl Core {
             Ok(Reply::Decided(decision, wished)) => self.carry_out(decision, Waiting { answer, wished }).await,
             Ok(Reply::NotOpen(run)) => self.tell_how_it_ended(run, answer),
             Ok(Reply::Read) => self.reload_asked(Some(answer)).await,
+            Ok(Reply::Errand(wish)) => self.hand_on(wish, answer),
             Err(denied) => {
                 let _ = answer.send(Err(denied));
             }
@@ -92,6 +96,7 @@ impl Core {
                 Ok(Reply::Decided(decision, Wished::Jobs(vec![job])))
             }
             Wish::Reload => Ok(Reply::Read),
+            Wish::Notices { act, notices } => Ok(Reply::Errand(NoticeWish { act, notices, by: by.to_owned() })),
         }
     }
 

@@ -109,3 +109,13 @@ pub struct DeliveryReport {
     /// What was said last by whoever was to take it.
     pub answer: Option<String>,
 }
+
+/// What people have not been told yet, and what they could not be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct OutstandingReport {
+    pub waiting: u64,
+    /// In the last seven days.
+    pub undeliverable: u64,
+    /// Of what waits.
+    pub oldest_waiting: Option<Time>,
+}

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::open::Identity;
+use super::outbox::{
+    FORGET_TOLD, INSERT_DELIVERIES, INSERT_NOTICES, INSERT_TOLD, delivery_rows, notice_row, told_rows,
+};
 use super::rename::rename;
 use super::statements as sql;
 use super::wishes::{Holding, INSERT_ASKED, INSERT_STOPS, asked_row};
@@ -38,6 +41,10 @@ struct Rows {
     /// What is not to run, one by one in their order.
     holdings: Vec<Holding>,
     events: Vec<EventNote>,
+    notices: Vec<Value>,
+    deliveries: Vec<Value>,
+    /// Of each job, and of the daemon, what was said last.
+    told: BTreeMap<Option<JobName>, Option<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -153,7 +160,13 @@ impl Rows {
                 self.holdings.push(Holding::LeftOut { job: job.clone(), left_out: left_out.clone() });
             }
             Record::Event(event) => self.events.push(event.clone()),
-            Record::Notice(_) | Record::Told { .. } => {}
+            Record::Notice(notice) => {
+                self.notices.push(notice_row(notice));
+                self.deliveries.extend(delivery_rows(notice));
+            }
+            Record::Told { job, words } => {
+                self.told.insert(job.clone(), words.clone());
+            }
         }
     }
 
@@ -203,7 +216,11 @@ impl Rows {
                 .execute(&mut *connection)
                 .await?;
         }
-        Ok(())
+        execute(connection, INSERT_NOTICES, self.notices).await?;
+        execute(connection, INSERT_DELIVERIES, self.deliveries).await?;
+        let (told, forgotten) = told_rows(&self.told);
+        execute(connection, FORGET_TOLD, forgotten).await?;
+        execute(connection, INSERT_TOLD, told).await
     }
 }
 

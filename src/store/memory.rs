@@ -116,8 +116,8 @@ impl Store {
             taken: taken.iter().filter_map(taken_instant).collect(),
             ahead: self.reader.ahead(now, zones).await?,
             held: self.reader.held().await?,
-            highest_notice: 0,
-            told: Vec::new(),
+            highest_notice: self.reader.highest_notice().await?,
+            told: self.reader.told().await?,
         })
     }
 

@@ -19,13 +19,15 @@ const RENAME: &str = "UPDATE jobs SET name = $2 WHERE number = $1";
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE name = $1)";
 
 /// What belongs to the first job belongs to the second one from now on.
-const MOVE: [&str; 8] = [
+const MOVE: [&str; 10] = [
     "UPDATE OR REPLACE pauses SET job = $2 WHERE job = $1",
     "UPDATE OR REPLACE pause_exceptions SET job = $2 WHERE job = $1",
     "UPDATE OR REPLACE skips SET job = $2 WHERE job = $1",
     "UPDATE definitions SET job = $2 WHERE job = $1",
     "UPDATE runs SET job = $2 WHERE job = $1",
     "UPDATE events SET job = $2 WHERE job = $1",
+    "UPDATE notices SET job = $2 WHERE job = $1",
+    "UPDATE OR REPLACE told SET job = $2 WHERE job = $1",
     "INSERT INTO tallies (job, hour, outcome, instants, others, duration, cpu)
      SELECT $2, hour, outcome, instants, others, duration, cpu FROM tallies WHERE job = $1
      ON CONFLICT DO UPDATE SET instants = instants + excluded.instants, others = others + excluded.others,

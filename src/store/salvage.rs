@@ -26,7 +26,7 @@ SELECT group_concat('\"' || name || '\"', ', ') FROM pragma_table_info($1, 'anot
 WHERE name IN (SELECT name FROM pragma_table_info($1, 'main'))";
 
 /// What belongs to something that could not be read. A job that has lost its name gets another, so that its runs have one.
-const ORPHANS: [&str; 11] = [
+const ORPHANS: [&str; 17] = [
     "INSERT OR IGNORE INTO another.jobs SELECT DISTINCT job, 'lost-' || job FROM another.runs
      WHERE job NOT IN (SELECT number FROM another.jobs)",
     "UPDATE another.runs SET host = NULL WHERE host NOT IN (SELECT number FROM another.hosts)",
@@ -39,6 +39,14 @@ const ORPHANS: [&str; 11] = [
     "DELETE FROM another.pauses WHERE job NOT IN (SELECT number FROM another.jobs)",
     "DELETE FROM another.pause_exceptions WHERE job NOT IN (SELECT number FROM another.jobs)",
     "DELETE FROM another.skips WHERE job NOT IN (SELECT number FROM another.jobs)",
+    "UPDATE another.notices SET job = NULL WHERE job NOT IN (SELECT number FROM another.jobs)",
+    "UPDATE another.notices SET run = NULL WHERE run NOT IN (SELECT run FROM another.runs)",
+    "DELETE FROM another.deliveries WHERE notice NOT IN (SELECT number FROM another.notices)",
+    // What became of them is not known: old ones were sent, and newer ones are better sent twice than never.
+    "DELETE FROM another.deliveries WHERE message NOT IN (SELECT number FROM another.messages)
+     AND notice IN (SELECT number FROM another.notices WHERE at < (unixepoch() - 3 * 24 * 3600) * 1000000)",
+    "UPDATE another.deliveries SET message = NULL WHERE message NOT IN (SELECT number FROM another.messages)",
+    "DELETE FROM another.told WHERE job NOT IN (SELECT number FROM another.jobs)",
 ];
 
 /// How much was saved.

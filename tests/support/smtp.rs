@@ -76,8 +76,13 @@ struct Heard {
 
 impl Server {
     pub fn start(manner: Manner) -> Self {
+        Self::on(0, manner)
+    }
+
+    /// On a port of the test's choice.
+    pub fn on(port: u16, manner: Manner) -> Self {
         let heard = Arc::new(Heard::default());
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = heard.clone();

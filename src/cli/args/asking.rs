@@ -51,7 +51,8 @@ pub struct HistoryArguments {
     /// How many entries, the newest; "all"; 0 only counts them, in the table
     #[arg(short, value_name = "N|all", default_value = "20", value_parser = count)]
     pub n: Count,
-    /// Ask in SQL instead, over the views history, attempts_shown, outputs, events_shown and pauses_shown; nothing can be changed
+    /// Ask in SQL instead, over the views history, attempts_shown, outputs, events_shown, pauses_shown and
+    /// notices_shown; nothing can be changed
     #[arg(long, value_name = "SELECT …", allow_hyphen_values = true, conflicts_with_all = ["jobs", "failed", "since", "until", "outcome", "reason",
         "cause", "longer_than", "exit_code", "grep", "n"])]
     pub sql: Option<String>,
@@ -67,7 +68,7 @@ fn exit_code(text: &str) -> Result<u8, &'static str> {
     text.parse().map_err(|_| "an exit code is a number from 0 to 255")
 }
 
-fn count(text: &str) -> Result<Count, &'static str> {
+pub fn count(text: &str) -> Result<Count, &'static str> {
     match text {
         "all" => Ok(Count::All),
         _ => text.parse().map(Count::Newest).map_err(|_| "it is a number, or `all`"),

@@ -19,7 +19,7 @@ pub fn shown(verb: &str) -> String {
     }
 }
 
-const EXAMPLES: [(&str, &[Example]); 34] = [
+const EXAMPLES: [(&str, &[Example]); 37] = [
     (
         "daemon",
         &[
@@ -51,6 +51,15 @@ const EXAMPLES: [(&str, &[Example]); 34] = [
         "plan",
         &[("punctual plan", "the coming week"), ("punctual plan --days 90 --from monday", "a quarter from then on")],
     ),
+    (
+        "notices",
+        &[
+            ("punctual notices", "the newest, and what became of them"),
+            ("punctual notices --waiting", "what could not be sent so far, and why"),
+        ],
+    ),
+    ("notices retry", &[("punctual notices retry --all", "at once, now that the mail server is back")]),
+    ("notices drop", &[("punctual notices drop 17 18", "two that nobody needs any more")]),
     (
         "history",
         &[

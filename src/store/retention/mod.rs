@@ -5,6 +5,7 @@
 
 mod age;
 mod forget;
+mod notices;
 mod rest;
 mod size;
 mod walk;
@@ -67,6 +68,7 @@ impl Store {
             rest::forget(&mut pruning, limits).await?;
         }
         rest::forget_tallies(&mut pruning, now).await?;
+        notices::forget(&mut pruning, now).await?;
         // What it has of output that is gone takes room, too.
         self.sweep_index().await?;
         if let Some(limit) = retention.max_size {

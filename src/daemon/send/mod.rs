@@ -1,0 +1,202 @@
+//! What becomes of notices that are in the outbox? A task of its own sends them; neither the loop nor any run waits for it.
+//!
+//! What waits for one carrier of a channel goes in order, one message after the other, each by a task that lives as long as
+//! there is something to do. A message is in the ledger before it is sent, and what came of it as soon as that is known: a
+//! daemon that is killed in between sends it again, under the same name.
+
+mod errand;
+mod lane;
+mod outcome;
+mod ping;
+mod thread;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
+
+use crate::clock::{Alarm, Clock, Woken};
+use crate::configuration::Configuration;
+use crate::store::{Lane, Store, Trouble};
+use errand::MOST_ERRANDS;
+pub use errand::{Errand, Errands, NoticeWish};
+use lane::{Came, Round, Storm};
+pub use ping::{Pinged, Pinger, PingerEnd, Pulse};
+
+/// Carriers at work at once. Each holds a message in memory and a connection; who has more channels than that has to wait for a
+/// slow one.
+const MOST_AT_ONCE: usize = 64;
+/// For how long a send that is under way may go on when the daemon stops; what has not ended by then is sent again at the next
+/// start.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+/// A clock that was set back is not waited for: nothing rests longer than a night that is quiet.
+const LONGEST_REST: Duration = Duration::from_secs(25 * 3600);
+/// When the ledger is asked again after it could not be.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How long nothing is sent where sending has met an error of our own.
+const AFTER_A_FAULT: Duration = Duration::from_secs(300);
+
+/// What the sender is begun with.
+pub struct Setup {
+    pub store: Arc<Store>,
+    pub clock: Clock,
+    pub in_force: watch::Receiver<Arc<Configuration>>,
+    pub trouble: watch::Receiver<Option<Trouble>>,
+    /// The daemon's own, in which passwords may stand.
+    pub environment: Arc<BTreeMap<String, String>>,
+    /// Where commands begin.
+    pub folder: PathBuf,
+}
+
+/// Where the loop says what there is to tell.
+pub struct Outlets {
+    /// That a notice has come into the ledger.
+    pub news: Arc<Notify>,
+    /// What people want of the outbox.
+    pub errands: Errands,
+    pub pinger: Pinger,
+}
+
+/// What tells people: where it is told, and the two that carry it out. They end when nobody can tell them anything any more.
+pub fn begin(setup: Setup) -> std::io::Result<(Outlets, Sender, PingerEnd)> {
+    let (news, (errands, errands_out)) = (Arc::new(Notify::new()), mpsc::channel(MOST_ERRANDS));
+    let (environment, folder) = (setup.environment.clone(), setup.folder.clone());
+    let (pinger, pinger_end) = Pinger::new(setup.in_force.clone(), environment, folder);
+    let sender = Sender::new(setup, news.clone(), errands_out)?;
+    Ok((Outlets { news, errands, pinger }, sender, pinger_end))
+}
+
+pub struct Sender {
+    setup: Setup,
+    news: Arc<Notify>,
+    errands: mpsc::Receiver<Errand>,
+    alarm: Alarm,
+    host: Arc<str>,
+    under_way: JoinSet<Round>,
+    /// Which task works for which of them.
+    busy: HashMap<Id, Lane>,
+    /// Lanes in which nothing is to be done before.
+    resting: BTreeMap<Lane, Timestamp>,
+    /// How much has been told lately, by lane.
+    storms: BTreeMap<Lane, Storm>,
+    /// That the ledger cannot be asked is said once.
+    is_unreadable: bool,
+}
+
+impl Sender {
+    fn new(setup: Setup, news: Arc<Notify>, errands: mpsc::Receiver<Errand>) -> std::io::Result<Self> {
+        let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned().into();
+        Ok(Self {
+            alarm: setup.clock.alarm()?,
+            setup,
+            news,
+            errands,
+            host,
+            under_way: JoinSet::new(),
+            busy: HashMap::new(),
+            resting: BTreeMap::new(),
+            storms: BTreeMap::new(),
+            is_unreadable: false,
+        })
+    }
+
+    /// Sends until the loop is gone.
+    pub async fn run(mut self) {
+        loop {
+            let next = self.look().await;
+            tokio::select! {
+                errand = self.errands.recv() => match errand {
+                    Some(errand) => {
+                        errand.carry_out(&self.setup.store, self.setup.clock.now()).await;
+                        self.resting.clear();
+                    }
+                    None => break,
+                },
+                () = self.news.notified() => self.resting.clear(),
+                Some(done) = self.under_way.join_next_with_id() => self.done(done),
+                woken = self.alarm.wait_until(next) => if !matches!(woken, Ok(Woken::Due)) {
+                    self.resting.clear();
+                },
+                Ok(()) = self.setup.in_force.changed() => self.resting.clear(),
+                Ok(()) = self.setup.trouble.changed() => self.resting.clear(),
+            }
+        }
+        let all = async { while self.under_way.join_next().await.is_some() {} };
+        if timeout(LAST_BREATH, all).await.is_err() {
+            tracing::warn!("a notice is still being sent: it is sent again at the next start");
+            self.under_way.shutdown().await;
+        }
+    }
+
+    /// Begins what can be done now; the answer is when to look again, unless something happens before.
+    async fn look(&mut self) -> Option<Timestamp> {
+        // What cannot be recorded is not sent. The end of it wakes us.
+        if self.setup.trouble.borrow_and_update().is_some() {
+            return None;
+        }
+        let now = self.setup.clock.now();
+        let lanes = match self.setup.store.reader.lanes().await {
+            Ok(lanes) => lanes,
+            Err(error) => return self.unreadable(&error, now),
+        };
+        self.is_unreadable = false;
+        self.resting.retain(|lane, until| {
+            let longest = now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX);
+            *until > now && *until <= longest && lanes.contains(lane)
+        });
+        for lane in lanes {
+            let is_busy = self.busy.values().any(|busy| *busy == lane);
+            if self.busy.len() >= MOST_AT_ONCE || is_busy || self.resting.contains_key(&lane) {
+                continue;
+            }
+            let came = Came {
+                store: self.setup.store.clone(),
+                clock: self.setup.clock.clone(),
+                configuration: self.setup.in_force.borrow_and_update().clone(),
+                trouble: self.setup.trouble.clone(),
+                environment: self.setup.environment.clone(),
+                folder: self.setup.folder.clone(),
+                host: self.host.clone(),
+                storm: self.storms.remove(&lane).unwrap_or_default(),
+                lane: lane.clone(),
+            };
+            let task = self.under_way.spawn(came.work());
+            self.busy.insert(task.id(), lane);
+        }
+        self.resting.values().min().copied()
+    }
+
+    fn done(&mut self, done: Result<(Id, Round), JoinError>) {
+        let now = self.setup.clock.now();
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(lane) = self.busy.remove(&id) else {
+            return;
+        };
+        let rest = match done {
+            Ok((_, Round { storm, rest })) => {
+                self.storms.insert(lane.clone(), storm);
+                rest.unwrap_or_else(|error| self.unreadable(&error, now))
+            }
+            Err(error) => {
+                tracing::error!("what waits for {} by {} cannot be sent: {error}", lane.channel, lane.carrier.word());
+                now.checked_add(AFTER_A_FAULT).ok()
+            }
+        };
+        if let Some(until) = rest {
+            self.resting.insert(lane, until);
+        }
+    }
+
+    fn unreadable(&mut self, error: &sqlx::Error, now: Timestamp) -> Option<Timestamp> {
+        if !std::mem::replace(&mut self.is_unreadable, true) {
+            tracing::error!("notices wait, because the ledger cannot be asked for them: {error}");
+            self.setup.store.suspect(error);
+        }
+        now.checked_add(ASK_AGAIN).ok()
+    }
+}
