@@ -103,9 +103,7 @@ impl Keeping {
             ward.tell(&mut link);
         }
         link.say(&Report::Welcome { is_first, in_force: self.in_force.clone() });
-        // All that has come is read, and as much is sent as is taken, so that it is enough to hear of changes.
-        let changes = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
-        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), changes)?;
+        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), EventFlags::IN)?;
         self.link = Some(link);
         Ok(())
     }
@@ -150,7 +148,7 @@ impl Keeping {
 
     /// Waits until something happens or it is so late, does what is to be done, and says what it leaves to the driver.
     pub fn turn(&mut self, until: Option<Duration>) -> io::Result<Vec<Turn>> {
-        self.link.iter_mut().for_each(Link::flush);
+        self.speak()?;
         let mut turns = Vec::new();
         for number in wait(&self.epoll, [until, self.stir_at, self.flush_at].into_iter().flatten().min())? {
             match number {
@@ -180,6 +178,21 @@ impl Keeping {
     /// Says something to the scheduler, if there is one.
     pub fn say(&mut self, report: &Report) {
         self.link.iter_mut().for_each(|link| link.say(report));
+    }
+
+    /// Sends what was said. Only where not all of it is taken it is heard that there is room again, or each read of the
+    /// scheduler's would wake the keeper.
+    fn speak(&mut self) -> io::Result<()> {
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        let was_full = link.is_full;
+        link.flush();
+        if link.is_full != was_full {
+            let events = if link.is_full { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+            epoll::modify(&self.epoll, &link.socket, EventData::new_u64(LINK), events)?;
+        }
+        Ok(())
     }
 
     fn hear(&mut self, turns: &mut Vec<Turn>) -> io::Result<()> {

@@ -24,6 +24,8 @@ pub struct Link {
     inputs: VecDeque<Option<OwnedFd>>,
     /// What is said and was not sent.
     outbox: VecDeque<u8>,
+    /// Whether more was said than is taken.
+    pub is_full: bool,
     buffer: Vec<u8>,
 }
 
@@ -31,7 +33,7 @@ impl Link {
     pub fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let (lines, inputs, outbox) = (Lines::default(), VecDeque::new(), VecDeque::new());
-        Ok(Self { socket, lines, inputs, outbox, buffer: vec![0; READ] })
+        Ok(Self { socket, lines, inputs, outbox, is_full: false, buffer: vec![0; READ] })
     }
 
     /// Reads all that has come; an error is the end.
@@ -79,5 +81,6 @@ impl Link {
         {
             self.outbox.drain(..length);
         }
+        self.is_full = !self.outbox.is_empty();
     }
 }
