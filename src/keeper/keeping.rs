@@ -215,13 +215,17 @@ impl Keeping {
                 self.starters.start(start, input);
             }
             Request::Recorded { id, pieces } => {
-                self.wards.get_mut(&id).into_iter().for_each(|ward| ward.recorded(pieces));
-                self.attend(id)?;
+                if let Some(ward) = self.wards.get_mut(&id) {
+                    ward.recorded(pieces);
+                    // What it could not be read for waits to be read now.
+                    ward.sources().try_for_each(|(source, _)| listen(&self.epoll, ward, source))?;
+                }
+                self.tell(id);
             }
             Request::Close { id } => {
                 let now = self.clock.now();
                 self.wards.get_mut(&id).into_iter().for_each(|ward| ward.close(now, &mut self.buffer));
-                self.attend(id)?;
+                self.tell(id);
             }
             Request::Discard { id } => self.let_go(id),
             Request::Forget { first, last } => {
@@ -241,7 +245,7 @@ impl Keeping {
                 let news = News::NotStarted { errno: error.raw_os_error(), message: error.to_string() };
                 self.say(&Report::Of(id, news));
             }
-            self.attend(id)?;
+            self.tell(id);
         }
         Ok(())
     }
@@ -255,20 +259,16 @@ impl Keeping {
         let (id, uptime) = (ward.id, uptime());
         ward.stirred(source, self.clock.now(), uptime, &mut self.buffer);
         self.flush_at.get_or_insert(uptime + FLUSH_AFTER);
-        self.attend(id)
+        listen(&self.epoll, ward, source)?;
+        self.tell(id);
+        Ok(())
     }
 
-    /// Tells the scheduler, if there is one, what it does not know yet of a ward whose state may have changed, and waits for
-    /// what may come next.
-    fn attend(&mut self, id: AttemptId) -> io::Result<()> {
-        let Some(ward) = self.wards.get_mut(&id) else {
-            return Ok(());
-        };
-        self.link.iter_mut().for_each(|link| ward.tell(link));
-        for (source, descriptor) in ward.sources().filter(|_| ward.has_room()) {
-            epoll::modify(&self.epoll, descriptor, data_of(ward, source), ONCE)?;
+    /// Tells the scheduler, if there is one, what it does not know yet of a ward whose state may have changed.
+    fn tell(&mut self, id: AttemptId) {
+        if let (Some(link), Some(ward)) = (&mut self.link, self.wards.get_mut(&id)) {
+            ward.tell(link);
         }
-        Ok(())
     }
 
     /// One that still runs is killed.
@@ -277,6 +277,12 @@ impl Keeping {
             self.by_number.remove(&ward.number);
         }
     }
+}
+
+/// Waits for what comes next from there, if anything can, and may.
+fn listen(epoll: &OwnedFd, ward: &Ward, source: Source) -> io::Result<()> {
+    let mut found = ward.sources().filter(|(one, _)| *one == source && ward.has_room());
+    found.try_for_each(|(_, descriptor)| Ok(epoll::modify(epoll, descriptor, data_of(ward, source), ONCE)?))
 }
 
 /// By which the descriptor of a ward is known.
