@@ -103,7 +103,7 @@ impl Keeping {
             ward.tell(&mut link);
         }
         link.say(&Report::Welcome { is_first, in_force: self.in_force.clone() });
-        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), EventFlags::IN)?;
+        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), link.wanted())?;
         self.link = Some(link);
         Ok(())
     }
@@ -148,7 +148,11 @@ impl Keeping {
 
     /// Waits until something happens or it is so late, does what is to be done, and says what it leaves to the driver.
     pub fn turn(&mut self, until: Option<Duration>) -> io::Result<Vec<Turn>> {
-        self.speak()?;
+        if let Some(link) = &mut self.link
+            && link.flush()
+        {
+            epoll::modify(&self.epoll, &link.socket, EventData::new_u64(LINK), link.wanted())?;
+        }
         let mut turns = Vec::new();
         for number in wait(&self.epoll, [until, self.stir_at, self.flush_at].into_iter().flatten().min())? {
             match number {
@@ -180,21 +184,6 @@ impl Keeping {
         self.link.iter_mut().for_each(|link| link.say(report));
     }
 
-    /// Sends what was said. Only where not all of it is taken it is heard that there is room again, or each read of the
-    /// scheduler's would wake the keeper.
-    fn speak(&mut self) -> io::Result<()> {
-        let Some(link) = &mut self.link else {
-            return Ok(());
-        };
-        let was_full = link.is_full;
-        link.flush();
-        if link.is_full != was_full {
-            let events = if link.is_full { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-            epoll::modify(&self.epoll, &link.socket, EventData::new_u64(LINK), events)?;
-        }
-        Ok(())
-    }
-
     fn hear(&mut self, turns: &mut Vec<Turn>) -> io::Result<()> {
         let mut requests = Vec::new();
         let is_there = self.link.as_mut().is_some_and(|link| link.receive(&mut requests).is_ok());
@@ -215,17 +204,13 @@ impl Keeping {
                 self.starters.start(start, input);
             }
             Request::Recorded { id, pieces } => {
-                if let Some(ward) = self.wards.get_mut(&id) {
-                    ward.recorded(pieces);
-                    // What it could not be read for waits to be read now.
-                    ward.sources().try_for_each(|(source, _)| listen(&self.epoll, ward, source))?;
-                }
-                self.tell(id);
+                self.wards.get_mut(&id).into_iter().for_each(|ward| ward.recorded(pieces));
+                self.attend(id, &Source::ALL)?;
             }
             Request::Close { id } => {
                 let now = self.clock.now();
                 self.wards.get_mut(&id).into_iter().for_each(|ward| ward.close(now, &mut self.buffer));
-                self.tell(id);
+                self.attend(id, &[])?;
             }
             Request::Discard { id } => self.let_go(id),
             Request::Forget { first, last } => {
@@ -245,7 +230,7 @@ impl Keeping {
                 let news = News::NotStarted { errno: error.raw_os_error(), message: error.to_string() };
                 self.say(&Report::Of(id, news));
             }
-            self.tell(id);
+            self.attend(id, &[])?;
         }
         Ok(())
     }
@@ -259,16 +244,20 @@ impl Keeping {
         let (id, uptime) = (ward.id, uptime());
         ward.stirred(source, self.clock.now(), uptime, &mut self.buffer);
         self.flush_at.get_or_insert(uptime + FLUSH_AFTER);
-        listen(&self.epoll, ward, source)?;
-        self.tell(id);
-        Ok(())
+        self.attend(id, &[source])
     }
 
-    /// Tells the scheduler, if there is one, what it does not know yet of a ward whose state may have changed.
-    fn tell(&mut self, id: AttemptId) {
-        if let (Some(link), Some(ward)) = (&mut self.link, self.wards.get_mut(&id)) {
-            ward.tell(link);
+    /// Tells the scheduler, if there is one, what it does not know yet of a ward whose state may have changed, and waits for
+    /// what may come next from where it is not waited for any more.
+    fn attend(&mut self, id: AttemptId, again: &[Source]) -> io::Result<()> {
+        let Some(ward) = self.wards.get_mut(&id) else {
+            return Ok(());
+        };
+        self.link.iter_mut().for_each(|link| ward.tell(link));
+        for (source, descriptor) in ward.sources().filter(|(source, _)| again.contains(source) && ward.has_room()) {
+            epoll::modify(&self.epoll, descriptor, data_of(ward, source), ONCE)?;
         }
+        Ok(())
     }
 
     /// One that still runs is killed.
@@ -277,12 +266,6 @@ impl Keeping {
             self.by_number.remove(&ward.number);
         }
     }
-}
-
-/// Waits for what comes next from there, if anything can, and may.
-fn listen(epoll: &OwnedFd, ward: &Ward, source: Source) -> io::Result<()> {
-    let mut found = ward.sources().filter(|(one, _)| *one == source && ward.has_room());
-    found.try_for_each(|(_, descriptor)| Ok(epoll::modify(epoll, descriptor, data_of(ward, source), ONCE)?))
 }
 
 /// By which the descriptor of a ward is known.

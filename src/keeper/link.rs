@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
@@ -25,7 +26,7 @@ pub struct Link {
     /// What is said and was not sent.
     outbox: VecDeque<u8>,
     /// Whether more was said than is taken.
-    pub is_full: bool,
+    is_full: bool,
     buffer: Vec<u8>,
 }
 
@@ -73,14 +74,21 @@ impl Link {
         write_line(report, &mut self.outbox);
     }
 
-    /// Sends as much as is taken. Of one who is gone one hears by reading.
-    pub fn flush(&mut self) {
+    /// Sends as much as is taken; the answer is whether something else is wanted from now on. Of one who is gone one hears by
+    /// reading.
+    pub fn flush(&mut self) -> bool {
         while let (next, _) = self.outbox.as_slices()
             && !next.is_empty()
             && let Ok(length) = self.socket.write(next)
         {
             self.outbox.drain(..length);
         }
-        self.is_full = !self.outbox.is_empty();
+        let was_full = std::mem::replace(&mut self.is_full, !self.outbox.is_empty());
+        was_full != self.is_full
+    }
+
+    /// What is waited for: room only where it is needed, as each read of the scheduler's makes some.
+    pub fn wanted(&self) -> EventFlags {
+        if self.is_full { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN }
     }
 }

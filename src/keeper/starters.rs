@@ -40,20 +40,20 @@ pub struct Starters {
 /// Where the threads find what is to be done, and put what they have done. It never makes them wait.
 #[derive(Debug)]
 struct Desk {
-    orders: Mutex<Orders>,
-    /// Wakes one thread for each order: two that wait for one another cost each start a turn more.
+    board: Mutex<Board>,
+    /// Wakes one thread for each order.
     ordered: Condvar,
-    started: Mutex<Vec<Started>>,
     /// Readable when something has started.
     bell: OwnedFd,
     clock: Clock,
     own: PathBuf,
 }
 
-/// As many as the scheduler has asked for, which bounds how much goes on at a time.
 #[derive(Debug, Default)]
-struct Orders {
-    waiting: VecDeque<Order>,
+struct Board {
+    /// As many as the scheduler has asked for, which bounds how much goes on at a time.
+    orders: VecDeque<Order>,
+    started: Vec<Started>,
     is_closed: bool,
 }
 
@@ -61,14 +61,7 @@ impl Starters {
     /// `own` is the program that a start by [`Program::Own`] means.
     pub fn new(clock: Clock, own: PathBuf) -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let desk = Arc::new(Desk {
-            orders: Mutex::default(),
-            ordered: Condvar::new(),
-            started: Mutex::default(),
-            bell,
-            clock,
-            own,
-        });
+        let desk = Arc::new(Desk { board: Mutex::default(), ordered: Condvar::new(), bell, clock, own });
         let threads = (0..THREADS).map(|number| {
             let desk = desk.clone();
             std::thread::Builder::new().name(format!("start-{number}")).spawn(move || desk.serve())
@@ -78,7 +71,7 @@ impl Starters {
 
     pub fn start(&mut self, start: Box<Start>, input: Option<OwnedFd>) {
         self.under_way += 1;
-        locked(&self.desk.orders).waiting.push_back((start, input));
+        self.desk.board().orders.push_back((start, input));
         self.desk.ordered.notify_one();
     }
 
@@ -89,7 +82,7 @@ impl Starters {
 
     pub fn take(&mut self) -> Vec<Started> {
         let _ = rustix::io::read(&self.desk.bell, &mut [0; 8]);
-        let started = std::mem::take(&mut *locked(&self.desk.started));
+        let started = std::mem::take(&mut self.desk.board().started);
         self.under_way -= started.len();
         started
     }
@@ -97,7 +90,7 @@ impl Starters {
 
 impl Drop for Starters {
     fn drop(&mut self) {
-        locked(&self.desk.orders).is_closed = true;
+        self.desk.board().is_closed = true;
         self.desk.ordered.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -106,23 +99,23 @@ impl Drop for Starters {
 }
 
 impl Desk {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn serve(&self) {
         loop {
-            let is_idle = |orders: &mut Orders| orders.waiting.is_empty() && !orders.is_closed;
-            let waited = self.ordered.wait_while(locked(&self.orders), is_idle);
-            let next = waited.unwrap_or_else(PoisonError::into_inner).waiting.pop_front();
+            let is_idle = |board: &mut Board| board.orders.is_empty() && !board.is_closed;
+            let waited = self.ordered.wait_while(self.board(), is_idle);
+            let next = waited.unwrap_or_else(PoisonError::into_inner).orders.pop_front();
             let Some((start, input)) = next else {
                 return;
             };
             let started = (start.id, begin(*start, input, &self.clock, &self.own));
-            locked(&self.started).push(started);
+            self.board().started.push(started);
             let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
         }
     }
-}
-
-fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
-    one.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn begin(start: Start, input: Option<OwnedFd>, clock: &Clock, own: &Path) -> io::Result<Ward> {
