@@ -53,11 +53,11 @@ enum Victim {
 }
 
 /// System calls, and up to which of them each thread of the victim is killed at. What a start calls is among them; what the
-/// two say to each other goes by sendto.
+/// two say to each other goes by sendmsg, as descriptors go along, and by sendto.
 const CALLS: [(Victim, &str, usize); 9] = [
     (Victim::Scheduler, "fsync", 40),
     (Victim::Scheduler, "pwrite64", 110),
-    (Victim::Scheduler, "sendto", 30),
+    (Victim::Scheduler, "sendmsg", 30),
     (Victim::Keeper, "clone3", 24),
     (Victim::Keeper, "pidfd_open", 16),
     (Victim::Keeper, "wait4", 16),

@@ -4,17 +4,19 @@
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::protocol::{Asked, Begun, Lines, News, READY, Report, Request, Start, write_line};
 use super::ward::WINDOW;
+use crate::readiness::Readiness;
 use crate::run::{AttemptId, RunId};
 
 /// Wishes that wait to be sent.
@@ -44,7 +46,8 @@ pub struct Client {
 /// What sends wishes and hands news on; owned by whoever runs it.
 #[derive(Debug)]
 pub struct Switchboard {
-    socket: UnixStream,
+    /// Only heard: each read of the keeper's would wake whoever waits to speak.
+    socket: Readiness,
     lines: Lines,
     /// What came with the greeting, and is of what is held.
     reports: Vec<Report>,
@@ -56,14 +59,14 @@ pub struct Switchboard {
 /// Hears what is held by the keeper at the other end, and goes on from there.
 pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Client, Switchboard, Vec<Kept>)> {
     socket.set_nonblocking(true)?;
-    let socket = UnixStream::from_std(socket)?;
-    let keeper = socket.peer_cred()?.pid().unwrap_or_default();
+    let keeper = socket_peercred(&socket)?.pid.as_raw_nonzero().get();
+    let socket = Readiness::new(socket.into())?;
     let (mut lines, mut reports) = (Lines::default(), Vec::new());
     let (is_first, in_force) = loop {
-        socket.readable().await?;
-        let is_open = read(&socket, &mut lines, &mut reports)?;
-        if let Some(at) = reports.iter().position(|report| matches!(report, Report::Welcome { .. }))
-            && let Report::Welcome { is_first, in_force } = reports.remove(at)
+        let known = reports.len();
+        let is_open = read(&socket, &mut lines, &mut reports).await?;
+        if let Some(at) = reports.iter().skip(known).position(|report| matches!(report, Report::Welcome { .. }))
+            && let Report::Welcome { is_first, in_force } = reports.remove(known + at)
         {
             break (is_first, in_force);
         }
@@ -85,17 +88,26 @@ pub async fn connect(socket: std::os::unix::net::UnixStream) -> io::Result<(Clie
     Ok((client, Switchboard { socket, lines, reports, wishes: wishes_out, asked: None, news }, kept))
 }
 
-/// Reads what is there; the answer is whether there may be more.
-fn read(socket: &UnixStream, lines: &mut Lines, reports: &mut Vec<Report>) -> io::Result<bool> {
-    let mut bytes = [0; READ];
-    loop {
-        match socket.try_read(&mut bytes) {
-            Ok(0) => return Ok(false),
-            Ok(length) => reports.extend(lines.take::<Report>(&bytes[..length])?),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-            Err(error) => return Err(error),
-        }
+/// Reads what comes next; the answer is whether there may be more.
+async fn read(socket: &Readiness, lines: &mut Lines, reports: &mut Vec<Report>) -> io::Result<bool> {
+    let take = |line: BorrowedFd| {
+        let mut bytes = [0; READ];
+        let length = rustix::io::read(line, &mut bytes)?;
+        reports.extend(lines.take::<Report>(&bytes[..length])?);
+        Ok(length > 0)
+    };
+    socket.read(take).await
+}
+
+/// Sends the beginning of these bytes.
+fn send(line: BorrowedFd, bytes: &[u8], descriptor: Option<&OwnedFd>) -> rustix::io::Result<usize> {
+    let descriptors = descriptor.map(AsFd::as_fd);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.as_slice().is_empty() {
+        rights.push(SendAncillaryMessage::ScmRights(descriptors.as_slice()));
     }
+    sendmsg(line, &[IoSlice::new(bytes)], &mut rights, SendFlags::NOSIGNAL)
 }
 
 impl Client {
@@ -245,11 +257,9 @@ impl Switchboard {
                     let Some(wish) = wish else { return Ok(()) };
                     self.send(wish, &mut batch).await?;
                 }
-                ready = self.socket.readable() => {
-                    ready?;
-                    let is_open = read(&self.socket, &mut self.lines, &mut self.reports)?;
+                is_open = read(&self.socket, &mut self.lines, &mut self.reports) => {
                     self.hand_on();
-                    if !is_open {
+                    if !is_open? {
                         return Err(io::Error::other("the keeper is gone"));
                     }
                 }
@@ -269,31 +279,36 @@ impl Switchboard {
                     write_line(&request, &mut *batch);
                 }
                 Wish::Start { start, input, news } => {
-                    self.socket.write_all(batch).await?;
-                    batch.clear();
                     self.news.insert(start.id, news);
                     write_line(&Request::Start(start), &mut *batch);
-                    let sent = self.send_with(batch, &input).await?;
-                    batch.drain(..sent);
+                    self.send_all(batch, Some(&input)).await?;
+                    batch.clear();
                 }
             }
             next = self.wishes.try_recv().ok();
         }
-        self.socket.write_all(batch).await?;
+        self.send_all(batch, None).await?;
         batch.clear();
         Ok(())
     }
 
-    /// Sends the beginning of these bytes, and a descriptor with it.
-    async fn send_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
-        let send = || {
-            let descriptors = [descriptor.as_fd()];
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut rights = SendAncillaryBuffer::new(&mut space);
-            rights.push(SendAncillaryMessage::ScmRights(&descriptors));
-            Ok(sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut rights, SendFlags::NOSIGNAL)?)
-        };
-        self.socket.async_io(Interest::WRITABLE, send).await
+    /// Sends these bytes, and a descriptor with the first of them.
+    async fn send_all(&self, mut bytes: &[u8], mut descriptor: Option<&OwnedFd>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match send(self.socket.as_fd(), bytes, descriptor) {
+                Ok(length) => (bytes, descriptor) = (&bytes[length..], None),
+                Err(Errno::AGAIN) => self.room().await?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the keeper reads, which is seldom needed: it reads whatever else it does.
+    async fn room(&self) -> io::Result<()> {
+        let line = self.socket.as_fd().try_clone_to_owned()?;
+        UnixStream::from_std(line.into())?.writable().await
     }
 
     fn hand_on(&mut self) {

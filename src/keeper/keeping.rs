@@ -103,9 +103,7 @@ impl Keeping {
             ward.tell(&mut link);
         }
         link.say(&Report::Welcome { is_first, in_force: self.in_force.clone() });
-        // All that has come is read, and as much is sent as is taken, so that it is enough to hear of changes.
-        let changes = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
-        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), changes)?;
+        epoll::add(&self.epoll, &link.socket, EventData::new_u64(LINK), link.wanted())?;
         self.link = Some(link);
         Ok(())
     }
@@ -150,7 +148,11 @@ impl Keeping {
 
     /// Waits until something happens or it is so late, does what is to be done, and says what it leaves to the driver.
     pub fn turn(&mut self, until: Option<Duration>) -> io::Result<Vec<Turn>> {
-        self.link.iter_mut().for_each(Link::flush);
+        if let Some(link) = &mut self.link
+            && link.flush()
+        {
+            epoll::modify(&self.epoll, &link.socket, EventData::new_u64(LINK), link.wanted())?;
+        }
         let mut turns = Vec::new();
         for number in wait(&self.epoll, [until, self.stir_at, self.flush_at].into_iter().flatten().min())? {
             match number {
@@ -203,12 +205,12 @@ impl Keeping {
             }
             Request::Recorded { id, pieces } => {
                 self.wards.get_mut(&id).into_iter().for_each(|ward| ward.recorded(pieces));
-                self.attend(id)?;
+                self.attend(id, &Source::ALL)?;
             }
             Request::Close { id } => {
                 let now = self.clock.now();
                 self.wards.get_mut(&id).into_iter().for_each(|ward| ward.close(now, &mut self.buffer));
-                self.attend(id)?;
+                self.attend(id, &[])?;
             }
             Request::Discard { id } => self.let_go(id),
             Request::Forget { first, last } => {
@@ -228,7 +230,7 @@ impl Keeping {
                 let news = News::NotStarted { errno: error.raw_os_error(), message: error.to_string() };
                 self.say(&Report::Of(id, news));
             }
-            self.attend(id)?;
+            self.attend(id, &[])?;
         }
         Ok(())
     }
@@ -242,17 +244,17 @@ impl Keeping {
         let (id, uptime) = (ward.id, uptime());
         ward.stirred(source, self.clock.now(), uptime, &mut self.buffer);
         self.flush_at.get_or_insert(uptime + FLUSH_AFTER);
-        self.attend(id)
+        self.attend(id, &[source])
     }
 
     /// Tells the scheduler, if there is one, what it does not know yet of a ward whose state may have changed, and waits for
-    /// what may come next.
-    fn attend(&mut self, id: AttemptId) -> io::Result<()> {
+    /// what may come next from where it is not waited for any more.
+    fn attend(&mut self, id: AttemptId, again: &[Source]) -> io::Result<()> {
         let Some(ward) = self.wards.get_mut(&id) else {
             return Ok(());
         };
         self.link.iter_mut().for_each(|link| ward.tell(link));
-        for (source, descriptor) in ward.sources().filter(|_| ward.has_room()) {
+        for (source, descriptor) in ward.sources().filter(|(source, _)| again.contains(source) && ward.has_room()) {
             epoll::modify(&self.epoll, descriptor, data_of(ward, source), ONCE)?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
@@ -24,6 +25,8 @@ pub struct Link {
     inputs: VecDeque<Option<OwnedFd>>,
     /// What is said and was not sent.
     outbox: VecDeque<u8>,
+    /// Whether more was said than is taken.
+    is_full: bool,
     buffer: Vec<u8>,
 }
 
@@ -31,7 +34,7 @@ impl Link {
     pub fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let (lines, inputs, outbox) = (Lines::default(), VecDeque::new(), VecDeque::new());
-        Ok(Self { socket, lines, inputs, outbox, buffer: vec![0; READ] })
+        Ok(Self { socket, lines, inputs, outbox, is_full: false, buffer: vec![0; READ] })
     }
 
     /// Reads all that has come; an error is the end.
@@ -71,13 +74,21 @@ impl Link {
         write_line(report, &mut self.outbox);
     }
 
-    /// Sends as much as is taken. Of one who is gone one hears by reading.
-    pub fn flush(&mut self) {
+    /// Sends as much as is taken; the answer is whether something else is wanted from now on. Of one who is gone one hears by
+    /// reading.
+    pub fn flush(&mut self) -> bool {
         while let (next, _) = self.outbox.as_slices()
             && !next.is_empty()
             && let Ok(length) = self.socket.write(next)
         {
             self.outbox.drain(..length);
         }
+        let was_full = std::mem::replace(&mut self.is_full, !self.outbox.is_empty());
+        was_full != self.is_full
+    }
+
+    /// What is waited for: room only where it is needed, as each read of the scheduler's makes some.
+    pub fn wanted(&self) -> EventFlags {
+        if self.is_full { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN }
     }
 }

@@ -1,7 +1,7 @@
 //! How does a process begin, and what does it leave? The only place that starts and reaps.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -45,9 +45,12 @@ pub fn command(program: &Path) -> Command {
 
 /// When a process began, in clock ticks since the machine booted.
 pub fn start_ticks(pid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Each start waits for this, and such a file is complete in one read.
+    let mut bytes = [0; 1024];
+    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut bytes).ok()?;
     // proc(5): the name stands in brackets and may hold anything, so the fields behind it count; this is the 22nd of all.
-    text[text.rfind(')')? + 1..].split_ascii_whitespace().nth(19)?.parse().ok()
+    let text = bytes[..length].rsplit(|byte| *byte == b')').next()?;
+    str::from_utf8(text).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 impl Process {

@@ -1,13 +1,13 @@
 //! Which threads start processes? Two of their own, because each start blocks for about a millisecond, for which the keeper
 //! would hear and read nothing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -23,8 +23,6 @@ use crate::run::AttemptId;
 
 /// One thread tops out at 1,500 starts a second, two at about 2,000; more do not help, because the kernel serialises.
 const THREADS: usize = 2;
-/// Starts that wait for a thread; the keeper itself waits when there are more.
-const STARTS: usize = 1 << 16;
 
 /// What is to be started, with its standard input, if there was a descriptor free for that.
 type Order = (Box<Start>, Option<OwnedFd>);
@@ -33,7 +31,6 @@ type Started = (AttemptId, io::Result<Ward>);
 
 #[derive(Debug)]
 pub struct Starters {
-    orders: Option<SyncSender<Order>>,
     threads: Vec<JoinHandle<()>>,
     desk: Arc<Desk>,
     /// Starts of which nothing has come yet.
@@ -43,31 +40,39 @@ pub struct Starters {
 /// Where the threads find what is to be done, and put what they have done. It never makes them wait.
 #[derive(Debug)]
 struct Desk {
-    orders: Mutex<Receiver<Order>>,
-    started: Mutex<Vec<Started>>,
+    board: Mutex<Board>,
+    /// Wakes one thread for each order.
+    ordered: Condvar,
     /// Readable when something has started.
     bell: OwnedFd,
     clock: Clock,
     own: PathBuf,
 }
 
+#[derive(Debug, Default)]
+struct Board {
+    /// As many as the scheduler has asked for, which bounds how much goes on at a time.
+    orders: VecDeque<Order>,
+    started: Vec<Started>,
+    is_closed: bool,
+}
+
 impl Starters {
     /// `own` is the program that a start by [`Program::Own`] means.
     pub fn new(clock: Clock, own: PathBuf) -> io::Result<Self> {
-        let (orders, orders_out) = sync_channel(STARTS);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let desk = Arc::new(Desk { orders: orders_out.into(), started: Mutex::default(), bell, clock, own });
+        let desk = Arc::new(Desk { board: Mutex::default(), ordered: Condvar::new(), bell, clock, own });
         let threads = (0..THREADS).map(|number| {
             let desk = desk.clone();
             std::thread::Builder::new().name(format!("start-{number}")).spawn(move || desk.serve())
         });
-        Ok(Self { orders: Some(orders), threads: threads.collect::<io::Result<_>>()?, desk, under_way: 0 })
+        Ok(Self { threads: threads.collect::<io::Result<_>>()?, desk, under_way: 0 })
     }
 
     pub fn start(&mut self, start: Box<Start>, input: Option<OwnedFd>) {
-        if self.orders.as_ref().is_some_and(|orders| orders.send((start, input)).is_ok()) {
-            self.under_way += 1;
-        }
+        self.under_way += 1;
+        self.desk.board().orders.push_back((start, input));
+        self.desk.ordered.notify_one();
     }
 
     /// Readable when there is something to take.
@@ -77,7 +82,7 @@ impl Starters {
 
     pub fn take(&mut self) -> Vec<Started> {
         let _ = rustix::io::read(&self.desk.bell, &mut [0; 8]);
-        let started = std::mem::take(&mut *self.desk.started.lock().unwrap_or_else(PoisonError::into_inner));
+        let started = std::mem::take(&mut self.desk.board().started);
         self.under_way -= started.len();
         started
     }
@@ -85,7 +90,8 @@ impl Starters {
 
 impl Drop for Starters {
     fn drop(&mut self) {
-        drop(self.orders.take());
+        self.desk.board().is_closed = true;
+        self.desk.ordered.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -93,14 +99,20 @@ impl Drop for Starters {
 }
 
 impl Desk {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn serve(&self) {
         loop {
-            let next = self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((start, input)) = next else {
+            let is_idle = |board: &mut Board| board.orders.is_empty() && !board.is_closed;
+            let waited = self.ordered.wait_while(self.board(), is_idle);
+            let next = waited.unwrap_or_else(PoisonError::into_inner).orders.pop_front();
+            let Some((start, input)) = next else {
                 return;
             };
             let started = (start.id, begin(*start, input, &self.clock, &self.own));
-            self.started.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+            self.board().started.push(started);
             let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
         }
     }

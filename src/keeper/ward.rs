@@ -94,22 +94,22 @@ impl Ward {
         self.capture.is_none()
     }
 
-    /// One of its sources can be read.
+    /// One of its sources can be read. That it is silent is told with its exit: before that nobody asks.
     pub fn stirred(&mut self, source: Source, now: Timestamp, uptime: Duration, buffer: &mut [u8]) {
-        match source {
+        if self.sources[source as usize].is_none() {
             // It was closed since.
-            _ if self.sources[source as usize].is_none() => {}
+            return;
+        }
+        match source {
             Source::Exit => {
                 self.sources[source as usize] = None;
                 self.tell_next(News::Exited { at: now, duration: uptime.saturating_sub(self.begun.uptime) });
             }
-            Source::Stdout | Source::Stderr if self.has_room() => {
-                self.read(source, now, buffer);
-                if self.sources().all(|(source, _)| source == Source::Exit) {
-                    self.tell_next(News::Silent);
-                }
-            }
+            Source::Stdout | Source::Stderr if self.has_room() => self.read(source, now, buffer),
             Source::Stdout | Source::Stderr => {}
+        }
+        if self.sources.iter().all(Option::is_none) {
+            self.tell_next(News::Silent);
         }
     }
 
