@@ -162,6 +162,28 @@ fn without_a_ledger_there_is_a_word_of_what_to_do() {
     assert!(place.text(&["show", "night"]).contains("America/New_York"));
 }
 
+/// At 80 columns a job, its next instant and how it went last are there whole, beside each other.
+#[test]
+fn status_of_a_narrow_terminal_has_what_matters() {
+    let place =
+        Place::new("[jobs.backup-of-the-database]\nschedule = '30 2 1 * *'\ncommand = 'echo it is broken; exit 3'\n");
+    let daemon = place.start();
+    assert_eq!(place.run(&["run", "--wait", "backup-of-the-database"]).status.code(), Some(1));
+    for (columns, titles) in
+        [(80, &["JOB", "NEXT", "IN", "OUTCOME"][..]), (200, &["JOB", "NEXT", "IN", "LAST", "OUTCOME"])]
+    {
+        let Some(screen) = place.on_a_terminal(columns, &["status"]) else {
+            return;
+        };
+        let table: Vec<&str> = screen.lines().skip_while(|line| !line.starts_with("JOB")).collect();
+        assert_eq!(table[0].split_whitespace().collect::<Vec<_>>(), titles, "{screen}");
+        assert!(table[1].starts_with("backup-of-the-database  ") && table[1].contains(":30"), "{screen}");
+        assert!(table[1].contains("  failed: exit status 3"), "{screen}");
+        assert_eq!(table.get(2).is_some_and(|line| line.starts_with("LAST left out")), columns == 80, "{screen}");
+    }
+    daemon.stop();
+}
+
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     let place = Place::new("");

@@ -234,6 +234,11 @@ impl Screen {
         time_in(time.0, &self.zone)
     }
 
+    /// The same where there is little room: of today without the date, of this year without the year and the seconds.
+    pub fn short_time(&self, time: Time, now: Timestamp) -> String {
+        short_time_in(time.0, now, &self.zone)
+    }
+
     /// Whether a zone's clocks show something else than this machine's at that time.
     pub fn differs(&self, zone: &TimeZone, at: Timestamp) -> bool {
         zone.to_offset(at) != self.zone.to_offset(at)
@@ -262,6 +267,16 @@ pub fn errors_width() -> Option<usize> {
 /// A time as the clocks of a zone show it.
 pub fn time_in(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn short_time_in(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (time, now) = (time.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let format = match (time.date() == now.date(), time.year() == now.year()) {
+        (true, _) => "%H:%M:%S",
+        (false, true) => "%-d %b %H:%M",
+        (false, false) => "%Y-%m-%d",
+    };
+    time.strftime(format).to_string()
 }
 
 /// A length of time in two units at most: `1.2 ms`, `3.4 s`, `5m 6s`, `3d 4h`.
@@ -323,6 +338,20 @@ mod tests {
             (-0.5, "-500.0 ms"),
         ] {
             assert_eq!(span(Seconds(seconds)), expect, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_short_time_is_what_tells_it_from_now() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        for (at, expect) in [
+            ("2026-11-23T22:30:00Z", "23:30:00"),
+            ("2026-11-23T23:30:00Z", "24 Nov 00:30"),
+            ("2026-01-02T03:04:05Z", "2 Jan 04:04"),
+            ("2027-02-28T23:00:00Z", "2027-03-01"),
+        ] {
+            assert_eq!(short_time_in(time(at), time("2026-11-23T12:00:00Z"), &zone), expect, "{at}");
         }
     }
 

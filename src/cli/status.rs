@@ -13,7 +13,7 @@ use super::places::{
     ask, in_force_or_file, is_same_file, open_if_any, open_ledger_if_any, running_daemon, state_folder, unreadable,
 };
 use super::screen::{Screen, span, visible};
-use super::table::Cell;
+use super::table::{Cell, table_width};
 use super::typed::ours;
 use super::why;
 use super::{Answer, Done, Refusal};
@@ -155,12 +155,9 @@ fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, 
         return;
     }
     let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
-    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, has_daemon, now, screen)).collect();
-    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
-        if let Some(caller) = callers.get(job.job.as_str()) {
-            row[1] = format!("after {caller}").into();
-        }
-    }
+    let whole = rows(jobs, has_daemon, callers, now, Dates::Whole, screen);
+    let is_roomy = screen.width().is_none_or(|width| table_width(&header, &whole) <= width);
+    let mut rows = if is_roomy { whole } else { rows(jobs, has_daemon, callers, now, Dates::Short, screen) };
     // Mostly nothing goes on, and there is room for the rest.
     if rows.iter().all(|row| row.last().is_some_and(|now| now.text.is_empty())) {
         header.pop();
@@ -169,18 +166,51 @@ fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, 
         }
     }
     // How it goes is worth more than how long it is until then, and that more than when it was.
-    screen.roomy_table(&header, &[16, 20, 20, 20, 23, 20][..header.len()], &[2, 3], rows);
+    screen.roomy_table(&header, &[24, 20, 20, 20, 20, 16][..header.len()], &[3, 2], rows);
 }
 
-fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Vec<Cell> {
+/// How times are shown: where there is little room, by what tells them from now.
+#[derive(Clone, Copy)]
+enum Dates {
+    Whole,
+    Short,
+}
+
+impl Dates {
+    fn show(self, time: Time, now: Timestamp, screen: &Screen) -> String {
+        match self {
+            Self::Whole => screen.time(time),
+            Self::Short => screen.short_time(time, now),
+        }
+    }
+}
+
+fn rows(
+    jobs: &[&JobReport],
+    has_daemon: bool,
+    callers: &BTreeMap<&str, &str>,
+    now: Timestamp,
+    dates: Dates,
+    screen: &Screen,
+) -> Vec<Vec<Cell>> {
+    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, has_daemon, now, dates, screen)).collect();
+    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
+        if let Some(caller) = callers.get(job.job.as_str()) {
+            row[1] = format!("after {caller}").into();
+        }
+    }
+    rows
+}
+
+fn row(job: &JobReport, has_daemon: bool, now: Timestamp, dates: Dates, screen: &Screen) -> Vec<Cell> {
     let next = match job.next {
-        Some(next) => screen.time(next),
+        Some(next) => dates.show(next, now, screen),
         None if !job.enabled => "disabled".to_owned(),
         None if job.paused.is_some() => "paused".to_owned(),
         None => "-".to_owned(),
     };
     let distance = job.next.map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
-    let last = job.last.as_ref().map_or("-".to_owned(), |last| screen.time(last.due_last.unwrap_or(Time(last.at))));
+    let last = job.last.as_ref().map(|last| dates.show(last.due_last.unwrap_or(Time(last.at)), now, screen));
     let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
     if job.failures > 0 {
         let detail = job.last.as_ref().and_then(|last| last.detail.as_deref()).map(visible).unwrap_or_default();
@@ -192,7 +222,7 @@ fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Ve
         job.job.clone().into(),
         Cell::firm(next),
         Cell::firm(distance.unwrap_or_default()),
-        Cell::firm(last),
+        Cell::firm(last.unwrap_or_else(|| "-".to_owned())),
         ended,
         current(job, has_daemon, now, screen).into(),
     ]
