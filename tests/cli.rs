@@ -97,6 +97,30 @@ fn next_of_jobs_is_merged_and_says_why_there_is_none() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean night?"));
 }
 
+/// A job that is due all the time leaves room for the others, and it is said; who asks for so many gets them as they come.
+#[test]
+fn each_job_is_seen_in_the_merged_list() {
+    let place = Place::new(
+        "[jobs.tick]\nschedule = 'every 1s'\ncommand = 'true'\n[jobs.night]\nschedule = '30 2 * * *'\ncommand = 'true'\n\
+         [jobs.yearly]\nschedule = '@yearly'\ncommand = 'true'\n[jobs.hand]\ncommand = 'true'\n",
+    );
+    let text = place.text(&["next"]);
+    let of = |job: &str| text.lines().filter(|line| line.starts_with(job)).count();
+    assert_eq!((of("tick "), of("night "), of("yearly ")), (5, 5, 5), "{text}");
+    let last = text.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "of tick, night only the next 5 instants are here; with -n N the next N of all come in their order"
+    );
+    let text = place.text(&["next", "-n", "20"]);
+    assert!(text.lines().filter(|line| line.starts_with("tick ")).count() == 20 && !text.contains("-n"), "{text}");
+    let many: String =
+        (0..30).map(|n| format!("[jobs.j{n:02}]\nschedule = '{n} 5 * * *'\ncommand = 'true'\n")).collect();
+    place.write_jobs(&many);
+    let last = place.text(&["next"]);
+    assert!(last.contains("\n10 jobs due later are not here; with -n "), "{last}");
+}
+
 #[test]
 fn check_shows_the_line_and_a_caret() {
     let place = Place::new("[jobs.a]\nschedule = \"5/15 * * * *\"\ncommand = \"true\"\ntimout = \"5m\"\n");
@@ -162,7 +186,7 @@ fn without_a_ledger_there_is_a_word_of_what_to_do() {
     assert!(place.text(&["show", "night"]).contains("America/New_York"));
 }
 
-/// At 80 columns a job, its next instant and how it went last are there whole, beside each other.
+/// On a narrow terminal a job, its next instant and how it went last are there whole, beside each other.
 #[test]
 fn status_of_a_narrow_terminal_has_what_matters() {
     let place =
@@ -170,7 +194,7 @@ fn status_of_a_narrow_terminal_has_what_matters() {
     let daemon = place.start();
     assert_eq!(place.run(&["run", "--wait", "backup-of-the-database"]).status.code(), Some(1));
     for (columns, titles) in
-        [(80, &["JOB", "NEXT", "IN", "OUTCOME"][..]), (200, &["JOB", "NEXT", "IN", "LAST", "OUTCOME"])]
+        [(70, &["JOB", "NEXT", "IN", "OUTCOME"][..]), (200, &["JOB", "NEXT", "IN", "LAST", "OUTCOME"])]
     {
         let Some(screen) = place.on_a_terminal(columns, &["status"]) else {
             return;
@@ -179,7 +203,7 @@ fn status_of_a_narrow_terminal_has_what_matters() {
         assert_eq!(table[0].split_whitespace().collect::<Vec<_>>(), titles, "{screen}");
         assert!(table[1].starts_with("backup-of-the-database  ") && table[1].contains(":30"), "{screen}");
         assert!(table[1].contains("  failed: exit status 3"), "{screen}");
-        assert_eq!(table.get(2).is_some_and(|line| line.starts_with("LAST left out")), columns == 80, "{screen}");
+        assert_eq!(table.get(2).is_some_and(|line| line.starts_with("LAST left out")), columns == 70, "{screen}");
     }
     daemon.stop();
 }
