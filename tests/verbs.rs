@@ -188,6 +188,40 @@ fn pauses_and_skips_say_what_is_due_next() {
     daemon.stop();
 }
 
+/// What changes nothing says so, and a job that follows from its ends has a next run also when one of its is left out.
+#[test]
+fn wishes_that_change_nothing_say_so() {
+    let place = Place::new("[jobs.again]\nschedule = 'every 2h after end'\ncommand = 'true'\n");
+    let daemon = place.start();
+    place.ended("again");
+    let said = |arguments: &[&str]| place.text(arguments);
+    for (arguments, expect) in [
+        (&["resume", "again"][..], "again was not paused; its next run is "),
+        (&["skip", "again", "--undo"], "again had nothing to leave out; its next run is "),
+        (&["skip", "again"], "; its next run is "),
+        (&["why", "again"], "2h after the instant before, which is skipped: left out by "),
+        (&["skip", "again", "--undo"], "again goes on; its next run is "),
+        (&["pause", "again", "--for", "3h"], "; its next run is "),
+    ] {
+        assert!(said(arguments).contains(expect), "{arguments:?}");
+    }
+    let far = place.json(&["status", "again"])["jobs"][0]["next"].as_str().unwrap().to_owned();
+    let (_, line, _) = told(&place.run(&["next", "again"]));
+    assert!(line.contains(&far[14..19]) || line.contains("paused by "), "{far}: {line}");
+    assert!(said(&["pause", "--all"]).contains("again is paused until it is resumed"));
+    for arguments in [&["next"][..], &["next", "-n", "3", "again"]] {
+        let (_, why, code) = told(&place.run(arguments));
+        assert!(code == 0 && why.contains("paused by "), "{arguments:?}: {why}");
+    }
+    place.write_jobs("[jobs.again]\nschedule = 'every 1s after end'\ncommand = 'true'\n[jobs.b]\nschedule = '@daily'\ncommand = 'true'\n");
+    said(&["reload"]);
+    let (_, why, _) = told(&place.run(&["next"]));
+    assert!(why.starts_with("all jobs are paused by ") && why.ends_with(" resume --all\n"), "{why}");
+    said(&["resume", "--all"]);
+    daemon.stop();
+    wait("an instant that passes", || said(&["status", "again"]).contains("at its start").then_some(()));
+}
+
 /// On a terminal a long wait shows how long it has been, and leaves nothing of that behind.
 #[test]
 fn progress_is_drawn_on_a_terminal() {

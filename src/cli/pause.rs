@@ -22,7 +22,7 @@ pub fn run(global: &Global, verb: &PauseArguments, screen: &mut Screen) -> Answe
     let client = client(global)?;
     let which = which(verb.all, &jobs);
     let paused = client.pause(&which, until, verb.reason.as_deref());
-    show(&wished(global, &jobs, paused)?, screen);
+    show(&wished(global, &jobs, paused)?, "was paused", screen);
     Ok(Done::Well)
 }
 
@@ -34,7 +34,7 @@ pub fn resume(global: &Global, verb: &ResumeArguments, screen: &mut Screen) -> A
     if !screen.json && resumed.is_empty() {
         screen.note("no job is paused");
     } else {
-        show(&resumed, screen);
+        show(&resumed, "was not paused", screen);
     }
     Ok(Done::Well)
 }
@@ -56,11 +56,11 @@ fn wished(
     })?
 }
 
-fn show(after: &[JobAfter], screen: &mut Screen) {
+fn show(after: &[JobAfter], in_vain: &str, screen: &mut Screen) {
     if screen.json {
         screen.value(&after);
     } else {
-        tell_all(after, Clock::System.now(), screen);
+        tell_all(after, in_vain, Clock::System.now(), screen);
     }
 }
 

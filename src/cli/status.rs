@@ -204,12 +204,18 @@ fn rows(
 
 fn row(job: &JobReport, has_daemon: bool, now: Timestamp, dates: Dates, screen: &Screen) -> Vec<Cell> {
     let next = match job.next {
+        // Only what follows from an end can have become due before.
+        Some(next) if next.0 <= now && has_daemon => "now".to_owned(),
+        Some(next) if next.0 <= now => "at its start".to_owned(),
         Some(next) => dates.show(next, now, screen),
         None if !job.enabled => "disabled".to_owned(),
         None if job.paused.is_some() => "paused".to_owned(),
         None => "-".to_owned(),
     };
-    let distance = job.next.map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
+    let distance = job
+        .next
+        .filter(|next| next.0 > now)
+        .map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
     let last = job.last.as_ref().map(|last| dates.show(last.due_last.unwrap_or(Time(last.at)), now, screen));
     let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
     if job.failures > 0 {
