@@ -10,16 +10,17 @@ use super::args::{Global, StatusArguments};
 use super::held::paused;
 use super::history::outcome;
 use super::places::{
-    ask, in_force_or_file, is_same_file, open_if_any, open_ledger_if_any, running_daemon, state_folder, unreadable,
+    ask, database, in_force_or_file, is_same_file, of_the_machine, open_if_any, open_ledger_if_any, running_daemon,
+    state_folder, unreadable,
 };
-use super::screen::{Screen, span, visible};
+use super::screen::{Screen, counted, span, visible};
 use super::table::{Cell, table_width};
 use super::typed::ours;
 use super::why;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::daemon::{Holder, HoldersTrouble};
+use crate::daemon::{Holder, HoldersStop, HoldersTrouble};
 use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
 use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
@@ -75,7 +76,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         screen.value(&report);
         return Ok(done);
     }
-    head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, now, screen);
+    head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, running.as_ref(), now, screen);
     show(&report, file.as_ref().ok(), &listed, now, screen);
     if let [job] = verb.jobs.as_slice() {
         let jobs = file.ok().filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
@@ -118,22 +119,42 @@ fn trouble_report(trouble: &HoldersTrouble) -> TroubleReport {
     TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }
 }
 
-fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+fn head(
+    global: &Global,
+    path: Option<&Path>,
+    report: &StatusReport,
+    running: Option<&Holder>,
+    now: Timestamp,
+    screen: &mut Screen,
+) {
     let daemon = match &report.daemon {
         Some(daemon) => {
             let age = Seconds::from_micros(now.as_microsecond() - daemon.since.0.as_microsecond());
             format!("daemon {} since {} ({})", daemon.pid, screen.time(daemon.since), span(age))
         }
-        None => format!("no daemon is running; start one with: {}", ours(global, "daemon")),
+        None => {
+            let elsewhere = of_the_machine(global).map_or_else(String::new, |other| format!(" ({other})"));
+            format!("no daemon is running{elsewhere}; start one with: {}", ours(global, "daemon"))
+        }
     };
     let runs_another =
         report.daemon.as_ref().filter(|daemon| path.is_some_and(|path| !is_same_file(path, Path::new(&daemon.config))));
-    let shown = path.map_or_else(String::new, |path| path.display().to_string());
-    screen.line(match runs_another {
-        Some(running) => format!("{daemon}; this daemon runs {}, and here are the jobs of {shown}", running.config),
-        None if path.is_none() => daemon,
-        None => format!("{shown}: {daemon}"),
+    let ledger = state_folder(global).map(|state| database(global, &state)).ok();
+    // Whose past it is that is shown, nobody else says.
+    let ledger = ledger.filter(|ledger| report.daemon.is_none() && ledger.exists());
+    let ledger = ledger.map(|ledger| format!("ledger {}", ledger.display()));
+    let shown: Vec<String> = path.map(|path| path.display().to_string()).into_iter().chain(ledger).collect();
+    screen.say(&match runs_another {
+        Some(running) => {
+            format!("{daemon}; this daemon runs {}, and here are the jobs of {}", running.config, shown.join(", "))
+        }
+        None if shown.is_empty() => daemon,
+        None => format!("{}: {daemon}", shown.join(", ")),
     });
+    if let Some(stop) = running.and_then(|running| running.stopping.as_ref()) {
+        let line = stopping(stop, screen);
+        screen.line(screen.paint(&line, Style::new().yellow()));
+    }
     let daemon = report.daemon.as_ref();
     let of_the_file = daemon.and_then(|daemon| daemon.file_trouble.as_ref()).map(|trouble| ("not in force", trouble));
     let of_the_ledger = daemon.and_then(|daemon| daemon.trouble.as_ref()).map(|trouble| ("trouble", trouble));
@@ -147,6 +168,20 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
         screen.line(screen.paint(&line, Style::new().yellow()));
     }
     screen.line("");
+}
+
+/// For whom a daemon still waits that was told to stop.
+fn stopping(HoldersStop { until, runs }: &HoldersStop, screen: &Screen) -> String {
+    match (counted(*runs as u64, "run"), until) {
+        _ if *runs == 0 => "it is stopping: nothing starts any more".to_owned(),
+        (runs, Some(until)) => {
+            format!(
+                "it is stopping: nothing starts any more, and {runs} may finish until {}",
+                screen.time(Time(*until))
+            )
+        }
+        (runs, None) => format!("it is stopping: nothing starts any more, and {runs} being ended"),
+    }
 }
 
 fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
+use super::lock::HoldersStop;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
 use super::reread::{Rereading, Stir};
@@ -84,6 +85,8 @@ pub struct Core {
     pub clock_sets: watch::Sender<u64>,
     /// What is to be said of the file, to whoever asks.
     pub file: watch::Sender<FileState>,
+    /// That the end is near, to the same.
+    pub stopping: watch::Sender<Option<HoldersStop>>,
     pub overseer: Overseer,
     pub state: LoopState,
 }
@@ -178,6 +181,7 @@ impl Core {
         while !self.is_done() {
             let wake_at = self.wake_at();
             self.head.send_replace(wake_at);
+            self.tell_of_the_end();
             let turn = tokio::select! {
                 biased;
                 Some(demand) = self.demands.recv() => Turn::Demanded(demand),
