@@ -1,6 +1,7 @@
 //! What is said about punctual, in JSON? Plain data, the same in `history`, `show` and whatever asks later.
 
 mod edit;
+mod local;
 mod stats;
 mod usual;
 
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
+pub use local::with_local_times;
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};
 pub use usual::{Difference, Ending, Past, Unlike, differences};
 
