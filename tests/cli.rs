@@ -114,8 +114,9 @@ fn each_job_is_seen_in_the_merged_list() {
     );
     let text = place.text(&["next", "-n", "20"]);
     assert!(text.lines().filter(|line| line.starts_with("tick ")).count() == 20 && !text.contains("-n"), "{text}");
-    let many: String =
-        (0..30).map(|n| format!("[jobs.j{n:02}]\nschedule = '{n} 5 * * *'\ncommand = 'true'\n")).collect();
+    let many: String = (0..30)
+        .map(|n| ["[jobs.j", &n.to_string(), "]\nschedule = '0 5 * * *'\ncommand = 'true'\n"].concat())
+        .collect();
     place.write_jobs(&many);
     let last = place.text(&["next"]);
     assert!(last.contains("\n10 jobs due later are not here; with -n "), "{last}");
@@ -296,6 +297,26 @@ fn a_definition_is_shown_as_data() {
     let text = place.text(&["show", "a"]);
     assert!(text.contains("1m 30s  (line 6)") && text.contains("A=1  ([defaults], line 2)"), "{text}");
     assert!(shown["last"].is_null());
+}
+
+/// What is asked most comes first, steps stand as they run, and values are written as one would write them.
+#[test]
+fn a_job_is_shown_from_what_matters() {
+    let place = Place::new(
+        "[jobs.a]\ndescription = 'Does it all, and tells whoever waits for it that it has been done, and when that was'\n\
+         schedule = '30 2 * * *'\nsteps.z = { command = 'x', needs = ['y'] }\nsteps.y = { command = 'x' }\n\
+         kill_after = '90s'\nretries = 1\n",
+    );
+    let text = place.text(&["show", "a"]);
+    let keys: Vec<&str> = text.lines().skip(1).map(|line| line.get(..14).unwrap_or_default().trim()).collect();
+    assert_eq!(keys[..5], ["description", "schedule", "", "next", ""], "{text}");
+    assert!(text.contains("at 02:30 every day") && text.contains(" (in ") && text.contains("1m 30s"), "{text}");
+    let steps: Vec<&str> = text.lines().filter(|line| line.contains("steps  ")).collect();
+    assert!(steps[0].contains("y: x") && steps[1].contains("z: x after y"), "{text}");
+    if let Some(screen) = place.on_a_terminal(60, &["show", "a"]) {
+        let own = screen.lines().skip(1).filter(|line| line.chars().count() > 60).collect::<Vec<_>>();
+        assert!(own.is_empty() && screen.contains("\n                that it has been"), "{screen}");
+    }
 }
 
 #[test]

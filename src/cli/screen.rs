@@ -188,6 +188,23 @@ impl Screen {
         }
     }
 
+    /// A sentence that may end with a line to type, which stays whole.
+    pub fn say(&mut self, text: &str) {
+        for line in in_lines(text, self.width()) {
+            self.line(line);
+        }
+    }
+
+    /// What something is, behind its name: in lines that end between words, below each other.
+    pub fn field(&mut self, name: &str, value: &str) {
+        let lead = format!("{name:>14}");
+        let width = self.width().map(|width| width.saturating_sub(lead.len() + 2).max(20));
+        for (number, line) in wrap(value, width).into_iter().enumerate() {
+            let lead = if number == 0 { self.dim(&lead) } else { " ".repeat(lead.len()) };
+            self.line(format!("{lead}  {line}").trim_end());
+        }
+    }
+
     /// A table without its `dispensable` columns where the others would be cut to less than so much, which is said below.
     pub fn roomy_table(&mut self, header: &[&str], least: &[usize], dispensable: &[usize], rows: Vec<Vec<Cell>>) {
         let natural = widths_of(header, &rows);

@@ -12,9 +12,10 @@ use super::places::{ask, in_force_or_file, open_ledger, running_daemon};
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::parse_run;
 use super::timeline::show_attempts;
+use super::upcoming::next_run;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::inquiry::{definition, held_in, no_job, pause_report, run_report};
+use crate::inquiry::{definition, held_in, no_job, pause_report, run_report, why_not};
 use crate::job::JobName;
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::plan::Held;
@@ -23,6 +24,9 @@ use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
+
+/// What is asked most of a job, in the order of the screen.
+const FIRST: [&str; 4] = ["description", "schedule", "after", ""];
 
 pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer {
     match parse_run(&verb.subject) {
@@ -126,8 +130,7 @@ fn describe(entry: &Entry, screen: &mut Screen) {
 
 fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
     for (name, value) in fields {
-        let name = screen.dim(&format!("{name:>14}"));
-        screen.line(format!("{name}  {value}"));
+        screen.field(name, value);
     }
 }
 
@@ -168,14 +171,24 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     match defined {
         Some(((job, places), checked)) => {
             screen.line(format!("job {name} of {path}"));
-            for (key, value) in fields(job) {
-                let name = screen.dim(&format!("{key:>14}"));
+            let (first, rest): (Vec<_>, Vec<_>) = fields(job).into_iter().partition(|(key, _)| FIRST.contains(key));
+            for (key, value) in first {
+                screen.field(key, &value);
+            }
+            let next = next_run(global, job, now, screen);
+            screen.field("next", &next.unwrap_or_else(|| why_not(job, now)));
+            if let Some(last) = &last {
+                let line = in_a_line(last, screen);
+                screen.field("last", &line);
+            }
+            screen.line("");
+            for (key, value) in rest {
                 // What follows from the line above comes from nowhere else.
                 let origin = match key {
                     "" => String::new(),
                     key => format!("  {}", screen.dim(&format!("({})", origin(places.origin(key), &checked.source)))),
                 };
-                screen.line(format!("{name}  {value}{origin}"));
+                screen.field(key, &format!("{value}{origin}"));
             }
         }
         None if configuration.is_none() => screen.line(format!("job {name}")),
@@ -193,6 +206,14 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         None => screen.line("it has not run yet"),
     }
     Ok(Done::Well)
+}
+
+/// A run, and how it went.
+fn in_a_line(entry: &Entry, screen: &Screen) -> String {
+    let word = outcome(entry);
+    let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
+    let (at, word) = (screen.time(Time(entry.at)), screen.paint(&word.text, word.style));
+    format!("run {} of {at}: {word}{detail}", entry.run)
 }
 
 /// Where a value comes from, in words.

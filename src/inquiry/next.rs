@@ -86,7 +86,7 @@ pub fn without_instants(timetable: &Timetable, from: Timestamp) -> String {
         return "its not_after is past".to_owned();
     }
     if timetable.after_end().is_some() {
-        return "when depends on the end of its last run; ask `punctual status`".to_owned();
+        return "when it is depends on the end of its last run; ask `punctual status`".to_owned();
     }
     if timetable.schedules.iter().any(|schedule| schedule.moment().is_some()) {
         return "it waits for a start of the daemon or the machine".to_owned();

@@ -49,6 +49,11 @@ impl Listed {
         Self { report, pause: None, defined: None }
     }
 
+    /// When its schedule is due next, whatever has been.
+    pub fn next(&self) -> Option<Time> {
+        self.report.next
+    }
+
     pub fn name(&self) -> &str {
         &self.report.job
     }

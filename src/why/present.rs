@@ -192,7 +192,9 @@ fn following(question: &Question, job: &Job, step: Duration, found: &Circumstanc
             words.time(next),
             length(pause)
         ),
-        None if next <= words.now && question.daemon.is_none() => "It is due when the daemon starts.".to_owned(),
+        None if next <= words.now && question.daemon.is_none() => {
+            format!("It is due when the daemon starts: {} after {what} was {}.", length(pause), words.time(next))
+        }
         None if next <= words.now => "It is due now.".to_owned(),
         None if next > due => format!("It is due {}, after the pause.", words.time(next)),
         None => format!("It is due {}, {} after {what}.", words.time(next), length(pause)),
