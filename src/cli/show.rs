@@ -16,7 +16,7 @@ use super::upcoming::next_run;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::inquiry::{definition, held_in, no_job, pause_report, run_report, why_not};
-use crate::job::JobName;
+use crate::job::{Job, JobName};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::plan::Held;
 use crate::report::{AskedReport, Entry, Time};
@@ -171,25 +171,8 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     match defined {
         Some(((job, places), checked)) => {
             screen.line(format!("job {name} of {path}"));
-            let (first, rest): (Vec<_>, Vec<_>) = fields(job).into_iter().partition(|(key, _)| FIRST.contains(key));
-            for (key, value) in first {
-                screen.field(key, &value);
-            }
-            let next = next_run(global, job, now, screen);
-            screen.field("next", &next.unwrap_or_else(|| why_not(job, now)));
-            if let Some(last) = &last {
-                let line = in_a_line(last, screen);
-                screen.field("last", &line);
-            }
-            screen.line("");
-            for (key, value) in rest {
-                // What follows from the line above comes from nowhere else.
-                let origin = match key {
-                    "" => String::new(),
-                    key => format!("  {}", screen.dim(&format!("({})", origin(places.origin(key), &checked.source)))),
-                };
-                screen.field(key, &format!("{value}{origin}"));
-            }
+            let next = next_run(global, job, now, screen).unwrap_or_else(|| why_not(job, now));
+            show_definition(job, places, &checked.source, (&next, last.as_ref()), screen);
         }
         None if configuration.is_none() => screen.line(format!("job {name}")),
         None => screen.line(format!("job {name} is no longer in {path}")),
@@ -206,6 +189,30 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         None => screen.line("it has not run yet"),
     }
     Ok(Done::Well)
+}
+
+/// First what is asked most, when it runs next and how it went last, then all the rest.
+fn show_definition(
+    job: &Job,
+    places: &JobPlaces,
+    source: &Source,
+    (next, last): (&str, Option<&Entry>),
+    screen: &mut Screen,
+) {
+    let (first, rest): (Vec<_>, Vec<_>) = fields(job).into_iter().partition(|(key, _)| FIRST.contains(key));
+    for (key, value) in first {
+        screen.field(key, &value);
+    }
+    screen.field("next", next);
+    if let Some(last) = last {
+        let line = in_a_line(last, screen);
+        screen.field("last", &line);
+    }
+    screen.line("");
+    for (key, value) in rest {
+        let origin = screen.dim(&format!("({})", origin(places.origin(key), source)));
+        screen.field(key, &format!("{value}  {origin}"));
+    }
 }
 
 /// A run, and how it went.
