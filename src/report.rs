@@ -2,6 +2,7 @@
 
 mod edit;
 mod lines;
+mod local;
 mod notice;
 mod shown;
 mod stats;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use edit::{Edit, EditReport, JobEdit, KeyEdit, RunEdit, RunEffect, SettingEdit};
 pub use lines::{columns, wrap};
+pub use local::with_local_times;
 pub use notice::{DeliveryReport, DigestJob, DigestReport, MessageReport, NoticeReport, OutstandingReport};
 pub use shown::{bytes, counted, grouped, span, time_in, visible, visible_bytes};
 pub use stats::{CpuCost, Figures, Group, JobStats, LastRun, Spread, StatsReport};

@@ -97,6 +97,31 @@ fn next_of_jobs_is_merged_and_says_why_there_is_none() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean night?"));
 }
 
+/// A job that is due all the time leaves room for the others, and it is said; who asks for so many gets them as they come.
+#[test]
+fn each_job_is_seen_in_the_merged_list() {
+    let place = Place::new(
+        "[jobs.tick]\nschedule = 'every 1s'\ncommand = 'true'\n[jobs.night]\nschedule = '30 2 * * *'\ncommand = 'true'\n\
+         [jobs.yearly]\nschedule = '@yearly'\ncommand = 'true'\n[jobs.hand]\ncommand = 'true'\n",
+    );
+    let text = place.text(&["next"]);
+    let of = |job: &str| text.lines().filter(|line| line.starts_with(job)).count();
+    assert_eq!((of("tick "), of("night "), of("yearly ")), (5, 5, 5), "{text}");
+    let last = text.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "of tick, night only the next 5 instants are here; with -n N the next N of all come in their order"
+    );
+    let text = place.text(&["next", "-n", "20"]);
+    assert!(text.lines().filter(|line| line.starts_with("tick ")).count() == 20 && !text.contains("-n"), "{text}");
+    let many: String = (0..30)
+        .map(|n| ["[jobs.j", &n.to_string(), "]\nschedule = '0 5 * * *'\ncommand = 'true'\n"].concat())
+        .collect();
+    place.write_jobs(&many);
+    let last = place.text(&["next"]);
+    assert!(last.contains("\n10 jobs due later are not here; with -n "), "{last}");
+}
+
 #[test]
 fn check_shows_the_line_and_a_caret() {
     let place = Place::new("[jobs.a]\nschedule = \"5/15 * * * *\"\ncommand = \"true\"\ntimout = \"5m\"\n");
@@ -160,6 +185,28 @@ fn without_a_ledger_there_is_a_word_of_what_to_do() {
     }
     assert!(!place.path("state").exists(), "asking makes nothing");
     assert!(place.text(&["show", "night"]).contains("America/New_York"));
+}
+
+/// On a narrow terminal a job, its next instant and how it went last are there whole, beside each other.
+#[test]
+fn status_of_a_narrow_terminal_has_what_matters() {
+    let place =
+        Place::new("[jobs.backup-of-the-database]\nschedule = '30 2 1 * *'\ncommand = 'echo it is broken; exit 3'\n");
+    let daemon = place.start();
+    assert_eq!(place.run(&["run", "--wait", "backup-of-the-database"]).status.code(), Some(1));
+    for (columns, titles) in
+        [(70, &["JOB", "NEXT", "IN", "OUTCOME"][..]), (200, &["JOB", "NEXT", "IN", "LAST", "OUTCOME"])]
+    {
+        let Some(screen) = place.on_a_terminal(columns, &["status"]) else {
+            return;
+        };
+        let table: Vec<&str> = screen.lines().skip_while(|line| !line.starts_with("JOB")).collect();
+        assert_eq!(table[0].split_whitespace().collect::<Vec<_>>(), titles, "{screen}");
+        assert!(table[1].starts_with("backup-of-the-database  ") && table[1].contains(":30"), "{screen}");
+        assert!(table[1].contains("  failed: exit status 3"), "{screen}");
+        assert_eq!(table.get(2).is_some_and(|line| line.starts_with("LAST left out")), columns == 70, "{screen}");
+    }
+    daemon.stop();
 }
 
 #[test]
@@ -250,6 +297,26 @@ fn a_definition_is_shown_as_data() {
     let text = place.text(&["show", "a"]);
     assert!(text.contains("1m 30s  (line 6)") && text.contains("A=1  ([defaults], line 2)"), "{text}");
     assert!(shown["last"].is_null());
+}
+
+/// What is asked most comes first, steps stand as they run, and values are written as one would write them.
+#[test]
+fn a_job_is_shown_from_what_matters() {
+    let place = Place::new(
+        "[jobs.a]\ndescription = 'Does it all, and tells whoever waits for it that it has been done, and when that was'\n\
+         schedule = '30 2 * * *'\nsteps.z = { command = 'x', needs = ['y'] }\nsteps.y = { command = 'x' }\n\
+         kill_after = '90s'\nretries = 1\n",
+    );
+    let text = place.text(&["show", "a"]);
+    let keys: Vec<&str> = text.lines().skip(1).map(|line| line.get(..14).unwrap_or_default().trim()).collect();
+    assert_eq!(keys[..5], ["description", "schedule", "", "next", ""], "{text}");
+    assert!(text.contains("at 02:30 every day") && text.contains(" (in ") && text.contains("1m 30s"), "{text}");
+    let steps: Vec<&str> = text.lines().filter(|line| line.contains("steps  ")).collect();
+    assert!(steps[0].contains("y: x") && steps[1].contains("z: x after y"), "{text}");
+    if let Some(screen) = place.on_a_terminal(60, &["show", "a"]) {
+        let own = screen.lines().skip(1).filter(|line| line.chars().count() > 60).collect::<Vec<_>>();
+        assert!(own.is_empty() && screen.contains("\n                that it has been"), "{screen}");
+    }
 }
 
 #[test]

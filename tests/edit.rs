@@ -66,8 +66,9 @@ fn an_edit_is_told_key_by_key() {
                 "a Removed: schedule 0 9 * * * -> -, timezone UTC -> -, command x -> -",
             ],
         ),
-        // Who had the name long ago is nobody's business.
-        (job(""), job("formerly = 'z'"), &[]),
+        // A name that is claimed late brings along what the ledger has of it; that it is claimed no more changes nothing.
+        (job(""), job("formerly = 'z'"), &["a Changed: formerly - -> z"]),
+        (job("formerly = 'z'"), job(""), &[]),
         (
             "[jobs.s]\nsteps = ['./a', './b']".to_owned(),
             "[jobs.s]\nsteps = ['./a', './c']\nkeep_going = true".to_owned(),

@@ -101,7 +101,7 @@ fn odd_crontabs_are_answered() {
         (b"0 0 * * * printf '\x1b[2J\x07'\n", 0, "\\u001B[2J\\u0007"),
         (b"# \x1b[2J\xe2\x80\xae\n\n0 0 * * * a\n", 0, "^[[2J\\u{202e}"),
         (b"0 0 * * * a\r\n@daily b\r\n", 0, "command  = \"b\""),
-        (b"\xef\xbb\xbf0 0 * * * a\n", 1, ""),
+        (b"\xef\xbb\xbf0 0 * * * a\n", 0, "byte order mark"),
         (b"@daily", 1, ""),
         (b"\x1b[2J\x07 0 * * * a\n", 1, ""),
         (&wrong, 1, "[jobs.a]"),
@@ -282,9 +282,23 @@ dates = "2026-12-25"
     insta::assert_snapshot!(out(&output));
     let output = ask(&place, &["export", "crontab", "both", "--system"], b"");
     assert!(out(&output).contains("\nPATH=/bin\nSHELL=/bin/bash\n# both\n0 9 */2 * 1 alice a\n"), "{}", out(&output));
+    let output = ask(&place, &["export", "crontab", "either", "--cron-tz"], b"");
+    assert!(out(&output).contains("\nCRON_TZ=Asia/Tokyo\n") && out(&output).contains("ignores it"), "{}", out(&output));
     let output = ask(&place, &["export", "crontab", "fine", "--json"], b"");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["lost"][0]["job"], "fine");
+}
+
+/// What a proof was held against is said, and what an editor or a slip left in a line.
+#[test]
+fn a_zone_a_mark_and_a_sign_are_told_of() {
+    let place = Place::new("");
+    let crontab = "\u{feff}-1 * * * * a\nCRON_TZ=America/New_York\n30 2 * * * b\n";
+    let output = ask(&place, &["import", "crontab", "-", "--verify", "2d"], crontab.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let (toml, said) = (out(&output), err(&output));
+    assert!(toml.contains("byte order mark") && toml.contains("line 1 begins with `-`"), "{toml}");
+    assert!(said.contains("Debian's own cron ignores it") && said.contains(", by CRON_TZ=America/New_York"), "{said}");
 }
 
 /// Reads a job file as the daemon would.
@@ -386,7 +400,7 @@ proptest! {
         // Some such texts are none of our language.
         prop_assume!(checked.is_right());
         let job = &checked.jobs[0];
-        let exported = export_crontab(&[job], Style { with_user: false, zone: "UTC", now: now() });
+        let exported = export_crontab(&[job], Style { with_user: false, zone: "UTC", now: now(), cron_tz: true });
         if !exported.lost.is_empty() {
             prop_assert!(exported.lost[0].1.contains("both must"), "{:?}", exported.lost);
             return Ok(());

@@ -71,7 +71,8 @@ fn attempts_that_follow_each_other_at_once_are_all_shown() {
     assert!(said.ends_with("run 1 of job succeeded\n"), "{said}");
     // Nothing is followed where nothing goes on, and that is said.
     let (text, said) = Followed::start(&place, &["job"]).rest();
-    assert_eq!((said.as_str(), text), ("run 1 of job succeeded\n", format!("begin\n{rest}")));
+    let idle = "job does not run now, there is no more to follow; when it runs next is not known";
+    assert_eq!((said, text), (format!("run 1 of job succeeded\n{idle}\n"), format!("begin\n{rest}")));
     // Whoever asks later sees all attempts as well, or as many lines as wanted, for people and for programs.
     assert_eq!(place.text(&["logs", "job"]), format!("begin\n{rest}"));
     assert_eq!(place.text(&["logs", "job", "-n", "1"]), "try 4\n");

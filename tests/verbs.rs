@@ -188,6 +188,84 @@ fn pauses_and_skips_say_what_is_due_next() {
     daemon.stop();
 }
 
+/// What changes nothing says so, and a job that follows from its ends has a next run also when one of its is left out.
+#[test]
+fn wishes_that_change_nothing_say_so() {
+    let place = Place::new("[jobs.again]\nschedule = 'every 2h after end'\ncommand = 'true'\n");
+    let daemon = place.start();
+    place.ended("again");
+    let said = |arguments: &[&str]| place.text(arguments);
+    for (arguments, expect) in [
+        (&["resume", "again"][..], "again was not paused; its next run is "),
+        (&["skip", "again", "--undo"], "again had nothing to leave out; its next run is "),
+        (&["skip", "again"], "; its next run is "),
+        (&["why", "again"], "2h after the instant before, which is skipped: left out by "),
+        (&["skip", "again", "--undo"], "again goes on; its next run is "),
+        (&["pause", "again", "--for", "3h"], "; its next run is "),
+    ] {
+        assert!(said(arguments).contains(expect), "{arguments:?}");
+    }
+    let far = place.json(&["status", "again"])["jobs"][0]["next"].as_str().unwrap().to_owned();
+    let (_, line, _) = told(&place.run(&["next", "again"]));
+    assert!(line.contains(&far[14..19]) || line.contains("paused by "), "{far}: {line}");
+    assert!(said(&["pause", "--all"]).contains("again is paused until it is resumed"));
+    for arguments in [&["next"][..], &["next", "-n", "3", "again"]] {
+        let (_, why, code) = told(&place.run(arguments));
+        assert!(code == 0 && why.contains("paused by "), "{arguments:?}: {why}");
+    }
+    place.write_jobs("[jobs.again]\nschedule = 'every 1s after end'\ncommand = 'true'\n[jobs.b]\nschedule = '@daily'\ncommand = 'true'\n");
+    said(&["reload"]);
+    let (_, why, _) = told(&place.run(&["next"]));
+    assert!(why.starts_with("all jobs are paused by ") && why.ends_with(" resume --all\n"), "{why}");
+    said(&["resume", "--all"]);
+    said(&["resume", "again"]);
+    daemon.stop();
+    wait("an instant that passes", || said(&["status", "again"]).contains("at its start").then_some(()));
+}
+
+/// A daemon that was told to stop says for whom it waits; times in texts are those of the reader.
+#[test]
+fn a_stopping_daemon_says_so() {
+    let place = Place::new(&format!("[daemon]\nstop_grace = '2h'\n{JOBS}"));
+    let daemon = place.start();
+    let berlin = |arguments: &[&str]| told(&place.command(arguments).env("TZ", "Asia/Tokyo").output().unwrap());
+    let (_, refused, code) = berlin(&["run", "quick", "--due", "2100-01-01T00:00:00Z"]);
+    assert!(code == 1 && refused.contains("2100-01-01 09:00:00 is yet to come"), "{refused}");
+    place.run(&["run", "long"]);
+    place.wait_for("long", |entry| entry["state"] == "running");
+    assert!(!place.text(&["status"]).contains("stopping"));
+    daemon.signal("TERM");
+    let line = wait("the end to be near", || {
+        let status = place.text(&["status"]);
+        status.lines().nth(1).filter(|line| line.starts_with("it is stopping: ")).map(str::to_owned)
+    });
+    assert!(line.contains("and 1 run may finish until 20"), "{line}");
+    daemon.stop();
+}
+
+/// A name that was forgotten is asked for, one that is claimed late is told of, and the old one leads to the new.
+#[test]
+fn a_rename_is_told_of_whenever_it_is_said() {
+    let place = Place::new("[jobs.old]\nschedule = '@daily'\ncommand = 'true'\n");
+    let daemon = place.start();
+    place.run(&["run", "old", "--wait"]);
+    let renamed = "schedule = '@daily'\ncommand = 'true'\n";
+    place.write_jobs(&format!("[jobs.new]\n{renamed}"));
+    let (said, _, code) = told(&place.run(&["diff"]));
+    assert!(code == 1 && said.contains("write formerly = \"old\" below [jobs.new]"), "{said}");
+    place.run(&["reload"]);
+    place.write_jobs(&format!("[jobs.new]\nformerly = 'old'\n{renamed}"));
+    let edit = "~ new  changed\n    formerly: old\n";
+    // It may be in force already, by itself.
+    let (said, _, code) = told(&place.run(&["diff"]));
+    assert!(code == 0 || said.contains(edit), "{said}");
+    place.run(&["reload"]);
+    let (_, said, code) = told(&place.run(&["history", "old"]));
+    assert!(code == 1 && said.contains("the job `old` is called new now") && said.contains(" history new"), "{said}");
+    assert_eq!(place.entries_of("new").len(), 1, "it has its history");
+    daemon.stop();
+}
+
 /// On a terminal a long wait shows how long it has been, and leaves nothing of that behind.
 #[test]
 fn progress_is_drawn_on_a_terminal() {

@@ -9,7 +9,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::args::{CheckArguments, Global};
 use super::channel::{channel_in_words, in_the_way};
 use super::places::{config_file, environment, in_force_or_file, read, running_daemon};
-use super::screen::{Screen, counted};
+use super::screen::{Screen, counted, errors_width};
+use super::table::wrap;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -175,7 +176,7 @@ fn unreadable(file: &str, message: String) -> CheckReport {
 fn show(configuration: &Configuration, screen: &mut Screen) {
     // What is wrong is what was asked for, and so the result.
     let renderer = if screen.colors() { Renderer::styled() } else { Renderer::plain() };
-    for text in rendered(configuration, &renderer) {
+    for text in rendered(configuration, &renderer, screen.width()) {
         screen.line(format!("{text}\n"));
     }
     for channel in configuration.checked.channels.values() {
@@ -197,14 +198,14 @@ fn show(configuration: &Configuration, screen: &mut Screen) {
 /// Shows errors and warnings with their lines of the file.
 pub fn complain_about(configuration: &Configuration, screen: &mut Screen) {
     let renderer = if screen.colors_errors() { Renderer::styled() } else { Renderer::plain() };
-    for text in rendered(configuration, &renderer) {
+    for text in rendered(configuration, &renderer, errors_width()) {
         screen.note(format!("{text}\n"));
     }
 }
 
 /// The same without colours, line by line.
 pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
-    let texts = rendered(configuration, &Renderer::plain());
+    let texts = rendered(configuration, &Renderer::plain(), None);
     texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
@@ -212,15 +213,17 @@ pub fn plain_lines(configuration: &Configuration) -> Vec<String> {
 const MOST_SHOWN: usize = 100;
 /// A caret in the middle of a longer line is not found by looking; such a line is cut around it.
 const LONGEST_LINE: usize = 400;
+/// Columns that stand before what is said.
+const MARGIN: usize = 14;
 
-fn rendered(configuration: &Configuration, renderer: &Renderer) -> Vec<String> {
+fn rendered(configuration: &Configuration, renderer: &Renderer, width: Option<usize>) -> Vec<String> {
     let said = &configuration.checked.said;
     let source = &configuration.checked.source;
     let lines = Lines::of_source(source);
     let errors = said.errors.iter().map(|diagnostic| (Level::ERROR, diagnostic));
     let warnings = said.warnings.iter().map(|diagnostic| (Level::WARNING, diagnostic));
     let shown = errors.chain(warnings).take(MOST_SHOWN);
-    let one = |(level, diagnostic)| render(level, diagnostic, (source, &lines), &said.hidden, renderer);
+    let one = |(level, diagnostic)| render(level, diagnostic, (source, &lines), &said.hidden, (renderer, width));
     let mut texts: Vec<String> = shown.map(one).collect();
     let more = (said.errors.len() + said.warnings.len()).saturating_sub(MOST_SHOWN);
     if more > 0 {
@@ -235,8 +238,13 @@ fn render<'d>(
     diagnostic: &'d Diagnostic,
     (source, lines): (&'d Source, &Lines),
     hidden: &[Range<usize>],
-    renderer: &Renderer,
+    (renderer, width): (&Renderer, Option<usize>),
 ) -> String {
+    // Behind `warning: ` and `= help: `.
+    let width = width.map(|width| width.saturating_sub(MARGIN).max(MARGIN));
+    let in_lines = |text: &str| text.lines().flat_map(|line| wrap(line, width)).collect::<Vec<_>>().join("\n");
+    let message = in_lines(&diagnostic.message);
+    let [help, note] = [&diagnostic.help, &diagnostic.note].map(|text| text.as_deref().map(in_lines));
     let excerpt = |span: &Range<usize>| Excerpt::of(source, lines, hidden, span);
     let primary = excerpt(&diagnostic.span);
     let related = diagnostic.related.as_ref().map(|(span, text)| (excerpt(span), text));
@@ -247,14 +255,14 @@ fn render<'d>(
             .line_start(excerpt.first_line)
             .annotation(annotation)
     };
-    let mut group = level.primary_title(&diagnostic.message).element(snippet(&primary, AnnotationKind::Primary, None));
+    let mut group = level.primary_title(&message).element(snippet(&primary, AnnotationKind::Primary, None));
     if let Some((excerpt, text)) = &related {
         group = group.element(snippet(excerpt, AnnotationKind::Context, Some(text)));
     }
-    if let Some(help) = &diagnostic.help {
+    if let Some(help) = &help {
         group = group.element(Level::HELP.message(help));
     }
-    if let Some(note) = &diagnostic.note {
+    if let Some(note) = &note {
         group = group.element(Level::NOTE.message(note));
     }
     renderer.render(&[group])

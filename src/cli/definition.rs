@@ -1,12 +1,15 @@
 //! How is a job defined, when everything is laid over each other? For `show`, for people.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use super::screen::{bytes, span, visible};
+use super::screen::visible;
 use crate::inquiry::{calendars, in_words, needs, queue_limit};
 use crate::job::{
-    Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, SlowAfter, Standing, Task, Telling, Work,
+    Act, Address, Body, CommandLine, Job, JobName, Mail, OnLost, SlowAfter, Standing, Step, Steps, Task, Telling, Work,
 };
+use crate::schedule::{duration_text, size_text};
 
 fn names(jobs: &[JobName]) -> String {
     jobs.iter().map(JobName::as_str).collect::<Vec<_>>().join(", ")
@@ -20,7 +23,7 @@ fn standing(standing: &Standing) -> Vec<(&'static str, String)> {
     fields.extend(group.as_ref().map(|group| ("group", visible(group))));
     fields.extend(umask.map(|bits| ("umask", format!("{bits:03o}"))));
     fields.extend(nice.map(|nice| ("nice", nice.to_string())));
-    let memory = limits.memory.map(|memory| format!("memory {}", bytes(i64::try_from(memory).unwrap_or(i64::MAX))));
+    let memory = limits.memory.map(|memory| format!("memory {}", size_text(memory)));
     let cpu = limits.cpu.map(|share| format!("cpu {share}%"));
     let processes = limits.processes.map(|number| format!("processes {number}"));
     let open_files = limits.open_files.map(|number| format!("open_files {number}"));
@@ -57,7 +60,7 @@ pub fn fields(job: &Job) -> Vec<(&'static str, String)> {
         None => fields.push(("schedule", "none: by hand only".to_owned())),
     }
     if let Some(jitter) = job.jitter {
-        fields.push(("jitter", span(jitter.within().into())));
+        fields.push(("jitter", duration_text(jitter.within())));
     }
     fields.extend(task_fields(&job.task));
     fields.push(("overlap", job.rules.overlap.word().to_owned()));
@@ -71,13 +74,13 @@ pub fn fields(job: &Job) -> Vec<(&'static str, String)> {
     let retries = &job.rules.retries;
     fields.push(("retries", retries.most.to_string()));
     if retries.most > 0 {
-        fields.push(("retry_delay", span(retries.delay.into())));
-        fields.push(("retry_max_delay", span(retries.max_delay.into())));
+        fields.push(("retry_delay", duration_text(retries.delay)));
+        fields.push(("retry_max_delay", duration_text(retries.max_delay)));
         fields.push(("no_retry_codes", format!("{:?}", retries.no_codes)));
     }
     fields.push(("catch_up", job.rules.catch_up.word().to_owned()));
     if let Some(within) = job.rules.catch_up_within {
-        fields.push(("catch_up_within", span(within.into())));
+        fields.push(("catch_up_within", duration_text(within)));
     }
     fields.extend(telling_fields(&job.telling));
     fields
@@ -87,10 +90,10 @@ fn telling_fields(telling: &Telling) -> Vec<(&'static str, String)> {
     let names: Vec<&str> = telling.channels.iter().map(|channel| channel.name.as_str()).collect();
     let mut fields = vec![("channels", if names.is_empty() { "none".to_owned() } else { names.join(", ") })];
     fields.extend(telling.slow_after.map(|slow| match slow {
-        SlowAfter::Time(duration) => ("slow_after", span(duration.into())),
+        SlowAfter::Time(duration) => ("slow_after", duration_text(duration)),
         SlowAfter::Usual(_) => ("slow_after", format!("{slow} of its usual p95")),
     }));
-    fields.extend(telling.overdue_after.map(|after| ("overdue_after", span(after.into()))));
+    fields.extend(telling.overdue_after.map(|after| ("overdue_after", duration_text(after))));
     fields.extend(telling.ping.as_ref().map(|ping| ("ping", visible(&ping.to_string()))));
     fields
 }
@@ -101,7 +104,7 @@ fn task_fields(task: &Task) -> Vec<(&'static str, String)> {
         Task::Steps(steps) => steps,
     };
     let mut fields = Vec::new();
-    for step in &steps.list {
+    for step in in_order(steps) {
         let needs = match needs(steps, step).join(", ") {
             needs if needs.is_empty() => String::new(),
             needs => format!(" after {needs}"),
@@ -112,9 +115,28 @@ fn task_fields(task: &Task) -> Vec<(&'static str, String)> {
     }
     fields.push(("keep_going", steps.keep_going.to_string()));
     fields.extend(steps.max_parallel.map(|most| ("max_parallel", most.to_string())));
-    fields.push(("timeout", steps.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
-    fields.push(("kill_after", span(steps.kill_after.into())));
+    fields.push(("timeout", steps.timeout.map_or("none".to_owned(), duration_text)));
+    fields.push(("kill_after", duration_text(steps.kill_after)));
     fields
+}
+
+/// The steps as they run: each behind those that it needs.
+fn in_order(steps: &Steps) -> Vec<&Step> {
+    let depth = |at: usize| {
+        let mut depth = 0;
+        let mut front: Vec<usize> = vec![at];
+        while !front.is_empty() && depth <= steps.list.len() {
+            let needed = |at: usize| needs(steps, &steps.list[at]);
+            let names: BTreeSet<&str> = front.iter().flat_map(|at| needed(*at)).collect();
+            let is_needed = |at: &usize| names.contains(steps.list[*at].name.as_str());
+            front = (0..steps.list.len()).filter(is_needed).collect();
+            depth += 1;
+        }
+        depth
+    };
+    let mut order: Vec<usize> = (0..steps.list.len()).collect();
+    order.sort_by_key(|at| depth(*at));
+    order.into_iter().map(|at| &steps.list[at]).collect()
 }
 
 /// What is done, in a line.
@@ -163,10 +185,10 @@ fn work_fields(work: &Work) -> Vec<(&'static str, String)> {
     for path in &work.env_files {
         fields.push(("env_file", path.display().to_string()));
     }
-    fields.push(("timeout", work.timeout.map_or("none".to_owned(), |timeout| span(timeout.into()))));
+    fields.push(("timeout", work.timeout.map_or("none".to_owned(), duration_text)));
     fields.push(("stop_signal", work.stop_signal.word().to_owned()));
-    fields.push(("kill_after", span(work.kill_after.into())));
-    fields.push(("output_limit", bytes(i64::try_from(work.output_limit).unwrap_or(i64::MAX))));
+    fields.push(("kill_after", duration_text(work.kill_after)));
+    fields.push(("output_limit", size_text(work.output_limit)));
     fields.push(("success_codes", format!("{:?}", work.success_codes)));
     fields.extend(work.fail_on_output.as_ref().map(|pattern| ("fail_on_output", visible(pattern.text()))));
     fields

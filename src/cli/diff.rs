@@ -164,6 +164,12 @@ pub fn show_edit(edit: &EditReport, screen: &mut Screen) {
         screen.line("");
         show_job(job, screen);
     }
+    for (old, new) in edit.perhaps_renamed() {
+        screen.line("");
+        screen.prose(&format!(
+            "if {new} is {old} by another name, write formerly = \"{old}\" below [jobs.{new}]: it keeps its history"
+        ));
+    }
     if !edit.settings.is_empty() {
         screen.line("");
     }

@@ -24,7 +24,7 @@ fn crontab(global: &Global, verb: &ExportCrontabArguments, screen: &mut Screen) 
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
     let jobs: Vec<_> = jobs.iter().map(|job| &**job).collect();
     let zone = Machine::default().zone("system").map_or_else(|| "system".to_owned(), |zone| zone.name);
-    let style = Style { with_user: verb.system, zone: &zone, now: Clock::System.now() };
+    let style = Style { with_user: verb.system, zone: &zone, now: Clock::System.now(), cron_tz: verb.cron_tz };
     let exported = export_crontab(&jobs, style);
     if screen.json {
         let lost: Vec<_> = exported.lost.iter().map(|(job, why)| json!({ "job": job, "why": why })).collect();

@@ -102,7 +102,7 @@ pub fn show(heat: &Heat, screen: &mut Screen) {
     let what = if heat.is_average { "runs per hour, on average" } else { "runs per hour" };
     let is_shown = |shade: usize| thresholds.get(shade + 1).is_none_or(|next| next.ceil() > thresholds[shade].ceil());
     let name = |shade: usize| match shade {
-        0 => paint(0, screen),
+        0 => format!("{} 1+", paint(0, screen)),
         _ => format!("{} {:.0}+", paint(shade, screen), thresholds[shade].ceil()),
     };
     let legend: Vec<String> = (0..SHADES.len()).filter(|shade| is_shown(*shade)).map(name).collect();

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::args::{Global, LogsArguments};
 use super::follow::{Watch, follow};
 use super::output::{keep_last_lines, output_of, print_output};
-use super::places::{ask, open_ledger, running_daemon, unreadable};
+use super::places::{ask, in_force_or_file, open_ledger, running_daemon, unreadable};
 use super::screen::{Screen, visible};
 use super::subject::parse_run;
 use super::typed::ours;
+use super::upcoming::next_run;
 use super::{Answer, Done, Refusal};
+use crate::clock::Clock;
 use crate::inquiry::{CutReport, Joined, PieceReport, find_run, no_job};
 use crate::jobfile::nearest;
 use crate::report::Entry;
@@ -17,7 +19,8 @@ use crate::run::{Outcome, RunId, State};
 use crate::store::{News, OutputLine, OutputPart, PartId, Reader};
 
 pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer {
-    ask(async {
+    let mut is_idle = false;
+    let answer = ask(async {
         let ledger = open_ledger(global).await?;
         let entry = subject(global, &ledger, verb).await?;
         if verb.follow && entry.state != State::Ended {
@@ -42,9 +45,25 @@ pub fn run(global: &Global, verb: &LogsArguments, screen: &mut Screen) -> Answer
         }
         if verb.follow {
             say_how_it_ended(&entry, screen);
+            is_idle = parse_run(&verb.subject).is_none();
         }
         Ok(Done::Well)
-    })?
+    })?;
+    if is_idle {
+        say_when_it_goes_on(global, &verb.subject, screen);
+    }
+    answer
+}
+
+/// Nothing of the job goes on that could be followed.
+fn say_when_it_goes_on(global: &Global, name: &str, screen: &mut Screen) {
+    let file = in_force_or_file(global, running_daemon(global).as_ref()).ok();
+    let job = file.as_ref().and_then(|file| file.checked.jobs.iter().find(|job| job.name.as_str() == name));
+    let next = job.and_then(|job| next_run(global, job, Clock::System.now(), screen));
+    screen.note(match next {
+        Some(next) => format!("{name} does not run now, there is no more to follow; its next run is {next}"),
+        None => format!("{name} does not run now, there is no more to follow; when it runs next is not known"),
+    });
 }
 
 /// Whoever follows wants to know why nothing more comes.

@@ -56,6 +56,7 @@ mod timeline;
 mod trial;
 mod try_job;
 mod typed;
+mod upcoming;
 mod wait;
 mod why;
 mod wishing;
@@ -166,7 +167,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut screen = Screen::new(arguments.color, arguments.json);
     let answer = dispatch(&arguments, &mut screen);
     let done = answer.unwrap_or_else(|refusal| {
-        screen.complain(&near_miss::of_refusal(&refusal.message, &words).unwrap_or(refusal.message));
+        let better = near_miss::of_refusal(&refusal.message, &words);
+        let better = better.or_else(|| near_miss::of_former_name(&refusal.message, &arguments.global));
+        screen.complain(&better.unwrap_or(refusal.message));
         refusal.done
     });
     match screen.finish() {

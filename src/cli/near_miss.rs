@@ -1,14 +1,17 @@
 //! Which flag is missing before this word? A time, a variable, or a word for all, where a name of a job would stand.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jiff::tz::TimeZone;
 
-use super::args::command;
-use super::typed::line;
+use super::args::{Global, command};
+use super::places::{in_force_or_file, running_daemon};
+use super::typed::{corrected, line};
 use super::words::verb_place;
 use crate::clock::Clock;
+use crate::job::Job;
 use crate::when::{Toward, meant};
 
 /// What is to be said about a word that has no place in a command line: it ends with the line to type.
@@ -23,6 +26,16 @@ pub fn of_error(error: &clap::Error, words: &[OsString]) -> Option<String> {
 pub fn of_refusal(message: &str, words: &[OsString]) -> Option<String> {
     let (_, rest) = message.split_once("there is no job `")?;
     near_miss(rest.split_once('`')?.0, words)
+}
+
+/// The same about a name that a job of the file had before.
+pub fn of_former_name(message: &str, global: &Global) -> Option<String> {
+    let (_, rest) = message.split_once("there is no job `")?;
+    let (name, _) = rest.split_once('`')?;
+    let file = in_force_or_file(global, running_daemon(global).as_ref()).ok()?;
+    let had = |job: &&Arc<Job>| job.formerly.as_ref().is_some_and(|formerly| formerly.as_str() == name);
+    let job = file.checked.jobs.iter().find(had)?.name.as_str();
+    Some(format!("the job `{name}` is called {job} now, and has its history there; type: {}", corrected(name, job)))
 }
 
 fn near_miss(word: &str, words: &[OsString]) -> Option<String> {

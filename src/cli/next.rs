@@ -1,5 +1,7 @@
 //! `punctual next`: when is it due?
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -7,9 +9,12 @@ use super::args::{Global, NextArguments};
 use super::check::read_in_force;
 use super::held::{held, paused_since};
 use super::moment::moment;
-use super::screen::{Screen, span, time_in, visible};
+use super::places::running_daemon;
+use super::screen::{Screen, counted, span, time_in, visible};
 use super::table::Cell;
 use super::trial::{MOST, Trial};
+use super::typed::ours;
+use super::why;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::files::Machine;
@@ -23,6 +28,8 @@ use crate::when::Toward;
 
 const OF_ONE: usize = 5;
 const OF_SEVERAL: usize = 20;
+/// Of so many jobs without an instant it is said why.
+const FEW: usize = 6;
 
 pub fn run(global: &Global, verb: &NextArguments, screen: &mut Screen) -> Answer {
     if verb.batch {
@@ -80,14 +87,24 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
     let jobs = chosen(&configuration.checked.jobs, &verb.jobs)?;
     let count = count(verb, jobs.len());
     let held = held(global, screen);
-    let reports = next_of(&jobs, &held, from, now, count);
+    // Unless so many were asked for, each job is to be seen, however often another is due.
+    let share = if verb.n.is_none() && jobs.len() > 1 { share(&jobs) } else { count };
+    let reports = next_of(&jobs, &held, from, now, (count, share));
     match &jobs[..] {
         _ if screen.json => answer(&reports, screen),
         [job] => {
             if reports.is_empty() {
                 let pause = held.pauses.of(&job.name).filter(|pause| pause.until.is_none());
                 let why = pause.map(|pause| format!("it is {}", paused_since(&pause_report(pause), screen)));
-                screen.note(format!("{} is not due: {}", job.name, why.unwrap_or_else(|| why_not(job, from))));
+                let follows = job.active_timing().is_some_and(|timing| timing.timetable.after_end().is_some());
+                match why::line(global, job.name.as_str(), Some(vec![Arc::clone(job)]), running_daemon(global), screen)
+                {
+                    Some(line) if follows && why.is_none() => screen.note(visible(&line)),
+                    _ => {
+                        let why = why.unwrap_or_else(|| why_not(job, from));
+                        screen.note(format!("{} is not due: {why}", job.name));
+                    }
+                }
             }
             if let Some(timing) = &job.timing {
                 say_in_words(&timing.timetable, screen);
@@ -95,9 +112,84 @@ fn next_of_jobs(global: &Global, verb: &NextArguments, from: Timestamp, now: Tim
                 show_one(&reports, &timing.timetable.place.zone, screen);
             }
         }
-        _ => show_several(&reports, screen),
+        _ if reports.is_empty() => say_why_none(global, &jobs, &held, from, screen),
+        _ => {
+            show_several(&reports, screen);
+            if share < count {
+                say_what_is_between(&jobs, &held, &reports, share, screen);
+            }
+        }
     }
     Ok(Done::Well)
+}
+
+/// How many instants each of several jobs has in their common list.
+fn share(jobs: &[Arc<Job>]) -> usize {
+    let due = jobs.iter().filter(|job| job.active_timing().is_some()).count();
+    (OF_SEVERAL / due.max(1)).clamp(1, OF_ONE)
+}
+
+/// Jobs with more instants before the last one shown, and jobs that are due later.
+fn say_what_is_between(jobs: &[Arc<Job>], held: &Held, dues: &[Due], share: usize, screen: &mut Screen) {
+    let Some(last) = dues.last().map(|due| due.report.due.0) else {
+        return;
+    };
+    let (mut more, mut later) = (Vec::new(), 0);
+    for job in jobs {
+        let mut own = dues.iter().filter(|due| due.report.job.as_deref() == Some(job.name.as_str()));
+        let newest = own.next_back().map(|due| due.report.due.0);
+        let timetable = job.active_timing().map(|timing| &timing.timetable);
+        let next = timetable.and_then(|timetable| held.next_open(&job.name, timetable, newest.unwrap_or(last)));
+        match (newest, next) {
+            (Some(_), Some((next, _))) if next <= last => more.push(job.name.as_str()),
+            (None, Some(_)) => later += 1,
+            _ => {}
+        }
+    }
+    let mut parts = Vec::new();
+    if !more.is_empty() {
+        let rest = (more.len().saturating_sub(FEW)) as u64;
+        let names = more.iter().take(FEW).map(|name| (*name).to_owned());
+        let names: Vec<String> = names.chain((rest > 0).then(|| counted(rest, "other job"))).collect();
+        let instants = if share == 1 { "instant is".to_owned() } else { format!("{share} instants are") };
+        parts.push(format!("of {} only the next {instants} here", names.join(", ")));
+    }
+    if later > 0 {
+        let are = if later == 1 { "is" } else { "are" };
+        parts.push(format!("{} due later {are} not here", counted(later, "job")));
+    }
+    if !parts.is_empty() {
+        screen.prose(&format!("{}; with -n N the next N of all come in their order", parts.join(", ")));
+    }
+}
+
+/// Why none of several jobs is due.
+fn say_why_none(global: &Global, jobs: &[Arc<Job>], held: &Held, from: Timestamp, screen: &mut Screen) {
+    if jobs.is_empty() {
+        screen.note("there is no job in the file");
+        return;
+    }
+    let is_paused = |job: &Arc<Job>| held.pauses.of(&job.name).is_some_and(|pause| pause.until.is_none());
+    let mut due = jobs.iter().filter(|job| job.active_timing().is_some()).peekable();
+    let all = held.pauses.get(&None);
+    if due.peek().is_some() && due.all(is_paused) {
+        screen.note(match all.map(pause_report) {
+            Some(pause) => format!(
+                "all jobs are {}; they go on with: {}",
+                paused_since(&pause, screen),
+                ours(global, "resume --all")
+            ),
+            None => format!("all jobs with a schedule are paused; they go on with: {}", ours(global, "resume --all")),
+        });
+        return;
+    }
+    for job in jobs.iter().take(FEW) {
+        let why = if is_paused(job) { "it is paused".to_owned() } else { why_not(job, from) };
+        screen.note(format!("{} is not due: {why}", job.name));
+    }
+    if jobs.len() > FEW {
+        screen.note(format!("nor are {}", counted((jobs.len() - FEW) as u64, "other job")));
+    }
 }
 
 /// What people have said of its instants.

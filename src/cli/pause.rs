@@ -13,8 +13,8 @@ use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::control::{ClientError, JobAfter, Which};
 use crate::job::JobName;
-use crate::schedule::parse_duration;
-use crate::when::{Meant, Toward};
+use crate::schedule::{QuantityError, parse_duration};
+use crate::when::{Meant, Toward, weekday_after};
 
 pub fn run(global: &Global, verb: &PauseArguments, screen: &mut Screen) -> Answer {
     let until = until(verb, screen)?;
@@ -22,7 +22,7 @@ pub fn run(global: &Global, verb: &PauseArguments, screen: &mut Screen) -> Answe
     let client = client(global)?;
     let which = which(verb.all, &jobs);
     let paused = client.pause(&which, until, verb.reason.as_deref());
-    show(&wished(global, &jobs, paused)?, screen);
+    show(&wished(global, &jobs, paused)?, "was paused", screen);
     Ok(Done::Well)
 }
 
@@ -34,7 +34,7 @@ pub fn resume(global: &Global, verb: &ResumeArguments, screen: &mut Screen) -> A
     if !screen.json && resumed.is_empty() {
         screen.note("no job is paused");
     } else {
-        show(&resumed, screen);
+        show(&resumed, "was not paused", screen);
     }
     Ok(Done::Well)
 }
@@ -56,11 +56,11 @@ fn wished(
     })?
 }
 
-fn show(after: &[JobAfter], screen: &mut Screen) {
+fn show(after: &[JobAfter], in_vain: &str, screen: &mut Screen) {
     if screen.json {
         screen.value(&after);
     } else {
-        tell_all(after, Clock::System.now(), screen);
+        tell_all(after, in_vain, Clock::System.now(), screen);
     }
 }
 
@@ -70,11 +70,22 @@ fn until(verb: &PauseArguments, screen: &Screen) -> Result<Option<Timestamp>, Re
     let end = match (&verb.within, &verb.until) {
         (Some(within), _) => {
             let wrong = |why: String| Refusal::new(Done::Misused, format!("--for: {why}"));
-            let length = parse_duration(within).map_err(|error| wrong(error.to_string()))?;
+            let length = parse_duration(within).map_err(|error| match error {
+                QuantityError::TooLarge(_) => wrong(format!("{error}; without --for it holds until it is resumed")),
+                _ => wrong(error.to_string()),
+            })?;
+            if length.is_zero() {
+                return Err(wrong(format!("{within} is no time at all; without --for it holds until it is resumed")));
+            }
             now.checked_add(length).map_err(|_| wrong(format!("{within} is longer than time can be counted")))?
         }
         (None, Some(until)) => {
             let Meant { first, last } = moment("--until", until, Toward::Future, screen)?;
+            // Who says on a Monday "until monday" means the next one.
+            let Meant { first, last } = match weekday_after(until, &now.to_zoned(screen.zone().clone())) {
+                Some(next) if first <= now => next,
+                _ => Meant { first, last },
+            };
             // Of the day that it is now, or the week, its end is meant.
             if first <= now && now < last { instant_after(last) } else { first }
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::args::Global;
@@ -9,7 +11,8 @@ use super::typed::{as_root, ours};
 use super::{Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::{Configuration, InForce};
-use crate::daemon::{Holder, holder};
+use crate::control::usual;
+use crate::daemon::{Holder, holder, lock_path};
 use crate::files::read_text;
 use crate::jobfile::job_names as names_in;
 use crate::settings::Flags;
@@ -49,6 +52,18 @@ pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
 pub fn running_daemon(global: &Global) -> Option<Holder> {
     let state = state_folder(global).ok()?;
     holder(&database(global, &state))
+}
+
+/// That a daemon of the whole machine runs, and how it is asked, to whoever asks another ledger unawares.
+pub fn of_the_machine(global: &Global) -> Option<String> {
+    let database = Path::new(ROOTS_STATE).join(DATABASE);
+    if global.state.is_some() || state_folder(global).is_ok_and(|state| state == Path::new(ROOTS_STATE)) {
+        return None;
+    }
+    // What it keeps need not be readable; that it listens is seen all the same.
+    let is_hidden = File::open(lock_path(&database)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    let runs = holder(&database).is_some() || is_hidden && usual(&database).exists();
+    runs.then(|| format!("but one of the whole machine is: --state {ROOTS_STATE} asks it"))
 }
 
 /// The database: where the file says, if there is a file and it says so.

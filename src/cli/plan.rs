@@ -228,6 +228,7 @@ fn show_collisions(report: &PlanReport, screen: &mut Screen) {
     };
     let rows = report.busiest.iter().map(row).collect();
     screen.table(&["FIRST", "LIKE IT", "STARTS", "JOBS"], rows);
+    screen.prose("LIKE IT: minutes with the same starts; ×2: two starts of one job in that minute");
 }
 
 fn show_limits(report: &PlanReport, screen: &mut Screen) {
@@ -240,7 +241,7 @@ fn show_limits(report: &PlanReport, screen: &mut Screen) {
     }
     if known < report.jobs.len() {
         let unknown = counted((report.jobs.len() - known) as u64, "job");
-        screen.line(screen.dim(&format!("{unknown} without a successful run to measure; theirs take no time here")));
+        screen.prose(&format!("{unknown} without a successful run to measure; theirs take no time here"));
     }
 }
 

@@ -5,13 +5,16 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::args::Global;
-use super::places::{ask, database, state_folder};
+use super::places::{ask, database, of_the_machine, state_folder};
 use super::typed::ours;
 use super::{Done, Refusal};
 use crate::clock::instant;
 use crate::control::{Client, ClientError, Code, usual};
 use crate::daemon::{Holder, holder, lock_path};
+use crate::report::with_local_times;
 
 /// For how long a daemon that does not listen yet is waited for, and how often it is looked at.
 const STARTS_WITHIN: Duration = Duration::from_secs(3);
@@ -29,7 +32,8 @@ pub fn client(global: &Global) -> Result<Client, Refusal> {
     if is_hidden && usual.exists() {
         return Ok(Client::at(&usual));
     }
-    let message = format!("no daemon is running; start one with: {}", ours(global, "daemon"));
+    let elsewhere = of_the_machine(global).map_or_else(String::new, |other| format!(" ({other})"));
+    let message = format!("no daemon is running{elsewhere}; start one with: {}", ours(global, "daemon"));
     Err(Refusal::new(Done::Unreachable, message))
 }
 
@@ -60,6 +64,6 @@ impl From<ClientError> for Refusal {
             | ClientError::TimedOut(_)
             | ClientError::Broken { .. } => Done::Unreachable,
         };
-        Self::new(done, error.to_string())
+        Self::new(done, with_local_times(&error.to_string(), &TimeZone::system()))
     }
 }

@@ -52,6 +52,7 @@ fn hold(global: &Global, ledger: &Path) -> Result<(Lock, Option<Held>), Refusal>
         trouble: None,
         file_trouble: None,
         at_next_start: Vec::new(),
+        stopping: None,
     };
     let lock = Lock::acquire(ledger, me).and_then(|lock| Ok((lock, hold_itself(ledger)?)));
     lock.map_err(|error| match error {

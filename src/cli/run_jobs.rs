@@ -12,6 +12,7 @@ use super::wait::watch_all;
 use super::wishing::{names, refused};
 use super::{Answer, Done, Refusal};
 use crate::control::Launched;
+use crate::report::with_local_times;
 use crate::run::RunId;
 use crate::when::Toward;
 
@@ -32,7 +33,8 @@ pub fn run(global: &Global, verb: &RunArguments, screen: &mut Screen) -> Answer 
             Some(ledger) => {
                 let runs: Vec<RunId> = launched.iter().filter_map(|launched| launched.run).collect();
                 for launched in launched.iter().filter(|launched| launched.run.is_none() || launched.note.is_some()) {
-                    screen.note(in_a_line(global, launched));
+                    let line = in_a_line(global, launched, screen);
+                    screen.note(line);
                 }
                 let done = watch_all(global, &ledger, &runs, screen).await?;
                 Ok(if in_the_way { Done::Failed } else { done })
@@ -51,7 +53,7 @@ fn show(global: &Global, launched: &[Launched], screen: &mut Screen) {
         return;
     }
     for one in launched {
-        let line = in_a_line(global, one);
+        let line = in_a_line(global, one, screen);
         match one.run {
             Some(_) => screen.line(line),
             None => screen.complain(&line),
@@ -59,9 +61,12 @@ fn show(global: &Global, launched: &[Launched], screen: &mut Screen) {
     }
 }
 
-fn in_a_line(global: &Global, launched: &Launched) -> String {
+fn in_a_line(global: &Global, launched: &Launched, screen: &Screen) -> String {
     let Launched { job, run, waiting_for, in_the_way, note } = launched;
-    let note = note.as_ref().map_or_else(String::new, |note| format!(" ({})", visible(note)));
+    let note = note.as_ref().map_or_else(String::new, |note| {
+        let note = with_local_times(note, screen.zone());
+        format!(" ({})", visible(&note))
+    });
     let follow = |run: RunId| ours(global, &format!("logs -f {run}"));
     match (run, waiting_for, in_the_way) {
         (Some(run), None, _) => format!("run {run} of {job} has begun{note}; follow it with: {}", follow(*run)),

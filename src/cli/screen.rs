@@ -188,6 +188,23 @@ impl Screen {
         }
     }
 
+    /// A sentence that may end with a line to type, which stays whole.
+    pub fn say(&mut self, text: &str) {
+        for line in in_lines(text, self.width()) {
+            self.line(line);
+        }
+    }
+
+    /// What something is, behind its name: in lines that end between words, below each other.
+    pub fn field(&mut self, name: &str, value: &str) {
+        let lead = format!("{name:>14}");
+        let width = self.width().map(|width| width.saturating_sub(lead.len() + 2).max(20));
+        for (number, line) in wrap(value, width).into_iter().enumerate() {
+            let lead = if number == 0 { self.dim(&lead) } else { " ".repeat(lead.len()) };
+            self.line(format!("{lead}  {line}").trim_end());
+        }
+    }
+
     /// A table without its `dispensable` columns where the others would be cut to less than so much, which is said below.
     pub fn roomy_table(&mut self, header: &[&str], least: &[usize], dispensable: &[usize], rows: Vec<Vec<Cell>>) {
         let natural = widths_of(header, &rows);
@@ -234,6 +251,11 @@ impl Screen {
         time_in(time.0, &self.zone)
     }
 
+    /// The same where there is little room: of today without the date, of this year without the year and the seconds.
+    pub fn short_time(&self, time: Time, now: Timestamp) -> String {
+        short_time_in(time.0, now, &self.zone)
+    }
+
     /// Whether a zone's clocks show something else than this machine's at that time.
     pub fn differs(&self, zone: &TimeZone, at: Timestamp) -> bool {
         zone.to_offset(at) != self.zone.to_offset(at)
@@ -259,9 +281,33 @@ pub fn errors_width() -> Option<usize> {
     size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
+fn short_time_in(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (time, now) = (time.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let format = match (time.date() == now.date(), time.year() == now.year()) {
+        (true, _) => "%H:%M:%S",
+        (false, true) => "%-d %b %H:%M",
+        (false, false) => "%Y-%m-%d",
+    };
+    time.strftime(format).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_time_is_what_tells_it_from_now() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        for (at, expect) in [
+            ("2026-11-23T22:30:00Z", "23:30:00"),
+            ("2026-11-23T23:30:00Z", "24 Nov 00:30"),
+            ("2026-01-02T03:04:05Z", "2 Jan 04:04"),
+            ("2027-02-28T23:00:00Z", "2027-03-01"),
+        ] {
+            assert_eq!(short_time_in(time(at), time("2026-11-23T12:00:00Z"), &zone), expect, "{at}");
+        }
+    }
 
     #[test]
     fn a_line_to_type_stays_whole() {

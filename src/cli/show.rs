@@ -12,10 +12,11 @@ use super::places::{ask, in_force_or_file, open_ledger, running_daemon, unreadab
 use super::screen::{Screen, bytes, span, visible};
 use super::subject::parse_run;
 use super::timeline::show_attempts;
+use super::upcoming::next_run;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
-use crate::inquiry::{definition, held_in, no_job, pause_report, run_report};
-use crate::job::JobName;
+use crate::inquiry::{definition, held_in, no_job, pause_report, run_report, why_not};
+use crate::job::{Job, JobName};
 use crate::jobfile::{JobPlaces, Origin, Source};
 use crate::plan::Held;
 use crate::report::{AskedReport, Entry, Time, sentences};
@@ -23,6 +24,9 @@ use crate::run::{Outcome, RunId};
 
 /// Lines of the output that are shown with a run; `logs` shows all.
 const LINES: usize = 20;
+
+/// What is asked most of a job, in the order of the screen.
+const FIRST: [&str; 4] = ["description", "schedule", "after", ""];
 
 pub fn run(global: &Global, verb: &ShowArguments, screen: &mut Screen) -> Answer {
     match parse_run(&verb.subject) {
@@ -131,8 +135,7 @@ fn describe(entry: &Entry, screen: &mut Screen) {
 
 fn print_fields(fields: &[(&str, String)], screen: &mut Screen) {
     for (name, value) in fields {
-        let name = screen.dim(&format!("{name:>14}"));
-        screen.line(format!("{name}  {value}"));
+        screen.field(name, value);
     }
 }
 
@@ -173,15 +176,8 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
     match defined {
         Some(((job, places), checked)) => {
             screen.line(format!("job {name} of {path}"));
-            for (key, value) in fields(job) {
-                let name = screen.dim(&format!("{key:>14}"));
-                // What follows from the line above comes from nowhere else.
-                let origin = match key {
-                    "" => String::new(),
-                    key => format!("  {}", screen.dim(&format!("({})", origin(places.origin(key), &checked.source)))),
-                };
-                screen.line(format!("{name}  {value}{origin}"));
-            }
+            let next = next_run(global, job, now, screen).unwrap_or_else(|| why_not(job, now));
+            show_definition(job, places, &checked.source, (&next, last.as_ref()), screen);
         }
         None if configuration.is_none() => screen.line(format!("job {name}")),
         None => screen.line(format!("job {name} is no longer in {path}")),
@@ -198,6 +194,38 @@ fn show_job(global: &Global, name: &str, screen: &mut Screen) -> Answer {
         None => screen.line("it has not run yet"),
     }
     Ok(Done::Well)
+}
+
+/// First what is asked most, when it runs next and how it went last, then all the rest.
+fn show_definition(
+    job: &Job,
+    places: &JobPlaces,
+    source: &Source,
+    (next, last): (&str, Option<&Entry>),
+    screen: &mut Screen,
+) {
+    let (first, rest): (Vec<_>, Vec<_>) = fields(job).into_iter().partition(|(key, _)| FIRST.contains(key));
+    for (key, value) in first {
+        screen.field(key, &value);
+    }
+    screen.field("next", next);
+    if let Some(last) = last {
+        let line = in_a_line(last, screen);
+        screen.field("last", &line);
+    }
+    screen.line("");
+    for (key, value) in rest {
+        let origin = screen.dim(&format!("({})", origin(places.origin(key), source)));
+        screen.field(key, &format!("{value}  {origin}"));
+    }
+}
+
+/// A run, and how it went.
+fn in_a_line(entry: &Entry, screen: &Screen) -> String {
+    let word = outcome(entry);
+    let detail = entry.detail.as_deref().map_or_else(String::new, |detail| format!(": {}", visible(detail)));
+    let (at, word) = (screen.time(Time(entry.at)), screen.paint(&word.text, word.style));
+    format!("run {} of {at}: {word}{detail}", entry.run)
 }
 
 /// Where a value comes from, in words.

@@ -25,7 +25,7 @@ pub fn run(global: &Global, verb: &SkipArguments, screen: &mut Screen) -> Answer
     if screen.json {
         screen.value(&after);
     } else {
-        let line = sentence(&after, Clock::System.now(), screen);
+        let line = sentence(&after, "had nothing to leave out", Clock::System.now(), screen);
         screen.line(line);
     }
     Ok(Done::Well)

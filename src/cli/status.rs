@@ -11,16 +11,17 @@ use super::held::paused;
 use super::history::outcome;
 use super::notices;
 use super::places::{
-    ask, in_force_or_file, is_same_file, open_if_any, open_ledger_if_any, running_daemon, state_folder, unreadable,
+    ask, database, in_force_or_file, is_same_file, of_the_machine, open_if_any, open_ledger_if_any, running_daemon,
+    state_folder, unreadable,
 };
-use super::screen::{Screen, span, visible};
-use super::table::Cell;
+use super::screen::{Screen, counted, span, visible};
+use super::table::{Cell, table_width};
 use super::typed::ours;
 use super::why;
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::daemon::{Holder, HoldersTrouble};
+use crate::daemon::{Holder, HoldersStop, HoldersTrouble};
 use crate::inquiry::{Listed, chosen_of, report_all, worst_first};
 use crate::report::{DaemonReport, JobReport, Seconds, StatusReport, Time, TroubleReport};
 use crate::run::State;
@@ -77,7 +78,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         screen.value(&report);
         return Ok(done);
     }
-    head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, now, screen);
+    head(global, file.as_ref().ok().map(|file| file.path.as_path()), &report, running.as_ref(), now, screen);
     show(&report, file.as_ref().ok(), &listed, now, screen);
     if let [job] = verb.jobs.as_slice() {
         let jobs = file.ok().filter(|file| file.checked.is_right()).map(|file| file.checked.jobs);
@@ -120,22 +121,42 @@ fn trouble_report(trouble: &HoldersTrouble) -> TroubleReport {
     TroubleReport { since: Time(trouble.since), message: trouble.message.clone() }
 }
 
-fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timestamp, screen: &mut Screen) {
+fn head(
+    global: &Global,
+    path: Option<&Path>,
+    report: &StatusReport,
+    running: Option<&Holder>,
+    now: Timestamp,
+    screen: &mut Screen,
+) {
     let daemon = match &report.daemon {
         Some(daemon) => {
             let age = Seconds::from_micros(now.as_microsecond() - daemon.since.0.as_microsecond());
             format!("daemon {} since {} ({})", daemon.pid, screen.time(daemon.since), span(age))
         }
-        None => format!("no daemon is running; start one with: {}", ours(global, "daemon")),
+        None => {
+            let elsewhere = of_the_machine(global).map_or_else(String::new, |other| format!(" ({other})"));
+            format!("no daemon is running{elsewhere}; start one with: {}", ours(global, "daemon"))
+        }
     };
     let runs_another =
         report.daemon.as_ref().filter(|daemon| path.is_some_and(|path| !is_same_file(path, Path::new(&daemon.config))));
-    let shown = path.map_or_else(String::new, |path| path.display().to_string());
-    screen.line(match runs_another {
-        Some(running) => format!("{daemon}; this daemon runs {}, and here are the jobs of {shown}", running.config),
-        None if path.is_none() => daemon,
-        None => format!("{shown}: {daemon}"),
+    let ledger = state_folder(global).map(|state| database(global, &state)).ok();
+    // Whose past it is that is shown, nobody else says.
+    let ledger = ledger.filter(|ledger| report.daemon.is_none() && ledger.exists());
+    let ledger = ledger.map(|ledger| format!("ledger {}", ledger.display()));
+    let shown: Vec<String> = path.map(|path| path.display().to_string()).into_iter().chain(ledger).collect();
+    screen.say(&match runs_another {
+        Some(running) => {
+            format!("{daemon}; this daemon runs {}, and here are the jobs of {}", running.config, shown.join(", "))
+        }
+        None if shown.is_empty() => daemon,
+        None => format!("{}: {daemon}", shown.join(", ")),
     });
+    if let Some(stop) = running.and_then(|running| running.stopping.as_ref()) {
+        let line = stopping(stop, screen);
+        screen.line(screen.paint(&line, Style::new().yellow()));
+    }
     let daemon = report.daemon.as_ref();
     let of_the_file = daemon.and_then(|daemon| daemon.file_trouble.as_ref()).map(|trouble| ("not in force", trouble));
     let of_the_ledger = daemon.and_then(|daemon| daemon.trouble.as_ref()).map(|trouble| ("trouble", trouble));
@@ -154,18 +175,29 @@ fn head(global: &Global, path: Option<&Path>, report: &StatusReport, now: Timest
     screen.line("");
 }
 
+/// For whom a daemon still waits that was told to stop.
+fn stopping(HoldersStop { until, runs }: &HoldersStop, screen: &Screen) -> String {
+    match (counted(*runs as u64, "run"), until) {
+        _ if *runs == 0 => "it is stopping: nothing starts any more".to_owned(),
+        (runs, Some(until)) => {
+            format!(
+                "it is stopping: nothing starts any more, and {runs} may finish until {}",
+                screen.time(Time(*until))
+            )
+        }
+        (runs, None) => format!("it is stopping: nothing starts any more, and {runs} being ended"),
+    }
+}
+
 fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, now: Timestamp, screen: &mut Screen) {
     if jobs.is_empty() {
         screen.note("no jobs");
         return;
     }
     let mut header = vec!["JOB", "NEXT", "IN", "LAST", "OUTCOME", "NOW"];
-    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, has_daemon, now, screen)).collect();
-    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
-        if let Some(caller) = callers.get(job.job.as_str()) {
-            row[1] = format!("after {caller}").into();
-        }
-    }
+    let whole = rows(jobs, has_daemon, callers, now, Dates::Whole, screen);
+    let is_roomy = screen.width().is_none_or(|width| table_width(&header, &whole) <= width);
+    let mut rows = if is_roomy { whole } else { rows(jobs, has_daemon, callers, now, Dates::Short, screen) };
     // Mostly nothing goes on, and there is room for the rest.
     if rows.iter().all(|row| row.last().is_some_and(|now| now.text.is_empty())) {
         header.pop();
@@ -174,18 +206,57 @@ fn table(jobs: &[&JobReport], has_daemon: bool, callers: &BTreeMap<&str, &str>, 
         }
     }
     // How it goes is worth more than how long it is until then, and that more than when it was.
-    screen.roomy_table(&header, &[16, 20, 20, 20, 23, 20][..header.len()], &[2, 3], rows);
+    screen.roomy_table(&header, &[24, 20, 20, 20, 20, 16][..header.len()], &[3, 2], rows);
 }
 
-fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Vec<Cell> {
+/// How times are shown: where there is little room, by what tells them from now.
+#[derive(Clone, Copy)]
+enum Dates {
+    Whole,
+    Short,
+}
+
+impl Dates {
+    fn show(self, time: Time, now: Timestamp, screen: &Screen) -> String {
+        match self {
+            Self::Whole => screen.time(time),
+            Self::Short => screen.short_time(time, now),
+        }
+    }
+}
+
+fn rows(
+    jobs: &[&JobReport],
+    has_daemon: bool,
+    callers: &BTreeMap<&str, &str>,
+    now: Timestamp,
+    dates: Dates,
+    screen: &Screen,
+) -> Vec<Vec<Cell>> {
+    let mut rows: Vec<Vec<Cell>> = jobs.iter().map(|job| row(job, has_daemon, now, dates, screen)).collect();
+    for (job, row) in jobs.iter().zip(&mut rows).filter(|(job, _)| job.next.is_none() && job.enabled) {
+        if let Some(caller) = callers.get(job.job.as_str()) {
+            row[1] = format!("after {caller}").into();
+        }
+    }
+    rows
+}
+
+fn row(job: &JobReport, has_daemon: bool, now: Timestamp, dates: Dates, screen: &Screen) -> Vec<Cell> {
     let next = match job.next {
-        Some(next) => screen.time(next),
+        // Only what follows from an end can have become due before.
+        Some(next) if next.0 <= now && has_daemon => "now".to_owned(),
+        Some(next) if next.0 <= now => "at its start".to_owned(),
+        Some(next) => dates.show(next, now, screen),
         None if !job.enabled => "disabled".to_owned(),
         None if job.paused.is_some() => "paused".to_owned(),
         None => "-".to_owned(),
     };
-    let distance = job.next.map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
-    let last = job.last.as_ref().map_or("-".to_owned(), |last| screen.time(last.due_last.unwrap_or(Time(last.at))));
+    let distance = job
+        .next
+        .filter(|next| next.0 > now)
+        .map(|next| span(Seconds::from_micros(next.0.as_microsecond() - now.as_microsecond())));
+    let last = job.last.as_ref().map(|last| dates.show(last.due_last.unwrap_or(Time(last.at)), now, screen));
     let mut ended = job.last.as_ref().map_or_else(|| Cell::from(""), outcome);
     if job.failures > 0 {
         let detail = job.last.as_ref().and_then(|last| last.detail.as_deref()).map(visible).unwrap_or_default();
@@ -197,7 +268,7 @@ fn row(job: &JobReport, has_daemon: bool, now: Timestamp, screen: &Screen) -> Ve
         job.job.clone().into(),
         Cell::firm(next),
         Cell::firm(distance.unwrap_or_default()),
-        Cell::firm(last),
+        Cell::firm(last.unwrap_or_else(|| "-".to_owned())),
         ended,
         current(job, has_daemon, now, screen).into(),
     ]

@@ -112,6 +112,11 @@ pub fn make_room(least: &[usize], dispensable: &[usize], width: Option<usize>) -
     kept
 }
 
+/// How wide a table would be by itself.
+pub fn table_width(header: &[&str], rows: &[Vec<Cell>]) -> usize {
+    widths_of(header, rows).iter().map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
+}
+
 /// How wide each column would be by itself.
 pub fn widths_of(header: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
     let titles: Vec<Cell> = header.iter().map(|title| Cell::from(*title)).collect();

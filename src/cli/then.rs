@@ -9,11 +9,11 @@ use crate::report::{PauseReport, Seconds, Time};
 /// So many jobs are told of one by one.
 const MOST_TOLD: usize = 20;
 
-/// Says of each job how it stands now, or of many how many stand so.
-pub fn tell_all(jobs: &[JobAfter], now: Timestamp, screen: &mut Screen) {
+/// Says of each job how it stands now, or of many how many stand so; `in_vain` is said of one of which nothing changed.
+pub fn tell_all(jobs: &[JobAfter], in_vain: &str, now: Timestamp, screen: &mut Screen) {
     if jobs.len() <= MOST_TOLD {
         for job in jobs {
-            let line = sentence(job, now, screen);
+            let line = sentence(job, in_vain, now, screen);
             screen.line(line);
         }
         return;
@@ -33,14 +33,16 @@ pub fn tell_all(jobs: &[JobAfter], now: Timestamp, screen: &mut Screen) {
 }
 
 /// How a job stands, and when it runs next.
-pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
-    let JobAfter { job, defined, enabled, paused, skips, next } = after;
+pub fn sentence(after: &JobAfter, in_vain: &str, now: Timestamp, screen: &Screen) -> String {
+    let JobAfter { job, changed, defined, enabled, paused, skips, next } = after;
     if !defined {
         return format!("{job} is no longer in the file; no run of it is ahead");
     }
     let next = next.map(|next| moment(next, now, screen));
     let state = match (paused, skips.as_slice()) {
+        (None, _) if !enabled && !changed => format!("{job} {in_vain}, and is disabled in the file"),
         (None, _) if !enabled => format!("{job} is disabled in the file"),
+        (None, []) if !changed => format!("{job} {in_vain}"),
         (Some(pause), _) => format!("{job} is {}", in_words(pause, screen)),
         (None, []) => format!("{job} goes on"),
         (None, [one]) => format!("{job} leaves out {}", screen.time(*one)),
@@ -64,7 +66,7 @@ pub fn sentence(after: &JobAfter, now: Timestamp, screen: &Screen) -> String {
 pub fn next_run(after: &JobAfter, now: Timestamp, screen: &Screen) -> Option<String> {
     let JobAfter { job, next, defined, .. } = after;
     if !defined {
-        return Some(sentence(after, now, screen));
+        return Some(sentence(after, "", now, screen));
     }
     next.map(|next| format!("the next run of {job} is {}", moment(next, now, screen)))
 }
@@ -94,6 +96,7 @@ mod tests {
         let at = |hours: i64| Time(now + jiff::SignedDuration::from_hours(hours));
         let job = |enabled, paused: Option<Option<i64>>, skips: &[i64], next: Option<i64>| JobAfter {
             job: "backup".to_owned(),
+            changed: true,
             defined: true,
             enabled,
             paused: paused.map(|until| {
@@ -105,10 +108,16 @@ mod tests {
             next: next.map(at),
         };
         let shown = |hours| screen.time(at(hours));
+        let in_vain = |enabled| JobAfter { changed: false, ..job(enabled, None, &[], Some(2)) };
         let gone = JobAfter { defined: false, ..job(false, None, &[], None) };
         for (after, expect) in [
             (gone, "backup is no longer in the file; no run of it is ahead".to_owned()),
             (job(true, None, &[], Some(2)), format!("backup goes on; its next run is {} (in 2h)", shown(2))),
+            (in_vain(true), format!("backup was not paused; its next run is {} (in 2h)", shown(2))),
+            (
+                JobAfter { next: None, ..in_vain(false) },
+                "backup was not paused, and is disabled in the file; it runs by hand only".to_owned(),
+            ),
             (job(true, None, &[], None), "backup goes on; no run of it is known in advance".to_owned()),
             (job(false, None, &[], None), "backup is disabled in the file; it runs by hand only".to_owned()),
             (
@@ -128,7 +137,7 @@ mod tests {
                 format!("backup leaves out 2 instants: {}, {}; no run of it is known in advance", shown(1), shown(2)),
             ),
         ] {
-            assert_eq!(sentence(&after, now, &screen), expect);
+            assert_eq!(sentence(&after, "was not paused", now, &screen), expect);
         }
     }
 }

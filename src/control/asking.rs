@@ -108,7 +108,7 @@ pub async fn next(State(desk): At, Path(name): Path<String>, uri: Uri) -> Told<V
         return Err(no_job(&name, jobs.iter().map(|job| job.name.as_str())).into());
     };
     let held = held_in(&desk.ledger, now).await?;
-    let dues = next_of(std::slice::from_ref(job), &held, from, now, count);
+    let dues = next_of(std::slice::from_ref(job), &held, from, now, (count, count));
     Ok(Json(dues.into_iter().map(|due| due.report).collect()))
 }
 

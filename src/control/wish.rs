@@ -132,8 +132,11 @@ pub struct Stopped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobAfter {
     pub job: String,
+    /// Whether the wish changed anything: a job that was not paused is resumed in vain.
+    #[serde(default = "yes")]
+    pub changed: bool,
     /// Whether it is in the file; one that is not may still have runs.
-    #[serde(default = "in_the_file")]
+    #[serde(default = "yes")]
     pub defined: bool,
     pub enabled: bool,
     pub paused: Option<PauseReport>,
@@ -144,7 +147,7 @@ pub struct JobAfter {
 }
 
 /// A daemon of an older version does not say so.
-fn in_the_file() -> bool {
+fn yes() -> bool {
     true
 }
 

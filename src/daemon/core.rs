@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::journal;
+use super::lock::HoldersStop;
 use super::news::HouseNews;
 use super::reading::{Outcome, Reread};
 use super::reloaded::Reloaded;
@@ -88,6 +89,8 @@ pub struct Core {
     pub house: mpsc::Receiver<HouseNews>,
     /// Whoever tells people.
     pub outlets: Outlets,
+    /// That the end is near, to the same.
+    pub stopping: watch::Sender<Option<HoldersStop>>,
     pub overseer: Overseer,
     pub state: LoopState,
 }
@@ -188,6 +191,7 @@ impl Core {
         while !self.is_done() {
             let wake_at = self.wake_at();
             self.head.send_replace(wake_at);
+            self.tell_of_the_end();
             let turn = tokio::select! {
                 biased;
                 Some(demand) = self.demands.recv() => Turn::Demanded(demand),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::core::{Core, GIVE_UP_AFTER};
+use super::lock::HoldersStop;
 use crate::clock::instant;
 use crate::plan::Drain;
 use crate::run::{Reason, RunId};
@@ -21,6 +22,24 @@ impl Core {
             tracing::info!("stopping: {running} {runs} may finish for {grace:?}; a second signal ends what is left");
         }
         self.drain(Drain::Finish).await;
+    }
+
+    /// Says for whom the daemon still waits, and until when.
+    pub(super) fn tell_of_the_end(&self) {
+        if self.state.drain.is_none() {
+            return;
+        }
+        let runs = self.planner.running();
+        self.stopping.send_if_modified(|told| {
+            let until = self.state.grace_ends.and_then(|ends| {
+                let known = told.as_ref().and_then(|told| told.until);
+                known.or_else(|| self.clock.now().checked_add(ends - instant()).ok())
+            });
+            let now = Some(HoldersStop { until, runs });
+            let is_news = *told != now;
+            *told = now;
+            is_news
+        });
     }
 
     /// How long the most patient job lets a process end by itself.

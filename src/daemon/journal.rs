@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::job::JobName;
 use crate::plan::{Closing, Decision, Record};
+use crate::report::with_local_times;
 use crate::run::{EventKind, Outcome, RunId};
 
 /// The end of a run, as it was decided.
@@ -64,7 +65,9 @@ pub fn record<'p>(record: &Record, job_of: impl Fn(RunId) -> Option<&'p JobName>
         }
         // The writer has said so when it happened.
         Record::Event(event) if event.kind == EventKind::Trouble => {}
-        Record::Event(event) => tracing::info!(event = event.kind.word(), "{}", event.detail),
+        Record::Event(event) => {
+            tracing::info!(event = event.kind.word(), "{}", with_local_times(&event.detail, &TimeZone::system()));
+        }
         _ => {}
     }
 }

@@ -46,6 +46,18 @@ pub struct Holder {
     /// Settings of `[daemon]` that wait for the next start.
     #[serde(default)]
     pub at_next_start: Vec<String>,
+    /// That it is about to end.
+    #[serde(default)]
+    pub stopping: Option<HoldersStop>,
+}
+
+/// A daemon that was told to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldersStop {
+    /// For how long runs may finish; none: they are being ended.
+    pub until: Option<Timestamp>,
+    /// How many have not ended.
+    pub runs: usize,
 }
 
 impl Holder {
@@ -113,13 +125,14 @@ impl Lock {
         self.holder.since
     }
 
-    /// Tells whoever asks where people are listened to, and what is wrong with the ledger and with the file, for as long as this is
-    /// waited for, and sees to it that the lock file is there to tell it.
+    /// Tells whoever asks where people are listened to, and what is wrong with the ledger and with the file, and whether the end is near,
+    /// for as long as this is waited for, and sees to it that the lock file is there to tell it.
     pub async fn tell(
         &mut self,
         mut trouble: watch::Receiver<Option<Trouble>>,
         mut file: watch::Receiver<FileState>,
         mut socket: watch::Receiver<Option<PathBuf>>,
+        mut stopping: watch::Receiver<Option<HoldersStop>>,
     ) -> std::convert::Infallible {
         loop {
             self.renew();
@@ -129,6 +142,7 @@ impl Lock {
             let state = file.borrow_and_update().clone();
             now.file_trouble = state.trouble.as_ref().map(|trouble| said_within(trouble, LONGEST_OF_A_FILE));
             now.at_next_start = state.at_next_start.iter().map(|key| (*key).to_owned()).collect();
+            now.stopping.clone_from(&stopping.borrow_and_update());
             if now != self.holder {
                 self.holder = now;
                 if write_holder(&mut self.file, &self.holder).is_err()
@@ -144,6 +158,7 @@ impl Lock {
                 // Once nobody listens or reads any more, the last that was said of it stays.
                 Ok(()) = socket.changed() => {}
                 Ok(()) = file.changed() => {}
+                Ok(()) = stopping.changed() => {}
                 () = sleep(LOOK_EVERY) => {}
             }
         }
@@ -229,6 +244,7 @@ mod tests {
             trouble: None,
             file_trouble: None,
             at_next_start: Vec::new(),
+            stopping: None,
         };
         let lock = Lock::acquire(&database, me.clone()).unwrap();
         assert_eq!(holder(&database), Some(me.clone()));
@@ -258,12 +274,14 @@ mod tests {
             trouble: None,
             file_trouble: None,
             at_next_start: Vec::new(),
+            stopping: None,
         };
         let mut lock = Lock::acquire(&database, me.clone()).unwrap();
         let size = fs::metadata(lock_path(&database)).unwrap().len();
         let (say, trouble) = watch::channel(None);
         let (say_where, socket) = watch::channel(None);
         let (say_of_file, file) = watch::channel(FileState::default());
+        let (say_of_stop, stopping) = watch::channel(None);
         let asked = async {
             let told = |wanted: Option<String>| {
                 let database = database.clone();
@@ -293,13 +311,18 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             say_of_file.send_replace(FileState::default());
+            say_of_stop.send_replace(Some(HoldersStop { until: None, runs: 3 }));
+            while holder(&database).and_then(|holder| holder.stopping).is_none_or(|stop| stop.runs != 3) {
+                tokio::task::yield_now().await;
+            }
+            say_of_stop.send_replace(None);
             while holder(&database).as_ref() != Some(&me) {
                 say.send_replace(None);
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
-            never = lock.tell(trouble, file, socket) => match never {},
+            never = lock.tell(trouble, file, socket, stopping) => match never {},
             () = asked => {}
         }
     }

@@ -51,7 +51,7 @@ pub use facts::Ledger;
 use house::{absent_since, tell_of_return};
 use housekeeping::{Housekeeping, Tools};
 pub use journal::seconds;
-pub use lock::{Holder, HoldersTrouble, Lock, LockError, holder, lock_path};
+pub use lock::{Holder, HoldersStop, HoldersTrouble, Lock, LockError, holder, lock_path};
 pub use log::init as init_log;
 use news::MOST_NEWS;
 use reading::Files;
@@ -133,6 +133,7 @@ pub async fn run(setup: Setup, demands: mpsc::Receiver<Demand>) -> Result<(), St
         trouble: None,
         file_trouble: None,
         at_next_start: Vec::new(),
+        stopping: None,
     };
     let opened = open_ledger(&database, holder).await;
     if is_new
@@ -239,6 +240,7 @@ async fn serve(
     let configuration = Arc::new(configuration);
     let in_force = watch::Sender::new(configuration.clone());
     let (file, file_out) = watch::channel(FileState::default());
+    let (stopping, stopping_out) = watch::channel(None);
     let (wishes, asks) = mpsc::channel(WISHES);
     if let Some(told) = setup.wishes.take() {
         // Whoever wanted to know may not wait for it any more.
@@ -287,6 +289,7 @@ async fn serve(
         file,
         house: house_news,
         outlets,
+        stopping,
         overseer: Overseer::new(keeper),
     };
     let mut tasks = JoinSet::new();
@@ -300,7 +303,7 @@ async fn serve(
     tasks.spawn(control.ended());
     let ended = tokio::select! {
         result = core.run(first) => result.map_err(StartError::Unrecorded),
-        never = lock.tell(writer.trouble(), file_out, socket) => match never {},
+        never = lock.tell(writer.trouble(), file_out, socket, stopping_out) => match never {},
         // Each of them ends only after the core has.
         Some(ended) = tasks.join_next() => Err(StartError::Task(ended.err())),
     };

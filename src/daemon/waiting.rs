@@ -17,6 +17,10 @@ pub struct Waiting {
 /// What came of a wish, before it is known whether the ledger takes it.
 pub enum Wished {
     Launched(Vec<Launched>),
-    Stopped { runs: Vec<RunId>, job: JobName },
-    Jobs(Vec<JobName>),
+    Stopped {
+        runs: Vec<RunId>,
+        job: JobName,
+    },
+    /// Each with whether the wish changes anything of it.
+    Jobs(Vec<(JobName, bool)>),
 }

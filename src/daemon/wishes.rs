@@ -92,8 +92,9 @@ impl Core {
             Wish::Skip { job, count } => self.decide_skip(job, count, by),
             Wish::Unskip { job } => {
                 self.must_know(&job)?;
+                let changes = !self.planner.left_out(&job).is_empty();
                 let decision = self.planner.handle_unskip(&job, by, now);
-                Ok(Reply::Decided(decision, Wished::Jobs(vec![job])))
+                Ok(Reply::Decided(decision, Wished::Jobs(vec![(job, changes)])))
             }
             Wish::Reload => Ok(Reply::Read),
             Wish::Notices { act, notices } => Ok(Reply::Errand(NoticeWish { act, notices, by: by.to_owned() })),
@@ -140,6 +141,7 @@ impl Core {
         let decision = whose
             .iter()
             .fold(Decision::default(), |all, whose| all.and(self.planner.handle_pause(whose, pause.clone(), now)));
+        let names = names.into_iter().map(|job| (job, true)).collect();
         Ok(Reply::Decided(decision, Wished::Jobs(names)))
     }
 
@@ -160,6 +162,11 @@ impl Core {
                 (paused.cloned().map(Some).collect(), names.clone())
             }
         };
+        let with_change = |job: JobName| {
+            let was_paused = self.planner.pause_of(&job).is_some();
+            (job, was_paused)
+        };
+        let names = names.into_iter().map(with_change).collect();
         let decision =
             whose.iter().fold(Decision::default(), |all, whose| all.and(self.planner.handle_resume(whose, by, now)));
         Ok(Reply::Decided(decision, Wished::Jobs(names)))
@@ -176,7 +183,7 @@ impl Core {
             return Err(no_next(&job, defined, self.planner.pause_of(&job)));
         }
         let (decision, _) = self.planner.handle_skip(&job, count, by, self.clock.now());
-        Ok(Reply::Decided(decision, Wished::Jobs(vec![job])))
+        Ok(Reply::Decided(decision, Wished::Jobs(vec![(job, count > 0)])))
     }
 
     fn must_know(&self, job: &JobName) -> Result<(), Denied> {
@@ -227,7 +234,10 @@ impl Core {
                 }
                 Granted::Launched(launched)
             }
-            Wished::Jobs(names) => Granted::Jobs(names.iter().map(|name| self.after(name)).collect()),
+            Wished::Jobs(names) => {
+                let after = |(name, changes): &(JobName, bool)| JobAfter { changed: *changes, ..self.after(name) };
+                Granted::Jobs(names.iter().map(after).collect())
+            }
             Wished::Stopped { runs, job } => {
                 let (reader, job) = (self.reader.clone(), self.after(&job));
                 return self.answer_later(async move {
@@ -268,7 +278,7 @@ impl Core {
 
     /// A job as it is now.
     fn after(&mut self, job: &JobName) -> JobAfter {
-        let next: Option<Timestamp> = self.planner.next_instants(job, 1).pop();
+        let next: Option<Timestamp> = self.planner.next_run(job);
         let paused = self.planner.pause_of(job).map(|pause| PauseReport {
             since: Time(pause.since),
             until: pause.until.map(Time),
@@ -277,6 +287,7 @@ impl Core {
         });
         JobAfter {
             job: job.to_string(),
+            changed: true,
             defined: self.planner.is_enabled(job).is_some(),
             enabled: self.planner.is_enabled(job).unwrap_or(false),
             paused,

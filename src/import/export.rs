@@ -25,6 +25,8 @@ pub struct Style<'s> {
     /// The zone of the machine, in which cron works unless it is told otherwise.
     pub zone: &'s str,
     pub now: Timestamp,
+    /// The cron that reads them honours `CRON_TZ`.
+    pub cron_tz: bool,
 }
 
 /// A crontab, and the jobs for which it has no line.
@@ -199,8 +201,13 @@ fn lines(job: &Job, style: Style, shared: &[(String, String)]) -> Result<Written
     }
     let user = if style.with_user { format!("{} ", user.unwrap_or("root")) } else { String::new() };
     let zone = timing.written.zone.clone();
+    if zone != style.zone && !style.cron_tz {
+        return Err(format!(
+            "it goes by the clocks of {zone}, and Debian's cron by the machine's; with --cron-tz it has a line for cronie"
+        ));
+    }
     if zone != style.zone {
-        notes.push("Debian's cron knows no CRON_TZ, cronie does".to_owned());
+        notes.push("only cronie and the BSDs honour CRON_TZ, Debian's cron ignores it".to_owned());
     }
     let lines = patterns.into_iter().map(|pattern| format!("{pattern} {user}{rest}")).collect();
     Ok(Written { notes, zone, shell, mail_to: mail_to(job), lines, is_disabled: !job.enabled })

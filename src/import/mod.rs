@@ -33,10 +33,13 @@ pub struct Text {
     pub text: String,
     /// Lines, counted from 1, that were not UTF-8, and the first byte of them that was none.
     pub wrong_lines: Vec<(usize, usize)>,
+    /// It began with the mark of a byte order, which is left out.
+    pub had_mark: bool,
 }
 
 impl Text {
     pub fn of(label: impl Into<String>, bytes: &[u8]) -> Self {
+        let (had_mark, bytes) = bytes.strip_prefix(b"\xef\xbb\xbf").map_or((false, bytes), |rest| (true, rest));
         let mut text = String::with_capacity(bytes.len());
         let mut wrong_lines = Vec::new();
         for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -50,6 +53,6 @@ impl Text {
             }
             text.push_str(&line);
         }
-        Self { label: label.into(), text, wrong_lines }
+        Self { label: label.into(), text, wrong_lines, had_mark }
     }
 }

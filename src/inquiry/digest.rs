@@ -60,7 +60,7 @@ async fn next_times(ledger: &Reader, jobs: &[Arc<Job>], from: Timestamp) -> BTre
         return BTreeMap::new();
     };
     let next = |job: &Arc<Job>| {
-        let due = next_of(std::slice::from_ref(job), &held, from, from, 1).into_iter().next()?;
+        let due = next_of(std::slice::from_ref(job), &held, from, from, (1, 1)).into_iter().next()?;
         Some((job.name.to_string(), due.report.due))
     };
     jobs.iter().take(WITH_NEXT).filter_map(next).collect()

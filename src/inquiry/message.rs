@@ -130,7 +130,7 @@ async fn next(ledger: &Reader, job: &Arc<Job>, facts: &Facts, now: Timestamp) ->
         Err(NoAnswer::Ledger(error)) => return Err(error),
         Err(_) => return Ok(None),
     };
-    let dues = next_of(std::slice::from_ref(job), &held, now, now, 1);
+    let dues = next_of(std::slice::from_ref(job), &held, now, now, (1, 1));
     Ok(dues.first().map(|due| due.report.due))
 }
 

@@ -11,13 +11,19 @@ use crate::plan::Held;
 use crate::report::{NextReport, Seconds, Time};
 use crate::schedule::{Schedule, Timetable};
 
-/// The next instants of all these jobs together.
-pub fn next_of(jobs: &[Arc<Job>], held: &Held, from: Timestamp, now: Timestamp, count: usize) -> Vec<Due> {
+/// The next instants of all these jobs together: so many, and of each job no more than its share.
+pub fn next_of(
+    jobs: &[Arc<Job>],
+    held: &Held,
+    from: Timestamp,
+    now: Timestamp,
+    (count, share): (usize, usize),
+) -> Vec<Due> {
     let mut dues = Vec::new();
     for job in jobs {
         if let Some(timing) = job.active_timing() {
             let zone = &timing.written.zone;
-            dues.extend(due(Some(&job.name), held, &timing.timetable, zone, from, now).take(count));
+            dues.extend(due(Some(&job.name), held, &timing.timetable, zone, from, now).take(share));
         }
     }
     dues.sort_by(|a, b| (a.report.due, &a.report.job).cmp(&(b.report.due, &b.report.job)));
@@ -80,7 +86,7 @@ pub fn without_instants(timetable: &Timetable, from: Timestamp) -> String {
         return "its not_after is past".to_owned();
     }
     if timetable.after_end().is_some() {
-        return "when depends on the end of its last run; ask `punctual status`".to_owned();
+        return "when it is depends on the end of its last run; ask `punctual status`".to_owned();
     }
     if timetable.schedules.iter().any(|schedule| schedule.moment().is_some()) {
         return "it waits for a start of the daemon or the machine".to_owned();

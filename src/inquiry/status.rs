@@ -10,7 +10,7 @@ use super::held::{held_in, pause_report};
 use super::no_answer::NoAnswer;
 use super::subject::no_job;
 use crate::job::Job;
-use crate::plan::Held;
+use crate::plan::{Held, next_following};
 use crate::report::{Entry, JobReport, Time};
 use crate::run::State;
 use crate::schedule::Timetable;
@@ -47,6 +47,11 @@ impl Listed {
             waiting_for: None,
         };
         Self { report, pause: None, defined: None }
+    }
+
+    /// When its schedule is due next, whatever has been.
+    pub fn next(&self) -> Option<Time> {
+        self.report.next
     }
 
     pub fn name(&self) -> &str {
@@ -104,6 +109,11 @@ pub async fn report_all(
     for entry in open {
         past.entry(entry.job.clone()).or_default().current.push(entry);
     }
+    if jobs.iter().any(|job| job.pause.is_some()) {
+        for (job, since) in ledger.defined_since().await? {
+            past.entry(job).or_default().since = Some(since);
+        }
+    }
     let chosen = jobs.iter().filter(|job| names.is_empty() || names.contains(&job.report.job));
     let held = held_in(ledger, now).await?;
     let report =
@@ -121,29 +131,31 @@ pub async fn report_all(
 /// What the ledger has of a job.
 #[derive(Default)]
 struct Past {
+    /// Since when it has its schedule.
+    since: Option<Timestamp>,
     standing: Option<Standing>,
     /// What has not ended.
     current: Vec<Entry>,
 }
 
 fn report_one(known: JobReport, pause: Option<Duration>, past: Past) -> JobReport {
-    let Past { standing, current } = past;
+    let Past { since, standing, current } = past;
     let waiting = current.iter().find(|entry| entry.state == State::Waiting);
     let waiting_for = waiting.and_then(|entry| entry.detail.as_deref()?.strip_prefix("waits for ").map(str::to_owned));
     let failures = standing.as_ref().map_or(0, |standing| standing.failures);
     let last = standing.map(|standing| standing.last);
-    let follows =
-        pause.filter(|_| current.is_empty()).zip(last.as_ref()).and_then(|(pause, last)| follows(last, pause));
-    let is_paused =
-        |next: &Time| known.paused.as_ref().is_some_and(|pause| pause.until.is_none_or(|until| *next < until));
-    let next = known.next.or(follows.filter(|next| !is_paused(next) && known.skips.is_empty()));
+    let follows = pause.filter(|_| current.is_empty()).and_then(|step| {
+        let held = known.paused.as_ref().map(|pause| pause.until.map(|until| until.0));
+        next_following(follows(last.as_ref(), since, step)?, step, !known.skips.is_empty(), held).map(Time)
+    });
+    let next = known.next.or(follows);
     JobReport { next, last, current, failures, waiting_for, ..known }
 }
 
-/// When a job is due whose instants follow from its last entry.
-fn follows(last: &Entry, pause: Duration) -> Option<Time> {
-    let end = last.ended.or(last.due_last).map_or(last.at, |time| time.0);
-    end.checked_add(pause).ok().map(Time)
+/// When a job is due whose instants follow from its last entry, or from when it got its schedule.
+fn follows(last: Option<&Entry>, since: Option<Timestamp>, step: Duration) -> Option<Timestamp> {
+    let end = last.map(|last| last.ended.or(last.due_last).map_or(last.at, |time| time.0));
+    end.max(since).and_then(|base| base.checked_add(step).ok())
 }
 
 /// Jobs that fail come first; `failed` leaves no others.

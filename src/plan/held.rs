@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -207,6 +208,25 @@ impl Held {
     }
 }
 
+/// When a job runs next whose instants follow from its ends, `step` after each, where `due` is its next instant: what does
+/// not run because it is left out, or because of a pause, is followed by another.
+pub fn next_following(
+    due: Timestamp,
+    step: Duration,
+    is_left_out: bool,
+    pause: Option<Option<Timestamp>>,
+) -> Option<Timestamp> {
+    let step = i64::try_from(step.as_micros()).ok().filter(|step| *step > 0)?;
+    let due = if is_left_out { due.as_microsecond().checked_add(step)? } else { due.as_microsecond() };
+    let missing = match pause {
+        None => 0,
+        Some(None) => return None,
+        Some(Some(until)) => (until.as_microsecond() - due).max(0),
+    };
+    let steps = missing / step + i64::from(missing % step > 0);
+    Timestamp::from_microsecond(due.checked_add(steps.checked_mul(step)?)?).ok()
+}
+
 fn just_before(at: Timestamp) -> Timestamp {
     at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(at)
 }
@@ -228,6 +248,25 @@ mod tests {
     fn pause(until: Option<i64>, reason: &str) -> Pause {
         let reason = (!reason.is_empty()).then(|| reason.to_owned());
         Pause { since: minute(0), until: until.map(minute), reason, by: "anna".to_owned() }
+    }
+
+    #[test]
+    fn what_does_not_run_is_followed_by_another() {
+        let ten = Duration::from_mins(10);
+        for (due, is_left_out, pause, expect) in [
+            (5, false, None, Some(5)),
+            (5, true, None, Some(15)),
+            (5, false, Some(None), None),
+            (5, false, Some(Some(4)), Some(5)),
+            (5, false, Some(Some(5)), Some(5)),
+            (5, false, Some(Some(6)), Some(15)),
+            (5, false, Some(Some(25)), Some(25)),
+            (5, true, Some(Some(26)), Some(35)),
+        ] {
+            let next = next_following(minute(due), ten, is_left_out, pause.map(|until| until.map(minute)));
+            assert_eq!(next, expect.map(minute), "{due} {is_left_out} {pause:?}");
+        }
+        assert_eq!(next_following(Timestamp::MAX, ten, true, None), None);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use decision::{Action, Attempted, Closing, Decision, Launch, OpenEntry, Reco
 pub use edit::{OpenState, channel_edits, edits, pool_edits, smtp_edits, without_what_follows};
 pub use follow::Progress;
 pub use forecast::{Crowd, Forecast, JobForecast, Outlook, forecast};
-pub use held::{Held, LeftOut, MOST_LEFT_OUT, Pause, Pauses, Whose};
+pub use held::{Held, LeftOut, MOST_LEFT_OUT, Pause, Pauses, Whose, next_following};
 pub use memory::{Ahead, AheadGap, Memory, RememberedDefinition, RememberedJob, RememberedRun, Tried};
 pub use owed::Lapse;
 pub use planner::{Drain, Planner};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::account::GapKind;
 use super::decision::{Decision, Draft, Record};
-use super::held::{LeftOut, MOST_LEFT_OUT, Pause, Whose};
+use super::held::{LeftOut, MOST_LEFT_OUT, Pause, Whose, next_following};
 use super::memory::AheadGap;
 use super::owed::Lapse;
 use super::planner::Planner;
@@ -123,6 +123,19 @@ impl Planner {
         let next = |after: Timestamp| held.next_open(job, timetable, after).map(|(due, _)| due);
         let instants = std::iter::successors(next(settled), |last| next(*last));
         instants.filter(|due| !taken.contains(due)).take(count).collect()
+    }
+
+    /// When a job runs next, with all that people have said, as far as it is known.
+    pub fn next_run(&mut self, job: &JobName) -> Option<Timestamp> {
+        if let Some(next) = self.next_instants(job, 1).pop() {
+            return Some(next);
+        }
+        let account = self.accounts.get_mut(job)?;
+        let (due, pause) = (account.next()?, account.after_end()?);
+        let timetable = &account.timing.as_ref()?.timetable;
+        let (held, is_left_out) = (self.held.pauses.of(job), !self.held.left_out(job).is_empty());
+        let next = next_following(due, pause, is_left_out, held.map(|pause| pause.until))?;
+        timetable.closed_by(next).is_none().then_some(next)
     }
 
     /// A decision that begins with all that is due by now.

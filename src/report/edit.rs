@@ -85,9 +85,38 @@ impl RunEffect {
     }
 }
 
+/// Keys that say what a job does.
+const TASKS: [&str; 5] = ["command", "http", "sql", "mail", "steps"];
+
+impl JobEdit {
+    /// What the job does, by the one side of the edit.
+    fn task<'e>(&'e self, side: impl Fn(&'e KeyEdit) -> Option<&'e str>) -> Vec<(&'e str, Option<&'e str>)> {
+        let is_task = |key: &&KeyEdit| TASKS.contains(&key.key.split('.').next().unwrap_or_default());
+        self.keys.iter().filter(is_task).map(|key| (key.key.as_str(), side(key))).collect()
+    }
+}
+
 impl EditReport {
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.settings.is_empty()
+    }
+
+    /// Jobs that went and came with one and the same task, old name and new, each the only one of its kind: they may be one
+    /// job whose `formerly` was forgotten.
+    pub fn perhaps_renamed(&self) -> Vec<(&str, &str)> {
+        let of = |wanted: Edit| self.jobs.iter().filter(move |job| job.edit == wanted);
+        let came_of = |old: &JobEdit| -> Vec<&JobEdit> {
+            let task = old.task(|key| key.old.as_deref());
+            of(Edit::Added).filter(|new| !task.is_empty() && new.task(|key| key.new.as_deref()) == task).collect()
+        };
+        let pair = |old: &'_ JobEdit| match came_of(old)[..] {
+            [new] => Some((old.job.clone(), new.job.clone())),
+            _ => None,
+        };
+        let pairs: Vec<(String, String)> = of(Edit::Removed).filter_map(pair).collect();
+        let is_only = |new: &str| pairs.iter().filter(|(_, other)| other == new).count() == 1;
+        let name = |wanted: &str| self.jobs.iter().find(|job| job.job == wanted).map_or("", |job| job.job.as_str());
+        pairs.iter().filter(|(_, new)| is_only(new)).map(|(old, new)| (name(old), name(new))).collect()
     }
 
     /// What changes, in a line: `2 changed (a, b), 1 added (c)`.
@@ -129,6 +158,22 @@ mod tests {
     fn job(name: &str, edit: Edit) -> JobEdit {
         let job = name.to_owned();
         JobEdit { job, edit, formerly: None, keys: Vec::new(), next_before: None, next_after: None, runs: Vec::new() }
+    }
+
+    #[test]
+    fn a_forgotten_rename_is_guessed_where_there_is_one() {
+        let with = |name: &str, edit: Edit, command: &str| {
+            let side = |wanted: Edit| (edit == wanted).then(|| command.to_owned());
+            let key = KeyEdit { key: "command".to_owned(), old: side(Edit::Removed), new: side(Edit::Added) };
+            JobEdit { keys: vec![key], ..job(name, edit) }
+        };
+        let mut report = EditReport {
+            jobs: vec![with("new", Edit::Added, "x"), with("other", Edit::Added, "y"), with("old", Edit::Removed, "x")],
+            settings: Vec::new(),
+        };
+        assert_eq!(report.perhaps_renamed(), [("old", "new")]);
+        report.jobs.push(with("twin", Edit::Removed, "x"));
+        assert!(report.perhaps_renamed().is_empty(), "it may be either");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl QuantityError {
             Self::Unreadable { right, .. } => right.clone(),
             Self::Negative(_) => "write it without the sign".to_owned(),
             Self::Months(_) => "write days, such as \"30d\"".to_owned(),
-            Self::TooLarge(_) => "write less, or \"none\" where there is to be no limit".to_owned(),
+            Self::TooLarge(_) => "write less; a century is the most".to_owned(),
         }
     }
 }
@@ -46,13 +46,22 @@ const PERCENTAGE_EXAMPLE: &str = "write for example \"50%\" or \"200%\"";
 /// A century: longer than anything scheduled, and short enough that adding it to now stays within a timestamp.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
+/// With as many digits every unit is less than a century.
+const DIGITS: usize = 2;
+
 /// Reads `250ms`, `90s`, `5m`, `1h 30m`, `2d`, `1w`, `1y`; a day has 24 hours and a year 365 days.
 pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(QuantityError::Empty { what: "the duration", example: DURATION_EXAMPLE });
     }
-    let span: Span = text.parse().map_err(|_| no_duration(text))?;
+    let span: Span = match text.parse() {
+        Ok(span) => span,
+        Err(_) if text.bytes().filter(u8::is_ascii_digit).count() > DIGITS && is_shaped(text) => {
+            return Err(QuantityError::TooLarge(text.to_owned()));
+        }
+        Err(_) => return Err(no_duration(text)),
+    };
     if span.is_negative() {
         return Err(QuantityError::Negative(text.to_owned()));
     }
@@ -131,6 +140,12 @@ pub fn parse_percentage(text: &str) -> Result<u32, QuantityError> {
         let right = number.map_or(PERCENTAGE_EXAMPLE.to_owned(), |number| format!("write \"{number}%\""));
         QuantityError::Unreadable { text: text.to_owned(), what: "percentage", right }
     })
+}
+
+/// Whether it is a number and a unit, whatever the number.
+fn is_shaped(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < text.len() && format!("1{unit}").parse::<Span>().is_ok()
 }
 
 /// What was meant by a text that is no duration: a unit that is missing or misspelt.

@@ -51,6 +51,10 @@ const DEFINED_JOBS: &str = "
 SELECT name FROM jobs
 WHERE EXISTS (SELECT 1 FROM definitions WHERE definitions.job = jobs.number AND definitions.until IS NULL) ORDER BY name";
 
+const DEFINED_SINCE: &str = "
+SELECT jobs.name, definitions.since FROM definitions JOIN jobs ON jobs.number = definitions.job
+WHERE definitions.until IS NULL";
+
 /// How a job stands.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -149,6 +153,12 @@ impl Reader {
     /// The jobs that were in the file when it was last read rightly.
     pub async fn defined_jobs(&self) -> Result<Vec<String>, sqlx::Error> {
         sqlx::query_scalar(DEFINED_JOBS).fetch_all(&self.pool).await
+    }
+
+    /// Since when each job has the schedule that is in force.
+    pub async fn defined_since(&self) -> Result<Vec<(String, Timestamp)>, sqlx::Error> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(DEFINED_SINCE).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().filter_map(|(job, since)| Some((job, Timestamp::from_microsecond(since).ok()?))).collect())
     }
 
     /// All jobs that the ledger has ever seen.

@@ -30,12 +30,18 @@ pub enum Toward {
 
 /// Why a text names no time; the message says what can be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is no time: {why}; write for example \"yesterday 3am\", \"2h\", \"monday\", \"nov 22\", \"2026-11-22 02:30\" or \"@1763778600\""
-)]
+#[error("`{text}` is no time: {why}{}", examples(why))]
 pub struct WhenError {
     pub text: String,
     pub why: String,
+}
+
+/// What can be written, unless it is said already what was meant.
+fn examples(why: &str) -> &'static str {
+    if why.ends_with('?') {
+        return "";
+    }
+    "; write for example \"yesterday 3am\", \"2h\", \"monday\", \"nov 22\", \"2026-11-22 02:30\" or \"@1763778600\""
 }
 
 impl Meant {
@@ -55,6 +61,13 @@ pub fn meant(text: &str, now: &Zoned, toward: Toward) -> Result<Meant, WhenError
         },
     };
     found.map_err(|why| WhenError { text: text.to_owned(), why })
+}
+
+/// The first such day after the one that it is now, where the text is the name of a weekday and no more.
+pub fn weekday_after(text: &str, now: &Zoned) -> Option<Meant> {
+    let lower = text.trim().to_lowercase();
+    let tomorrow = now.tomorrow().ok()?;
+    words::weekday(&lower).and_then(|_| meant(&lower, &tomorrow, Toward::Future).ok())
 }
 
 /// What is no row of words: a count of seconds, a time with its offset, a distance from now.

@@ -148,7 +148,7 @@ impl Heard {
     }
 }
 
-fn weekday(word: &str) -> Option<Weekday> {
+pub fn weekday(word: &str) -> Option<Weekday> {
     let is = |(long, short, _): &&(&str, &str, Weekday)| {
         word == *long || word == *short || word == "tues" && *short == "tue" || word == "thurs" && *short == "thu"
     };

@@ -95,7 +95,9 @@ fn ended(entry: &Entry, outcome: Outcome, job: Option<&Job>) -> String {
     let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
     let retries = match job.map(|job| &job.rules.retries) {
         Some(retries) if entry.is_failure() && entry.attempts > 1 && entry.attempts == i64::from(retries.most) + 1 => {
-            format!(" Its {} retries are used up.", retries.most)
+            let retries =
+                if retries.most == 1 { "only retry is".to_owned() } else { format!("{} retries are", retries.most) };
+            format!(" Its {retries} used up.")
         }
         Some(_) | None => String::new(),
     };

@@ -1,15 +1,16 @@
 //! What holds a job now, what became of it last, and when does it run next?
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::circumstances::{Circumstances, Forerunner};
 use super::entry::{absent, part as part_of_entry, zone};
 use super::words::{Words, length, listed};
 use super::{Question, part};
 use crate::job::{Job, JobName};
-use crate::plan::Pause;
+use crate::plan::{Pause, next_following};
 use crate::report::{Entry, Time, WhyPart};
 use crate::run::{Cause, State};
 
@@ -25,7 +26,7 @@ pub fn parts(question: &Question, found: &Circumstances, words: &Words) -> Vec<W
     let job = question.definition().map(Arc::as_ref);
     parts.extend(found.told.iter().map(|told| part_of_entry("last", told, job, words)));
     if let Some(job) = job {
-        parts.extend(next_part(job, found, words));
+        parts.extend(next_part(question, job, found, words));
         parts.extend(forerunners(job, found, words));
     }
     parts
@@ -129,11 +130,11 @@ fn holders(waits: &str, question: &Question, found: &Circumstances) -> String {
     if named.is_empty() { String::new() } else { format!(", behind {}", listed(&named)) }
 }
 
-fn next_part(job: &Job, found: &Circumstances, words: &Words) -> Option<WhyPart> {
+fn next_part(question: &Question, job: &Job, found: &Circumstances, words: &Words) -> Option<WhyPart> {
     let timing = job.active_timing()?;
     let timetable = &timing.timetable;
     if let Some(pause) = timetable.after_end() {
-        return Some(following(job, pause, found, words));
+        return Some(following(question, job, pause, found, words));
     }
     let schedule = timing.written.schedules.join("` and `");
     let left_out = found.held.left_out(&job.name);
@@ -170,18 +171,35 @@ fn next_part(job: &Job, found: &Circumstances, words: &Words) -> Option<WhyPart>
 }
 
 /// The next instant of a job whose instants follow from its ends.
-fn following(job: &Job, pause: std::time::Duration, found: &Circumstances, words: &Words) -> WhyPart {
-    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+fn following(question: &Question, job: &Job, step: Duration, found: &Circumstances, words: &Words) -> WhyPart {
+    let pause = SignedDuration::try_from(step).unwrap_or(SignedDuration::MAX);
     if found.open.iter().any(|entry| entry.job == job.name.as_str()) {
         return part("next", format!("It is due again {} after the run that goes on now has ended.", length(pause)));
     }
     let end = found.told.last().map(|told| told.entry.ended.map_or(told.entry.at, |ended| ended.0));
-    let next: Option<Timestamp> = end.and_then(|end| end.checked_add(pause).ok());
-    let text = next.map_or_else(
-        || "It is due when the daemon starts.".to_owned(),
-        |next| format!("It is due {}, {} after the end of its last run.", words.time(next), length(pause)),
-    );
-    WhyPart { about: "next", at: next.map(Time), run: None, text }
+    let since = found.periods.last().filter(|period| period.until.is_none()).map(|period| period.since);
+    let Some(due) = end.max(since).and_then(|base| base.checked_add(pause).ok()) else {
+        return part("next", "It is due when the daemon starts.".to_owned());
+    };
+    let what = if end < since { "it got its schedule" } else { "the end of its last run" };
+    let (held, left_out) = (found.held.pauses.of(&job.name), found.held.left_out(&job.name));
+    let Some(next) = next_following(due, step, !left_out.is_empty(), held.map(|pause| pause.until)) else {
+        return part("next", "It is not due before the pause ends.".to_owned());
+    };
+    let text = match left_out.values().next() {
+        Some(word) => format!(
+            "It is due {}, {} after the instant before, which is skipped: {word}.",
+            words.time(next),
+            length(pause)
+        ),
+        None if next <= words.now && question.daemon.is_none() => {
+            format!("It is due when the daemon starts: {} after {what} was {}.", length(pause), words.time(next))
+        }
+        None if next <= words.now => "It is due now.".to_owned(),
+        None if next > due => format!("It is due {}, after the pause.", words.time(next)),
+        None => format!("It is due {}, {} after {what}.", words.time(next), length(pause)),
+    };
+    WhyPart { about: "next", at: Some(Time(next)), run: None, text }
 }
 
 /// Which of the jobs that it comes after have succeeded since it last ran.

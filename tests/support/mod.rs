@@ -65,6 +65,27 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What a terminal of so many columns shows; none where there is no script(1) to make one with.
+    pub fn on_a_terminal(&self, columns: u32, arguments: &[&str]) -> Option<String> {
+        let typed = self.command(arguments);
+        let words = std::iter::once(typed.get_program()).chain(typed.get_args());
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("stty cols {columns} rows 500; {}", words.join(" ")), "/dev/null"]);
+        script.current_dir(self.folder.path()).env("NO_COLOR", "1");
+        for (name, value) in typed.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let output = script.stdin(Stdio::null()).output().ok();
+        if output.is_none() {
+            eprintln!("not tested: there is no script(1) here to make a terminal with");
+        }
+        output.map(|output| String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+    }
+
     pub fn json(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
         serde_json::from_str(&self.text(&arguments)).unwrap()

@@ -84,4 +84,7 @@ pub struct ExportCrontabArguments {
     /// With the user before the command, as in /etc/crontab and /etc/cron.d
     #[arg(long)]
     pub system: bool,
+    /// With CRON_TZ for jobs of other zones: cronie and the BSDs honour it, Debian's cron does not
+    #[arg(long)]
+    pub cron_tz: bool,
 }

@@ -37,7 +37,7 @@ pub struct NextArguments {
     /// Look from this time on instead of from now: "tomorrow 3am", "monday", "2026-12-24"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// How many instants [default: 5 of one job, 20 of several]
+    /// How many instants [default: 5 of one job, 20 of several, of each its share]
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub n: Option<u32>,
     /// Read questions as JSON lines, and answer each with a line

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::screen::{Screen, counted, grouped, time_in};
 use crate::configuration::Configuration;
-use crate::import::{Claim, Imported, Proof, Verdict, prove};
+use crate::import::{Claim, Draft, Imported, Proof, Verdict, prove};
 use crate::job::Job;
 use crate::jobfile::Zones;
 use crate::report::Time;
@@ -45,10 +45,28 @@ fn find<'j>(jobs: &'j [std::sync::Arc<Job>], name: &str) -> Option<&'j Job> {
     jobs.iter().find(|job| job.name.as_str() == name).map(|job| &**job)
 }
 
-pub fn show(proofs: &[Proof], configuration: &Configuration, from: Timestamp, until: Timestamp, screen: &mut Screen) {
+/// What was made of an entry below a CRON_TZ.
+fn cron_tz<'d>(drafts: &'d [Draft], job: &str) -> Option<&'d Draft> {
+    drafts.iter().find(|draft| draft.name == job).filter(|draft| draft.policy("timezone").is_some())
+}
+
+pub fn show(
+    proofs: &[Proof],
+    drafts: &[Draft],
+    configuration: &Configuration,
+    from: Timestamp,
+    until: Timestamp,
+    screen: &mut Screen,
+) {
     let zone = screen.zone().clone();
     let (from, until) = (time_in(from, &zone), time_in(until, &zone));
     let mut lines = vec![format!("Held against Debian's cron, from {from} to {until}:")];
+    if proofs.iter().any(|proof| cron_tz(drafts, &proof.job).is_some()) {
+        lines.push(
+            "those of CRON_TZ against its rules in that zone, as cronie has them; Debian's own cron ignores it"
+                .to_owned(),
+        );
+    }
     let width = proofs.iter().map(|proof| proof.job.len()).max().unwrap_or(0);
     for proof in proofs {
         let verdict = match &proof.verdict {
@@ -63,9 +81,11 @@ pub fn show(proofs: &[Proof], configuration: &Configuration, from: Timestamp, un
                 format!("differs at {}, the same at {}", instants(differences.len() as u64), grouped(*same))
             }
         };
-        lines.push(format!("  {:width$}  {verdict}", proof.job));
         let jobs = &configuration.checked.jobs;
         let timing = find(jobs, &proof.job).and_then(|job| job.timing.as_ref());
+        let by = timing.filter(|_| cron_tz(drafts, &proof.job).is_some());
+        let by = by.map_or_else(String::new, |timing| format!(", by CRON_TZ={}", timing.written.zone));
+        lines.push(format!("  {:width$}  {verdict}{by}", proof.job));
         let zone = timing.map_or(&zone, |timing| &timing.timetable.place.zone);
         for difference in proof.differences().iter().take(SHOWN) {
             let (at, cron, ours) = (difference.at, times(difference.cron), times(difference.punctual));
@@ -114,6 +134,8 @@ pub struct ProofReport<'p> {
     same: Option<u64>,
     differences: Vec<DifferenceReport>,
     not_compared: Option<&'static str>,
+    /// Held against cronie's rules for CRON_TZ, which Debian's cron ignores.
+    by_cron_tz: bool,
 }
 
 #[derive(Serialize)]
@@ -124,7 +146,7 @@ struct DifferenceReport {
     why: &'static str,
 }
 
-pub fn report(proofs: &[Proof]) -> Vec<ProofReport<'_>> {
+pub fn report<'p>(proofs: &'p [Proof], drafts: &[Draft]) -> Vec<ProofReport<'p>> {
     let one = |proof: &'_ Proof| -> (Option<u64>, Option<&'static str>) {
         match &proof.verdict {
             Verdict::Unproved(why) => (None, Some(why.words())),
@@ -135,13 +157,14 @@ pub fn report(proofs: &[Proof]) -> Vec<ProofReport<'_>> {
         .iter()
         .map(|proof| {
             let (same, not_compared) = one(proof);
+            let by_cron_tz = cron_tz(drafts, &proof.job).is_some();
             let differences = proof.differences().iter().map(|difference| DifferenceReport {
                 at: Time(difference.at),
                 cron: difference.cron,
                 punctual: difference.punctual,
                 why: difference.reason.words(),
             });
-            ProofReport { job: &proof.job, same, differences: differences.collect(), not_compared }
+            ProofReport { job: &proof.job, same, differences: differences.collect(), not_compared, by_cron_tz }
         })
         .collect()
 }

@@ -56,7 +56,7 @@ fn crontab(verb: &ImportCrontabArguments, screen: &mut Screen) -> Answer {
     result.tell(&verb.output, &imported.sheet.drafts, proofs.as_deref(), screen)?;
     let differs = proofs.iter().flatten().any(|proof| !proof.differences().is_empty());
     if let (Some(proofs), Some(until), false) = (&proofs, until, screen.json) {
-        held::show(proofs, &configuration, now, until, screen);
+        held::show(proofs, &imported.sheet.drafts, &configuration, now, until, screen);
     }
     Ok(if differs || !imported.troubles.is_empty() { Done::Failed } else { Done::Well })
 }
@@ -208,7 +208,7 @@ impl Result<'_> {
             toml: &self.text,
             jobs: drafts.iter().map(job).collect(),
             errors: self.troubles.iter().map(|trouble| self.diagnostic(trouble)).collect(),
-            verified: proofs.map(held::report),
+            verified: proofs.map(|proofs| held::report(proofs, drafts)),
         }
     }
 

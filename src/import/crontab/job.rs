@@ -103,6 +103,9 @@ impl Writing<'_> {
         if self.of_one {
             head.push(format!("From {}. What means something else here has a note above it.", in_remark(label)));
         }
+        if origin.text.had_mark {
+            head.push(format!("{label} begins with a byte order mark, over which cron stumbles; it was left out."));
+        }
         if table.had_returns {
             head.push(format!(
                 "{label} has Windows line ends, which cron would hand to the commands; they were left out."
@@ -120,7 +123,8 @@ impl Writing<'_> {
         };
         if table.lines.iter().any(has_zone) {
             head.push(format!(
-                "{label}: CRON_TZ is followed here, as cronie and the BSDs do; Debian's cron does not know it."
+                "{label}: CRON_TZ is followed here, as cronie and the BSDs do; Debian's cron ignores it and goes by the \
+                 machine's zone: leave it out for what ran there."
             ));
         }
         let entries = table.lines.iter().filter(|line| matches!(line, Line::Entry(_))).count();
@@ -344,6 +348,11 @@ impl Surroundings {
         let line = entry.line;
         if entry.options.contains(&'s') {
             self.put("overlap", Value::text("skip"));
+        }
+        if entry.options.contains(&'-') {
+            self.remarks.push(format!(
+                "line {line} begins with `-`: to cronie that says not to log it, and Debian's cron refuses the line."
+            ));
         }
         if entry.options.contains(&'n') {
             self.remarks.push(format!("line {line} has -n: its output was mailed only when it failed."));

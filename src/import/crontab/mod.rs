@@ -234,7 +234,7 @@ fn entry(number: usize, line: &str, indent: usize, owner: &Owner) -> Result<Entr
         user = Some(name.to_owned());
         at = behind;
     }
-    let mut options = Vec::new();
+    let mut options: Vec<char> = (from > indent).then_some('-').into_iter().collect();
     while let (Some(word), behind) = first_word(line, at)
         && let Some(letters) = word.text.strip_prefix('-')
         && !letters.is_empty()

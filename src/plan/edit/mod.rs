@@ -38,7 +38,8 @@ pub fn edits(old: &[Arc<Job>], new: &[Arc<Job>], now: Timestamp) -> Vec<JobEdit>
     for job in new {
         if let Some(old) = before.get(&job.name) {
             if !Arc::ptr_eq(old, job) && *old != job {
-                edits.extend(changed(old, job, now));
+                let claims = job.formerly.as_ref().filter(|name| !after.contains_key(name));
+                edits.extend(changed(old, job, claims, now));
             }
             continue;
         }
@@ -56,9 +57,14 @@ pub fn edits(old: &[Arc<Job>], new: &[Arc<Job>], now: Timestamp) -> Vec<JobEdit>
     edits
 }
 
-/// A job that both have; nothing if all it says anew is where its history is.
-fn changed(old: &Job, new: &Job, now: Timestamp) -> Option<JobEdit> {
-    let edit = compared(Edit::Changed, old, new, now);
+/// A job that both have; nothing if all that is gone is where its history was.
+fn changed(old: &Job, new: &Job, claims: Option<&JobName>, now: Timestamp) -> Option<JobEdit> {
+    let mut edit = compared(Edit::Changed, old, new, now);
+    // The history under another name becomes its own.
+    if let Some(from) = claims.filter(|from| old.formerly.as_ref() != Some(from)) {
+        let old = old.formerly.as_ref().map(JobName::to_string);
+        edit.keys.push(KeyEdit { key: "formerly".to_owned(), old, new: Some(from.to_string()) });
+    }
     (!edit.keys.is_empty()).then_some(edit)
 }
 
