@@ -21,9 +21,9 @@ use punctual::job::{Job, JobName, Overlap, Timing};
 use punctual::jobfile::Draft;
 use punctual::notice::Notice;
 use punctual::plan::{
-    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Held, Lapse, Memory,
-    OpenEntry, Pause, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun, Scope,
-    StepBack, Tried, Triggered, Whose,
+    Action, Ahead, AheadGap, Attempted, Balance, Balanced, Booked, Capacities, Decision, Drain, Held, Lapse, LeftOut,
+    Memory, OpenEntry, Pause, Period, Planner, Progress, Record, RememberedDefinition, RememberedJob, RememberedRun,
+    Scope, StepBack, Tried, Triggered, Whose,
 };
 use punctual::run::{Asked, Cause, Ended, EventKind, EventNote, Exit, GapEntry, Outcome, RunId, State};
 use told::Heard;
@@ -379,12 +379,14 @@ impl Ledger {
                 self.held.pauses.end(whose);
             }
             Record::PauseException(job) => self.held.pauses.except(job.clone()),
-            Record::LeftOut { job, left_out } => {
-                self.held.retain(job, |_| false);
-                for (due, word) in left_out {
-                    self.held.leave_out(job, *due, word.clone());
-                }
-            }
+            Record::LeftOut { job, left_out } => self.leave_out(job, left_out),
+        }
+    }
+
+    fn leave_out(&mut self, job: &JobName, left_out: &LeftOut) {
+        self.held.retain(job, |_| false);
+        for (due, word) in left_out {
+            self.held.leave_out(job, *due, word.clone());
         }
     }
 
@@ -1524,4 +1526,12 @@ fn a_run_outlives_a_job_that_is_overdue() {
     let run = || Op::Run(Duration::from_secs(90));
     let sleep = Op::Sleep(Duration::from_secs(14310));
     balances([Op::End(0), Op::Trigger(1), run(), crash(2, true), sleep, Op::End(0), crash(0, false), run()]);
+}
+
+/// A job is gone for longer than its `overdue_after`, comes back with the next start, and runs.
+#[test]
+fn a_job_that_comes_back_recovers_only_of_what_was_told() {
+    let crash = |file, down| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept: false };
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    balances([run(127_928), crash(3, 16025), crash(4, 2778), run(119_072)]);
 }

@@ -165,6 +165,18 @@ impl Setup {
         let overlay = Overlay { environment: self.environment.clone(), flags: self.flags.clone() };
         Files { config: self.config.clone(), overlay, telling: self.telling }
     }
+
+    /// What attempts find here.
+    fn surroundings(&self, store: &Store, cgroups: Cgroups) -> Surroundings {
+        Surroundings {
+            environment: self.environment.clone(),
+            program: own_program().unwrap_or_default(),
+            state: self.state.clone(),
+            database: store.path.clone(),
+            cgroups,
+            facts: Arc::new(Ledger(store.reader.clone())),
+        }
+    }
 }
 
 /// Locks the ledger and opens it for writing.
@@ -217,14 +229,7 @@ async fn serve(
     let (planner, mut first) = plan(&configuration, &store, (&estates, !keeper.is_first()), &clock).await?;
     first.records.push(Record::InForce { since: clock.now(), words: in_ledger });
     let (writer, writer_end, answers, recorded) = Writer::new(&store, configuration.settings.max_running);
-    let surroundings = Surroundings {
-        environment: setup.environment.clone(),
-        program: own_program().unwrap_or_default(),
-        state: setup.state.clone(),
-        database: store.path.clone(),
-        cgroups,
-        facts: Arc::new(Ledger(store.reader.clone())),
-    };
+    let surroundings = setup.surroundings(&store, cgroups);
     let ledgered = Ledgered { pieces: writer.pieces.clone(), recorded };
     let takeover = Takeover { keeper: keeper.clone(), estates };
     let (door, runner, events) = Runner::new(clock.clone(), surroundings, ledgered, takeover)?;

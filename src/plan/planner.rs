@@ -245,8 +245,9 @@ impl Planner {
 
     pub(super) fn record_gap(&mut self, name: &JobName, kind: GapKind, tally: Tally, draft: &mut Draft) {
         if let Some(record) = self.gap(name, kind, tally) {
-            let gap = self.accounts.get(name).and_then(|account| account.gap.as_deref());
-            gap.into_iter().for_each(|gap| self.fell_out(name, &record, gap, tally, draft));
+            if let Some(gap) = self.accounts.get(name).and_then(|account| account.gap.as_deref()) {
+                self.fell_out(name, &record, gap, tally, draft);
+            }
             draft.record(record);
         }
     }

@@ -137,6 +137,9 @@ impl Heard {
                 _ => {}
             }
         }
+        // All whom it concerned have been told that it is well.
+        let well = |(name, known): (&JobName, &mut Known)| known.is_vague &= !good.contains(name);
+        self.jobs.iter_mut().for_each(well);
         for (_, known) in self.jobs.iter_mut().filter(|(name, known)| known.here.is_none() && good.contains(name)) {
             // Whom to tell that it is well may be known no more.
             known.ears.values_mut().for_each(|ear| (ear.of_failure, ear.of_delay) = (false, false));
@@ -216,7 +219,7 @@ impl Heard {
             }
             Kind::Recovered => {
                 assert!(ear.of_failure || ear.of_delay || known.is_vague, "{notice:?} of what was not told: {ear:?}");
-                (ear.of_failure, ear.of_delay, known.is_vague) = (false, false, false);
+                (ear.of_failure, ear.of_delay) = (false, false);
             }
             Kind::Overdue => {
                 let good = before.jobs.get(&name).and_then(|known| known.good);

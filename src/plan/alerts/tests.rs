@@ -386,7 +386,7 @@ fn another_name_and_other_channels_change_what_is_known() {
     let (old, new) = (JobName::new("backup").unwrap(), JobName::new("archive").unwrap());
     story.alerts.rename(&old, &new);
     let named = Arc::new(story.job.clone().unwrap().named(new.clone()));
-    story.kept = story.kept.iter().map(|(_, words)| (Some(new.clone()), words.clone())).collect();
+    story.kept = story.kept.values().map(|words| (Some(new.clone()), words.clone())).collect();
     story.set(200, Some(named));
     assert_eq!(story.fails(300), NOTHING);
     assert_eq!(story.next(), Some(100 + HOUR));
