@@ -420,7 +420,7 @@ async fn ntfy_gets_a_title() {
     let webhook = Webhook { shape: Shape::Ntfy, ..webhook(&server.url("/topic")) };
     deliver(&Carrier::Webhook(Box::new(webhook)), &outgoing, &means(Path::new("/"), &[]), LONG).await.unwrap();
     let request = server.requests().remove(0);
-    assert_eq!(header(&request, "title").unwrap(), "=?UTF-8?B?Z3LDtsOfZQ==?=");
+    assert_eq!(header(&request, "title").unwrap(), "=?utf-8?B?Z3LDtsOfZQ==?=");
     assert!(request.ends_with(&outgoing.written.text), "{request}");
     drop_server(server);
 }

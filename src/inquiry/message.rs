@@ -86,6 +86,8 @@ async fn notice_report(
         None => None,
     };
     let why = why(*kind, facts, run.as_ref());
+    // What looks like an error in a success was none.
+    let is_well = run.as_ref().is_some_and(|entry| entry.outcome == Some(Outcome::Succeeded));
     Ok(NoticeReport {
         notice: *number,
         kind: *kind,
@@ -103,7 +105,7 @@ async fn notice_report(
         until: facts.until.map(Time),
         last_success,
         next,
-        error_line: said.error_line,
+        error_line: said.error_line.filter(|_| !is_well),
         output: said.last_lines,
         output_before: said.lines_before,
         unlike_usual,

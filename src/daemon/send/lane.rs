@@ -233,8 +233,8 @@ impl Came {
         let count = notices.len();
         let which = match notices.first() {
             Some(first) if count == 1 => format!("notice {} ({})", first.number.0, first.kind),
-            Some(first) => format!("notice {} and {} more", first.number.0, count - 1),
-            None => "a notice".to_owned(),
+            Some(first) => format!("the message of notice {} and {} more", first.number.0, count - 1),
+            None => "a message".to_owned(),
         };
         match outcome {
             SendOutcome::Sent { answer } => {

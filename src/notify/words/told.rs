@@ -100,7 +100,10 @@ fn facts(notice: &NoticeReport, clocks: &Clocks) -> Vec<Fact> {
             facts.push(Fact { name, value });
         }
     };
-    if !matches!(notice.kind, Kind::FileWrong | Kind::Trouble | Kind::Back) {
+    // Their titles have it, or all is well.
+    let has_no_why =
+        matches!(notice.kind, Kind::FileWrong | Kind::Trouble | Kind::Back | Kind::Succeeded | Kind::Recovered);
+    if !has_no_why {
         tell("why", one_line(&notice.why));
     }
     if let Some(line) = &notice.error_line {

@@ -84,8 +84,7 @@ impl Told {
                     ..Facts::default()
                 };
                 messages.push(Message::of_run(channel, Kind::Recovered, ending.run, facts));
-            }
-            if channel.tell.contains(&Tell::Succeeded) {
+            } else if channel.tell.contains(&Tell::Succeeded) {
                 messages.push(Message::of_run(channel, Kind::Succeeded, ending.run, Facts::default()));
             }
         }
