@@ -546,3 +546,29 @@ fn a_run_that_ends_on_a_ledger_that_has_lost_it_is_in_the_next_one() {
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(place.integrity(), "ok");
 }
+
+/// Nothing can be put into the outbox then.
+#[test]
+fn people_hear_of_a_ledger_that_cannot_be_written_while_that_lasts() {
+    let place = Place::new("");
+    let channel = |name: &str| {
+        let command = format!("echo $PUNCTUAL_KIND $PUNCTUAL_WHY >> {}", place.path(name).display());
+        format!("[channels.{name}]\ncommand = ['/bin/sh', '-c', '{command}']\n")
+    };
+    let hour = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour();
+    let quiet = format!("quiet = '{hour:02}:00-{:02}:00'\n", (hour + 2) % 24);
+    let channels = channel("heard") + &channel("asleep") + &quiet;
+    place.write_jobs(&format!("[daemon]\ntimezone = 'UTC'\n{channels}{TICK}"));
+    let daemon = place.start();
+    wait("two ticks", || (ticks(&place).len() > 1).then_some(()));
+    let unlock = lock(&place).unwrap();
+    let heard = || fs::read_to_string(place.path("heard")).unwrap_or_default();
+    wait("the cry", || heard().starts_with("trouble ").then_some(()));
+    unlock();
+    wait("that it is over", || heard().lines().any(|line| line.starts_with("well ")).then_some(()));
+    assert_eq!(heard().lines().count(), 2, "{}", heard());
+    let told = "SELECT group_concat(channel || ' ' || kind, ', ') FROM notices_shown";
+    wait("what the other one is told", || place.ask(told).contains("asleep trouble").then_some(()));
+    assert!(!place.path("asleep").exists() && !place.ask(told).contains("heard trouble"), "{}", place.ask(told));
+    assert_eq!(daemon.stop(), Some(0));
+}

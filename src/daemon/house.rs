@@ -8,15 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::StartError;
 use super::core::Core;
 use super::news::{HouseNews, Names};
+use super::send::WORTH_TELLING;
 use crate::configuration::Configuration;
 use crate::job::Channel;
 use crate::notice::Kind;
 use crate::plan::{Decision, Planner, Record};
 use crate::run::{Outcome, Reason};
 use crate::store::{Reader, Trouble};
-
-/// A trouble that is over sooner is nobody's business: what fell due meanwhile is late by no more.
-const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(10);
 
 impl Core {
     /// Has something told to those who hear of the daemon.
@@ -35,25 +33,30 @@ impl Core {
         self.commit(decision).await;
     }
 
-    /// The ledger can be written again. While it could not be, nothing could be told either: nothing is sent that is not in it.
+    /// The ledger can be written again. Who has heard of the trouble hears that it is over, and whoever has not that there was
+    /// one.
     pub(super) async fn tell_of_past_trouble(&mut self, trouble: &Trouble) {
-        let lasted = self.clock.now().duration_since(trouble.since);
-        if lasted >= WORTH_TELLING {
-            let (since, message) = (trouble.since, &trouble.message);
-            let lasted = SignedDuration::from_secs(lasted.as_secs());
-            let detail = format!("the ledger could not be written for {lasted:#}, since {since:.0}\n{message}");
-            self.tell_of_house(Kind::Trouble, &detail).await;
+        let heard = self.outlets.heard.take();
+        let now = self.clock.now();
+        let lasted = now.duration_since(trouble.since);
+        if lasted.unsigned_abs() < WORTH_TELLING || self.state.drain.is_some() {
+            return;
         }
+        let (since, message) = (trouble.since, &trouble.message);
+        let lasted = SignedDuration::from_secs(lasted.as_secs());
+        let detail = format!("the ledger could not be written for {lasted:#}, since {since:.0}\n{message}");
+        let channels = channels_of(&self.configuration, &self.configuration.settings.channels);
+        let (knowing, others): (Vec<_>, Vec<_>) =
+            channels.into_iter().partition(|channel| heard.contains(&channel.name));
+        let over = self.planner.handle_house(Kind::Well, detail.clone(), &knowing, now);
+        let past = self.planner.handle_house(Kind::Trouble, detail, &others, now);
+        self.commit(over.and(past)).await;
     }
 }
 
 /// The channels of these names, as the file in force has them.
 fn channels_of(configuration: &Configuration, names: &Names) -> Vec<Arc<Channel>> {
-    let all = configuration.checked.channels.values();
-    let is_named = |channel: &&Arc<Channel>| {
-        names.as_ref().is_none_or(|names| names.iter().any(|name| name == channel.name.as_str()))
-    };
-    all.filter(is_named).cloned().collect()
+    configuration.checked.channels_of(names.as_deref())
 }
 
 /// Adds to a daemon's first decision that it is back, if the one before it has ended without being stopped. `absent` is since

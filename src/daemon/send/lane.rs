@@ -6,19 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::outcome::outcome;
 use super::thread::{new_id, trouble_of};
+use super::wording::{means, outgoing, zone};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::inquiry::{Telling, message_report};
 use crate::job::{Carrier, Channel};
-use crate::jobfile::Zones;
 use crate::notice::{Move, Notice, NoticeId, Rules, Waiting, gather};
-use crate::notify::{Accepted, Means, Outgoing, Refusal, Templates, deliver, write};
+use crate::notify::{Accepted, Refusal, deliver};
 use crate::store::{Lane, Message, SENT_FOR, SendOutcome, Store, Trouble};
 
 /// Notices that are looked at together: a storm that is larger becomes several messages.
@@ -137,23 +136,7 @@ impl Came {
 
     fn rules(&self, channel: &Channel) -> Rules {
         let Storm { last_sent, lately } = self.storm;
-        Rules { quiet: channel.quiet, zone: self.zone(), last_sent, lately }
-    }
-
-    fn zone(&self) -> TimeZone {
-        let name = &self.configuration.settings.timezone;
-        self.configuration.machine.zone(name).map_or(TimeZone::UTC, |zone| zone.zone)
-    }
-
-    /// They are read for each message, so that a new one takes effect by itself. A wrong one keeps nothing from being told.
-    fn templates(&self) -> Templates {
-        let Some(folder) = self.configuration.templates() else {
-            return Templates::builtin();
-        };
-        Templates::read(&folder).unwrap_or_else(|error| {
-            tracing::error!("a notice goes out in the usual words: {error}");
-            Templates::builtin()
-        })
+        Rules { quiet: channel.quiet, zone: zone(&self.configuration), last_sent, lately }
     }
 
     /// The file has no such channel any more, or it has no such carrier: it may come back, but not for ever.
@@ -214,13 +197,8 @@ impl Came {
             now: self.clock.now(),
         };
         let report = message_report(&self.store.reader, &telling).await?;
-        let written = write(&report, &self.templates(), &self.zone());
-        let outgoing = Outgoing { report, written, thread: message.thread.clone() };
-        let means = Means {
-            environment: self.environment.clone(),
-            smtp: self.configuration.checked.smtp.clone(),
-            folder: self.folder.clone(),
-        };
+        let outgoing = outgoing(&self.configuration, report, message.thread.clone());
+        let means = means(&self.configuration, &self.environment, &self.folder);
         let sent = timeout(LONGEST_SEND, deliver(carrier, &self.lane.channel, &outgoing, &means)).await;
         Ok(sent.unwrap_or_else(|_| {
             let why = format!("there was no answer within {} s", LONGEST_SEND.as_secs());

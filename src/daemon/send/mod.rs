@@ -7,8 +7,10 @@
 mod errand;
 mod lane;
 mod outcome;
+mod outcry;
 mod ping;
 mod thread;
+mod wording;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -26,6 +28,8 @@ use crate::store::{Lane, Store, Trouble};
 use errand::MOST_ERRANDS;
 pub use errand::{Errand, Errands, NoticeWish};
 use lane::{Came, Round, Storm};
+use outcry::Outcry;
+pub use outcry::{Heard, WORTH_TELLING};
 pub use ping::{Pinged, Pinger, PingerEnd, Pulse};
 
 /// Carriers at work at once. Each holds a message in memory and a connection; who has more channels than that has to wait for a
@@ -60,6 +64,8 @@ pub struct Outlets {
     /// What people want of the outbox.
     pub errands: Errands,
     pub pinger: Pinger,
+    /// Who has heard of a trouble that kept the outbox from being written.
+    pub heard: Heard,
 }
 
 /// What tells people: where it is told, and the two that carry it out. They end when nobody can tell them anything any more.
@@ -67,12 +73,15 @@ pub fn begin(setup: Setup) -> std::io::Result<(Outlets, Sender, PingerEnd)> {
     let (news, (errands, errands_out)) = (Arc::new(Notify::new()), mpsc::channel(MOST_ERRANDS));
     let (environment, folder) = (setup.environment.clone(), setup.folder.clone());
     let (pinger, pinger_end) = Pinger::new(setup.in_force.clone(), environment, folder);
-    let sender = Sender::new(setup, news.clone(), errands_out)?;
-    Ok((Outlets { news, errands, pinger }, sender, pinger_end))
+    let heard = Heard::default();
+    let sender = Sender::new(setup, news.clone(), errands_out, heard.clone())?;
+    Ok((Outlets { news, errands, pinger, heard }, sender, pinger_end))
 }
 
 pub struct Sender {
-    setup: Setup,
+    setup: Arc<Setup>,
+    in_force: watch::Receiver<Arc<Configuration>>,
+    trouble: watch::Receiver<Option<Trouble>>,
     news: Arc<Notify>,
     errands: mpsc::Receiver<Errand>,
     alarm: Alarm,
@@ -86,14 +95,19 @@ pub struct Sender {
     storms: BTreeMap<Lane, Storm>,
     /// That the ledger cannot be asked is said once.
     is_unreadable: bool,
+    heard: Heard,
+    /// What tells of a trouble that lasts; none where there is none.
+    outcry: Option<JoinSet<()>>,
 }
 
 impl Sender {
-    fn new(setup: Setup, news: Arc<Notify>, errands: mpsc::Receiver<Errand>) -> std::io::Result<Self> {
+    fn new(setup: Setup, news: Arc<Notify>, errands: mpsc::Receiver<Errand>, heard: Heard) -> std::io::Result<Self> {
         let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned().into();
         Ok(Self {
             alarm: setup.clock.alarm()?,
-            setup,
+            in_force: setup.in_force.clone(),
+            trouble: setup.trouble.clone(),
+            setup: Arc::new(setup),
             news,
             errands,
             host,
@@ -102,6 +116,8 @@ impl Sender {
             resting: BTreeMap::new(),
             storms: BTreeMap::new(),
             is_unreadable: false,
+            heard,
+            outcry: None,
         })
     }
 
@@ -122,8 +138,8 @@ impl Sender {
                 woken = self.alarm.wait_until(next) => if !matches!(woken, Ok(Woken::Due)) {
                     self.resting.clear();
                 },
-                Ok(()) = self.setup.in_force.changed() => self.resting.clear(),
-                Ok(()) = self.setup.trouble.changed() => self.resting.clear(),
+                Ok(()) = self.in_force.changed() => self.resting.clear(),
+                Ok(()) = self.trouble.changed() => self.resting.clear(),
             }
         }
         let all = async { while self.under_way.join_next().await.is_some() {} };
@@ -135,10 +151,12 @@ impl Sender {
 
     /// Begins what can be done now; the answer is when to look again, unless something happens before.
     async fn look(&mut self) -> Option<Timestamp> {
-        // What cannot be recorded is not sent. The end of it wakes us.
-        if self.setup.trouble.borrow_and_update().is_some() {
+        // What cannot be recorded is not sent, but for that. The end of it wakes us.
+        if self.trouble.borrow_and_update().is_some() {
+            self.cry_out();
             return None;
         }
+        self.outcry = None;
         let now = self.setup.clock.now();
         let lanes = match self.setup.store.reader.lanes().await {
             Ok(lanes) => lanes,
@@ -157,8 +175,8 @@ impl Sender {
             let came = Came {
                 store: self.setup.store.clone(),
                 clock: self.setup.clock.clone(),
-                configuration: self.setup.in_force.borrow_and_update().clone(),
-                trouble: self.setup.trouble.clone(),
+                configuration: self.in_force.borrow_and_update().clone(),
+                trouble: self.trouble.clone(),
                 environment: self.setup.environment.clone(),
                 folder: self.setup.folder.clone(),
                 host: self.host.clone(),
@@ -169,6 +187,14 @@ impl Sender {
             self.busy.insert(task.id(), lane);
         }
         self.resting.values().min().copied()
+    }
+
+    fn cry_out(&mut self) {
+        if self.outcry.is_none() {
+            let (setup, host) = (self.setup.clone(), self.host.clone());
+            let outcry = Outcry { setup, trouble: self.trouble.clone(), heard: self.heard.clone(), host };
+            self.outcry.get_or_insert_default().spawn(outcry.tell());
+        }
     }
 
     fn done(&mut self, done: Result<(Id, Round), JoinError>) {

@@ -39,8 +39,9 @@ impl House {
             }
             // Only whoever was told of the trouble cares that it is over. The next one is another.
             Kind::FileRight => self.over(Kind::FileWrong, channels, message),
-            Kind::Well => self.over(Kind::Trouble, channels, message),
-            Kind::Test
+            // Whom to tell is known to whoever says so: what kept the ledger from being written was not told by way of it.
+            Kind::Well
+            | Kind::Test
             | Kind::Digest
             | Kind::Failed
             | Kind::Recovered
