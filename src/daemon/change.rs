@@ -62,7 +62,10 @@ impl Core {
         let report = self.reload_report(false, check, EditReport::default());
         tell(std::mem::take(&mut self.state.asking), &report);
         if before.as_ref() != Some(&message) {
-            self.tell_of_house(Kind::FileWrong, &message).await;
+            // Its first line is what people see of it first.
+            let first = lines.first().and_then(|line| line.strip_prefix("error: "));
+            let detail = first.map_or_else(|| message.clone(), |first| format!("{first}\n{message}"));
+            self.tell_of_house(Kind::FileWrong, &detail).await;
         }
     }
 

@@ -77,7 +77,7 @@ async fn notice_report(
         Some(_) | None => Vec::new(),
     };
     let last_success = match job {
-        Some(job) if in_full => ledger.last_success(job.as_str()).await?.map(Time),
+        Some(job) if in_full => ledger.last_success(job.as_str(), *at).await?.map(Time),
         Some(_) | None => None,
     };
     let next = match defined {

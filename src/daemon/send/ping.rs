@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -58,6 +59,8 @@ pub struct PingerEnd {
     environment: Arc<BTreeMap<String, String>>,
     folder: PathBuf,
     under_way: JoinSet<()>,
+    /// How many pings of each job there were: one that is late has nothing to say after the next.
+    newest: BTreeMap<Option<JobName>, Arc<AtomicU64>>,
 }
 
 impl Pinger {
@@ -67,7 +70,8 @@ impl Pinger {
         folder: PathBuf,
     ) -> (Self, PingerEnd) {
         let (pulses, pulses_out) = mpsc::channel(MOST_WAITING);
-        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way: JoinSet::new() };
+        let (under_way, newest) = (JoinSet::new(), BTreeMap::new());
+        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way, newest };
         (Self { pulses }, end)
     }
 
@@ -110,11 +114,14 @@ impl PingerEnd {
     fn begin(&mut self, pulse: Pulse) {
         let smtp = self.in_force.borrow().checked.smtp.clone();
         let means = Means { environment: self.environment.clone(), smtp, folder: self.folder.clone() };
-        self.under_way.spawn(async move { send(&pulse, &means).await });
+        let newest = self.newest.entry(pulse.job.clone()).or_default().clone();
+        let number = newest.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_newest = move || newest.load(Ordering::Relaxed) == number;
+        self.under_way.spawn(async move { send(&pulse, &means, is_newest).await });
     }
 }
 
-async fn send(pulse: &Pulse, means: &Means) {
+async fn send(pulse: &Pulse, means: &Means, is_newest: impl Fn() -> bool) {
     let mut pauses = PAUSES.iter();
     loop {
         let came = ping_within(Patience::USUAL, &pulse.target, pulse.moment, pulse.rid.clone(), means).await;
@@ -122,7 +129,12 @@ async fn send(pulse: &Pulse, means: &Means) {
             return;
         };
         match (&refusal, pauses.next()) {
-            (Refusal::Later { .. }, Some(pause)) => sleep(*pause).await,
+            (Refusal::Later { .. }, Some(pause)) => {
+                sleep(*pause).await;
+                if !is_newest() {
+                    return;
+                }
+            }
             (Refusal::Later { why, .. } | Refusal::Never { why }, _) => {
                 let whose = pulse.job.as_ref().map_or("the daemon", JobName::as_str);
                 return tracing::warn!("a ping of {whose} was not taken: {why}");

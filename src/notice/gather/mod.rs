@@ -14,7 +14,7 @@ const SIBLINGS: SignedDuration = SignedDuration::from_secs(3);
 const FEW: usize = 3;
 /// How long is gathered after a storm, and at most, as long as it goes on: each time twice as long.
 const FIRST_GATHERING: SignedDuration = SignedDuration::from_secs(60);
-const LONGEST_GATHERING: SignedDuration = SignedDuration::from_secs(15 * 60);
+const LONGEST_GATHERING: SignedDuration = SignedDuration::from_secs(5 * 60);
 /// Of one message: nobody reads more, and the ledger is asked about each.
 const MOST: usize = 500;
 

@@ -83,7 +83,7 @@ fn what_was_tried_goes_together_again() {
 fn a_storm_is_told_ever_more_seldom_while_it_goes_on() {
     let mut rules = rules();
     let mut now = 3;
-    for gathered in [60, 120, 240, 480, 900, 900] {
+    for gathered in [60, 120, 240, 300, 300, 300] {
         check(&failures("abcd", now - 3), &rules, now, "1 2 3 4");
         rules.sent(4, seconds(now - 3), seconds(now));
         // The next one comes soon, and waits.
@@ -185,7 +185,7 @@ proptest! {
                         for notice in found.iter().filter(|notice| notice.kind != Kind::Test) {
                             let last = last_of_job.insert(notice.job.clone(), notice.number);
                             prop_assert!(last < Some(notice.number), "{:?} after {last:?}", notice.number);
-                            let calm = SignedDuration::from_secs(15 * 60 + 3);
+                            let calm = SignedDuration::from_secs(5 * 60 + 3);
                             let latest = rules.quiet.map_or(notice.at, |quiet| quiet_until(quiet, &rules.zone, notice.at));
                             // What waits may run into the next quiet time.
                             let latest = rules.quiet.map_or(latest, |quiet| quiet_until(quiet, &rules.zone, latest + calm));

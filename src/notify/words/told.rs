@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::clean::{lines, one_line, output_line};
 use super::title::{Mood, length, of_one};
 use crate::notice::Kind;
-use crate::report::{Difference, Entry, MessageReport, NoticeReport, Time, counted, sentences, span, time_in};
+use crate::report::{
+    Difference, Entry, MessageReport, NoticeReport, Time, counted, sentences, span, time_in, with_local_times,
+};
 
 /// Lines of output: what `show` has on a screen, and less where there are many notices.
 const LINES: usize = 20;
@@ -85,7 +87,10 @@ pub fn told(notice: &NoticeReport, report: &MessageReport, clocks: &Clocks) -> T
         description: notice.description.as_deref().map(one_line),
         why: one_line(&notice.why),
         facts: facts(notice, clocks),
-        detail: notice.detail.as_deref().map_or_else(Vec::new, |detail| lines(detail, DETAILS)),
+        detail: notice
+            .detail
+            .as_deref()
+            .map_or_else(Vec::new, |detail| lines(&with_local_times(detail, clocks.zone), DETAILS)),
         error_line: notice.error_line.as_deref().map(|line| output_line(line).trim().to_owned()),
         output,
         output_title,
@@ -104,7 +109,7 @@ fn facts(notice: &NoticeReport, clocks: &Clocks) -> Vec<Fact> {
     let has_no_why =
         matches!(notice.kind, Kind::FileWrong | Kind::Trouble | Kind::Back | Kind::Succeeded | Kind::Recovered);
     if !has_no_why {
-        tell("why", one_line(&notice.why));
+        tell("why", one_line(&with_local_times(&notice.why, clocks.zone)));
     }
     if let Some(line) = &notice.error_line {
         tell("error", one_line(line));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::happening::Ending;
 use super::told::{Covered, Failing, Listener, Told, later, told_of};
-use crate::job::{Channel, Job, Tell};
+use crate::job::{Channel, Job, SlowAfter, Tell};
 use crate::notice::{Facts, Kind};
 use crate::run::{GapEntry, Outcome, Reason, RunId};
 
@@ -42,8 +42,11 @@ impl Told {
         };
         if ending.wrote {
             let facts = || Facts { reason: ending.reason, ..Facts::default() };
+            // What was told of the run has its output.
+            let knows = |channel: &&Channel| messages.iter().any(|message| message.to.name == channel.name);
+            let others: Vec<&Channel> = told_of(job, Tell::Output).filter(|channel| !knows(channel)).collect();
             let output = |channel: &Channel| Message::of_run(channel, Kind::Output, ending.run, facts());
-            messages.extend(told_of(job, Tell::Output).map(output));
+            messages.extend(others.into_iter().map(output));
         }
         messages
     }
@@ -86,6 +89,12 @@ impl Told {
                 messages.push(Message::of_run(channel, Kind::Recovered, ending.run, facts));
             } else if channel.tell.contains(&Tell::Succeeded) {
                 messages.push(Message::of_run(channel, Kind::Succeeded, ending.run, Facts::default()));
+            }
+        }
+        let recovered = messages.iter().filter(|message| message.kind == Kind::Recovered);
+        for Listener { name, every, .. } in recovered.map(|message| message.to.clone()).collect::<Vec<_>>() {
+            if self.has_said(&name, Kind::Failed).is_some() {
+                self.said(&name, Kind::Failed).renew(every, ending.at);
             }
         }
         for said in self.said.values_mut().flat_map(std::collections::BTreeMap::values_mut).filter(|said| said.is_open)
@@ -165,7 +174,11 @@ impl Told {
         if !self.slow.insert(run) {
             return Vec::new();
         }
-        let facts = Facts { since: Some(started), ..Facts::default() };
+        let detail = job.telling.slow_after.map(|slow| match slow {
+            SlowAfter::Time(_) => format!("it takes longer than its slow_after, {slow}"),
+            SlowAfter::Usual(_) => format!("it takes longer than {slow} of its usual p95"),
+        });
+        let facts = Facts { since: Some(started), detail, ..Facts::default() };
         self.at_most(job, Tell::Slow, Some(run), &facts, now)
     }
 

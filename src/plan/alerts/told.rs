@@ -54,6 +54,9 @@ pub struct Said {
     /// How often it was not told since.
     #[serde(skip_serializing_if = "is_zero")]
     pub untold: u64,
+    /// When it was last told that it is over, so that the next one is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Timestamp>,
     /// Instants of which it was not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Covered>,
@@ -144,14 +147,26 @@ impl Said {
         None
     }
 
+    /// It is told to be over: the next one is told at once, but of what goes up and down all the time.
+    pub fn renew(&mut self, every: Duration, now: Timestamp) {
+        if self.renewed.is_none_or(|renewed| later(renewed, every) <= now) {
+            (self.at, self.renewed) = (None, Some(now));
+        }
+    }
+
     /// Whether it says nothing any more.
     fn is_past(&self, every: Duration, now: Timestamp) -> bool {
-        !self.is_open && self.untold == 0 && self.held.is_none() && self.may_hear(every, now)
+        self.renewed.is_none_or(|renewed| later(renewed, every) <= now)
+            && !self.is_open
+            && self.untold == 0
+            && self.held.is_none()
+            && self.may_hear(every, now)
     }
 
     /// What a clock says that was set back counts from now on: it must not silence for long.
     pub fn cut_back(&mut self, now: Timestamp) {
         self.at = self.at.map(|at| at.min(now));
+        self.renewed = self.renewed.map(|at| at.min(now));
     }
 }
 

@@ -15,6 +15,9 @@ const MOST_KNOWN: usize = 20;
 /// Fewer are not enough to say what is usual.
 const FEWEST_KNOWN: usize = 5;
 
+/// What takes less is not slow, whatever is usual: a process more or less makes such a difference.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// How long the last successes of a job took.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usual(VecDeque<Duration>);
@@ -49,7 +52,7 @@ impl Usual {
             SlowAfter::Time(time) => Some(time),
             SlowAfter::Usual(hundredths) => {
                 let micros = self.most()?.as_micros().saturating_mul(hundredths.into()) / 100;
-                Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+                Some(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)).max(LEAST))
             }
         }
     }

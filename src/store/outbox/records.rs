@@ -103,12 +103,14 @@ impl Reader {
         Ok(usual.collect())
     }
 
-    /// The last time that a run of the job succeeded.
-    pub async fn last_success(&self, job: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+    /// The last time before this one that a run of the job succeeded.
+    pub async fn last_success(&self, job: &str, before: Timestamp) -> Result<Option<Timestamp>, sqlx::Error> {
         const LAST_SUCCESS: &str = "
 SELECT coalesce(ended, due) FROM runs
-WHERE job = (SELECT number FROM jobs WHERE name = $1) AND outcome = 1 ORDER BY due DESC LIMIT 1";
-        let at: Option<i64> = sqlx::query_scalar(LAST_SUCCESS).bind(job).fetch_optional(&self.pool).await?;
+WHERE job = (SELECT number FROM jobs WHERE name = $1) AND outcome = 1 AND due < $2 AND coalesce(ended, due) <= $2
+ORDER BY due DESC LIMIT 1";
+        let at: Option<i64> =
+            sqlx::query_scalar(LAST_SUCCESS).bind(job).bind(before.as_microsecond()).fetch_optional(&self.pool).await?;
         Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
     }
 }
