@@ -1535,3 +1535,12 @@ fn a_job_that_comes_back_recovers_only_of_what_was_told() {
     let run = |millis| Op::Run(Duration::from_millis(millis));
     balances([run(127_928), crash(3, 16025), crash(4, 2778), run(119_072)]);
 }
+
+/// A job takes the name of one that is gone, and a run of that one is lost with the restart: it is no failure of the new one.
+#[test]
+fn a_run_of_a_job_that_made_way_is_no_failure_of_the_next_of_its_name() {
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: false };
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let begin = [crash(1), Op::Sleep(Duration::from_secs(6450)), run(0), Op::Rival(0), run(0), crash(4)];
+    balances(begin.into_iter().chain([Op::Trigger(0), run(120), Op::Reload(0), crash(4)]));
+}

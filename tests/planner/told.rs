@@ -170,6 +170,8 @@ impl Heard {
             }
             return;
         }
+        // What is left of an earlier job of that name is of one that is gone.
+        self.runs.retain(|_, name| name != to);
         if let Some(known) = self.jobs.remove(from) {
             self.jobs.insert(to.clone(), known);
         }
