@@ -1544,3 +1544,12 @@ fn a_run_of_a_job_that_made_way_is_no_failure_of_the_next_of_its_name() {
     let begin = [crash(1), Op::Sleep(Duration::from_secs(6450)), run(0), Op::Rival(0), run(0), crash(4)];
     balances(begin.into_iter().chain([Op::Trigger(0), run(120), Op::Reload(0), crash(4)]));
 }
+
+/// What a job left running ends well after it came back under another name and is gone again, told to be overdue.
+#[test]
+fn a_run_outlives_a_job_that_was_renamed_while_it_was_gone() {
+    let crash = |file, down, kept| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept };
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let begin = [Op::Trigger(11), Op::Sleep(Duration::ZERO), crash(1, 0, true), crash(4, 0, true)];
+    balances(begin.into_iter().chain([crash(1, 14370, true), run(120), crash(4, 0, false), run(300)]));
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use punctual::job::{Carrier, Channel, ChannelName, Job, JobName, SlowAfter, Tell, Telling};
 use punctual::notice::{Kind, Notice};
-use punctual::plan::{Decision, Record};
+use punctual::plan::{Closing, Decision, Record};
 use punctual::run::{Outcome, RunId};
 
 const OVERDUE_AFTER: Duration = Duration::from_secs(4 * 3600);
@@ -129,9 +129,11 @@ impl Heard {
                     self.runs.insert(entry.run, entry.job.clone());
                 }
                 Record::Closed(closing) => {
-                    good.extend(self.runs.get(&closing.run).filter(|_| closing.outcome == Outcome::Succeeded).cloned());
-                    let at = closing.ended.as_ref().map_or(now, |ended| ended.at);
-                    self.ended(closing.run, closing.outcome, closing.outcome.is_failure(closing.reason), at.min(now));
+                    // Where it is not known whose it is, the decision is believed.
+                    let name = self.runs.get(&closing.run).unwrap_or(&closing.entry.job).clone();
+                    let at = closing.ended.as_ref().map_or(now, |ended| ended.at).min(now);
+                    self.ended(&name, closing, at);
+                    good.extend((closing.outcome == Outcome::Succeeded).then_some(name));
                 }
                 Record::Notice(notice) => self.told(notice, &before),
                 _ => {}
@@ -167,6 +169,7 @@ impl Heard {
             for name in [from, to] {
                 let known = self.jobs.entry(name.clone()).or_default();
                 *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
+                self.runs.retain(|_, of| of != name);
             }
             return;
         }
@@ -178,13 +181,13 @@ impl Heard {
         self.runs.values_mut().filter(|name| *name == from).for_each(|name| *name = to.clone());
     }
 
-    fn ended(&mut self, run: RunId, outcome: Outcome, is_failure: bool, at: Timestamp) {
-        let Some(known) = self.runs.get(&run).and_then(|name| self.jobs.get_mut(name)) else {
+    fn ended(&mut self, name: &JobName, closing: &Closing, at: Timestamp) {
+        let Some(known) = self.jobs.get_mut(name) else {
             return;
         };
-        if outcome == Outcome::Succeeded {
-            (known.row, known.good) = (Some(0), Some((at, run)));
-        } else if is_failure {
+        if closing.outcome == Outcome::Succeeded {
+            (known.row, known.good) = (Some(0), Some((at, closing.run)));
+        } else if closing.outcome.is_failure(closing.reason) {
             // Of a job that is gone it may be known no more whom to tell.
             let hears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
             known.row = known.row.filter(|_| known.here.is_some()).map(|row| row + u64::from(hears));
