@@ -966,7 +966,7 @@ impl Driver {
                 self.file = file;
                 self.wake(Lapse::Suspended);
                 let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
-                self.heard.rename_all(&decision);
+                self.heard.rename_all(&decision, self.now);
                 self.heard.set_file(&jobs_of(file), self.now);
                 self.take(decision);
             }
@@ -1118,7 +1118,7 @@ impl Driver {
         let stopping: Vec<RunId> =
             memory.open.iter().filter(|run| run.goes_on && run.is_stopping).map(|run| run.run).collect();
         let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
-        self.heard.rename_all(&decision);
+        self.heard.rename_all(&decision, self.now);
         self.heard.set_file(&jobs_of(file), self.now);
         for run in stopping {
             let is_told = |action: &Action| matches!(action, Action::Stop { run: told, .. } if *told == run);
@@ -1563,4 +1563,16 @@ fn what_goes_beside_itself_does_so_without_its_job_too() {
     let crash = Op::Crash { file: 1, down: Duration::from_secs(840), boot: false, kept: true };
     let pause = Op::Pause { job: None, span: Some(Duration::from_secs(691)) };
     balances([pause, Op::Resume(Some(3)), Op::Run(Duration::from_secs(450)), crash]);
+}
+
+/// A job fails and is gone, comes back under a name that it had before, recovers and fails again within `at_most_every`.
+#[test]
+fn a_failure_soon_after_another_waits_under_whatever_name() {
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let sleep = |millis| Op::Sleep(Duration::from_millis(millis));
+    let begin = [Op::End(0), sleep(74_674), run(464_160), Op::SetClock(0), Op::End(0), Op::SetClock(-596)];
+    let then = [run(179_579), Op::End(0), Op::Delay(true), run(0), sleep(934), sleep(5_984_000), run(173_995)];
+    let crash = Op::Crash { file: 4, down: Duration::from_secs(5929), boot: false, kept: false };
+    let end = [run(180_374), crash, Op::Reload(3), Op::Reload(4), run(179_284)];
+    balances(begin.into_iter().chain(then).chain(end));
 }

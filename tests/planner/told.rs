@@ -67,6 +67,8 @@ struct Known {
     ears: BTreeMap<ChannelName, Ear>,
     /// Whether it has a name of which it is not known here what the ledger had.
     is_vague: bool,
+    /// When it got that name: of what was told until then it may not be told again for a while.
+    vague_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -113,6 +115,7 @@ impl Heard {
             }
             known.good = known.good.map(|(at, run)| (at.min(now), run));
             known.here = known.here.map(|here| here.min(now));
+            known.vague_at = known.vague_at.map(|at| at.min(now));
             for last in known.ears.values_mut().flat_map(|ear| ear.last.values_mut()) {
                 *last = (*last).min(now);
             }
@@ -154,21 +157,22 @@ impl Heard {
     }
 
     /// What has another name now is known under that from then on, before the new file is.
-    pub fn rename_all(&mut self, decision: &Decision) {
+    pub fn rename_all(&mut self, decision: &Decision, now: Timestamp) {
         for record in &decision.records {
             if let Record::Renamed { from, to, .. } = record {
-                self.rename(from, to);
+                self.rename(from, to, now);
             }
         }
     }
 
-    fn rename(&mut self, from: &JobName, to: &JobName) {
+    fn rename(&mut self, from: &JobName, to: &JobName, now: Timestamp) {
         let is_here = |heard: &Self, name| heard.jobs.get(name).is_some_and(|known: &Known| known.here.is_some());
         if !is_here(self, from) || is_here(self, to) {
             // Whether the ledger does it depends on what it knows: nothing is said of either for now.
             for name in [from, to] {
                 let known = self.jobs.entry(name.clone()).or_default();
-                *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
+                let job = known.job.take();
+                *known = Known { job, is_vague: true, vague_at: Some(now), ..Known::default() };
                 self.runs.retain(|_, of| of != name);
             }
             return;
@@ -255,7 +259,8 @@ impl Heard {
             for channel in channels {
                 let ear = known.ears.get(&channel.name).cloned().unwrap_or_default();
                 let every = SignedDuration::try_from(channel.at_most_every).unwrap();
-                let may_wait = |kind| ear.last.get(&kind).is_some_and(|last| now.duration_since(*last) < every);
+                let is_lately = |at: &Timestamp| now.duration_since(*at) < every;
+                let may_wait = |kind| ear.last.get(&kind).into_iter().chain(&known.vague_at).any(is_lately);
                 let is_long = known.row.is_some_and(|row| row >= u64::from(channel.after_failures));
                 let is_told = ear.of_failure || may_wait(Kind::Failed);
                 assert!(!is_long || is_told, "{name} fails, and {} does not know: {ear:?}", channel.name);
