@@ -1576,3 +1576,12 @@ fn a_failure_soon_after_another_waits_under_whatever_name() {
     let end = [run(180_374), crash, Op::Reload(3), Op::Reload(4), run(179_284)];
     balances(begin.into_iter().chain(then).chain(end));
 }
+
+/// A run goes on for long while nobody is to hear of its job, and then somebody is again, who knows that it is slow.
+#[test]
+fn a_run_is_slow_once_though_its_job_told_nobody_in_between() {
+    let begin = || [Op::SetClock(30), Op::Sleep(Duration::from_secs(300))].into_iter();
+    balances(begin().chain([Op::Reload(1), Op::Reload(2)]));
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
+    balances(begin().chain([crash(1), crash(2)]));
+}

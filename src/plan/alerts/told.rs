@@ -177,6 +177,11 @@ impl Told {
         });
     }
 
+    /// Nobody is told anything any more. A run that goes on until somebody is again was told slow all the same.
+    pub fn forget_all_but_runs(&mut self) {
+        *self = Self { slow: std::mem::take(&mut self.slow), ..Self::default() };
+    }
+
     pub fn cut_back(&mut self, now: Timestamp) {
         self.said.values_mut().flat_map(BTreeMap::values_mut).for_each(|said| said.cut_back(now));
         self.known = self.known.map(|known| known.min(now));
