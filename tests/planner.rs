@@ -1585,3 +1585,19 @@ fn a_run_is_slow_once_though_its_job_told_nobody_in_between() {
     let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
     balances(begin().chain([crash(1), crash(2)]));
 }
+
+/// A run that was slow fails while nobody is to hear of its job: that is none of the failures that are told later.
+#[test]
+fn a_failure_while_nobody_listens_is_not_counted() {
+    let begin = [Op::SetClock(30), Op::Sleep(Duration::from_secs(300)), Op::Reload(1)];
+    let fails = |run: usize| [Op::End(run), Op::Run(Duration::from_secs(61))].into_iter();
+    let fail_all = (0..3).flat_map(fails);
+    balances(begin.into_iter().chain(fail_all).chain([Op::Reload(2)]).chain((0..9).flat_map(fails)));
+}
+
+/// A job comes back under the name that it had before the last, and nobody is to hear of it for a while.
+#[test]
+fn a_job_that_told_nobody_is_overdue_from_when_it_tells_again() {
+    let crash = Op::Crash { file: 1, down: Duration::from_secs(14400), boot: false, kept: false };
+    balances([Op::Trigger(0), Op::Reload(3), Op::Reload(4), Op::Reload(0), crash, Op::Reload(2)]);
+}

@@ -93,6 +93,10 @@ impl Heard {
             known.ears.retain(|name, _| job.telling.channels.iter().any(|channel| channel.name == *name));
             known.ears.values_mut().for_each(|ear| ear.gone = 0);
             let had_ears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
+            if known.here.is_some() && !had_ears {
+                // While nobody was to hear of it, all was forgotten.
+                (known.is_vague, known.vague_at) = (false, None);
+            }
             if !had_ears && !known.is_vague {
                 (known.row, known.here) = (Some(0), Some(now));
             }

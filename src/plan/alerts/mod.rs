@@ -135,9 +135,6 @@ impl Alerts {
         let watched = self.jobs.entry(job.name.clone()).or_default();
         let before = watched.told.clone();
         watched.job = Some(job.clone());
-        if job.telling.channels.is_empty() {
-            watched.told.forget_all_but_runs();
-        }
         watched.told.known = match watch {
             Some(_) if watched.good.is_none() => watched.told.known.or(Some(now)),
             Some(_) | None => None,

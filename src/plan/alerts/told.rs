@@ -167,6 +167,10 @@ impl Told {
     /// Forgets what matters no more: channels that the job does not have, and what was told long ago.
     pub fn tidy(&mut self, job: &Job, now: Timestamp) {
         let channels = &job.telling.channels;
+        if channels.is_empty() {
+            // A run that goes on until somebody is told again was told slow all the same.
+            *self = Self { slow: std::mem::take(&mut self.slow), ..Self::default() };
+        }
         self.said.retain(|name, kinds| {
             let Some(channel) = channels.iter().find(|channel| channel.name == *name) else {
                 return false;
@@ -175,11 +179,6 @@ impl Told {
             kinds.retain(|kind, said| is_wanted(*kind) && !said.is_past(channel.at_most_every, now));
             !kinds.is_empty()
         });
-    }
-
-    /// Nobody is told anything any more. A run that goes on until somebody is again was told slow all the same.
-    pub fn forget_all_but_runs(&mut self) {
-        *self = Self { slow: std::mem::take(&mut self.slow), ..Self::default() };
     }
 
     pub fn cut_back(&mut self, now: Timestamp) {
