@@ -891,10 +891,9 @@ impl Driver {
             self.commit();
             let ahead = self.ledger.ahead(self.now);
             let step = self.now.duration_since(self.planner.latest());
-            let latest = self.planner.latest();
             let decision = self.planner.handle_clock_set(self.now, step, ahead);
             if !self.drained {
-                self.heard.cut_back(latest, self.now);
+                self.heard.cut_back(self.now);
             }
             self.take(decision);
         }
@@ -1100,7 +1099,7 @@ impl Driver {
         self.forgot_step |= self.pending.iter().any(|(decision, _)| decision.records.iter().any(is_step));
         self.pending.clear();
         self.heard = self.ledger.heard.clone();
-        self.heard.cut_back(self.planner.latest(), self.now);
+        self.heard.cut_back(self.now);
         if !kept {
             self.running.clear();
         }
@@ -1600,4 +1599,12 @@ fn a_failure_while_nobody_listens_is_not_counted() {
 fn a_job_that_told_nobody_is_overdue_from_when_it_tells_again() {
     let crash = Op::Crash { file: 1, down: Duration::from_secs(14400), boot: false, kept: false };
     balances([Op::Trigger(0), Op::Reload(3), Op::Reload(4), Op::Reload(0), crash, Op::Reload(2)]);
+}
+
+/// The clock is set back, and that is not in the ledger when the daemon ends: what was told long ago is forgotten by then.
+#[test]
+fn what_was_told_long_ago_is_past_though_a_step_of_the_clock_is_lost() {
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let crash = Op::Crash { file: 2, down: Duration::ZERO, boot: false, kept: false };
+    balances([Op::Delay(true), run(690_332), run(899_668), Op::SetClock(-5346), crash, run(66_000)]);
 }

@@ -77,6 +77,8 @@ pub struct Heard {
     runs: BTreeMap<RunId, JobName>,
     /// Nobody hears the same of a run twice.
     of_runs: BTreeSet<(ChannelName, Kind, RunId)>,
+    /// When it heard of something last.
+    latest: Timestamp,
 }
 
 impl Heard {
@@ -108,7 +110,8 @@ impl Heard {
         }
     }
 
-    pub fn cut_back(&mut self, latest: Timestamp, now: Timestamp) {
+    pub fn cut_back(&mut self, now: Timestamp) {
+        let latest = std::mem::replace(&mut self.latest, now);
         for known in self.jobs.values_mut() {
             for channel in known.job.iter().flat_map(|job| &job.telling.channels) {
                 let every = SignedDuration::try_from(channel.at_most_every).unwrap();
@@ -128,6 +131,7 @@ impl Heard {
 
     pub fn hear(&mut self, decision: &Decision, now: Timestamp) {
         // What runs end in is known before what is told of it, and what was known before that too.
+        self.latest = self.latest.max(now);
         let before = self.clone();
         let mut good = Vec::new();
         for record in &decision.records {
