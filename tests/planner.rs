@@ -1608,3 +1608,10 @@ fn what_was_told_long_ago_is_past_though_a_step_of_the_clock_is_lost() {
     let crash = Op::Crash { file: 2, down: Duration::ZERO, boot: false, kept: false };
     balances([Op::Delay(true), run(690_332), run(899_668), Op::SetClock(-5346), crash, run(66_000)]);
 }
+
+/// A run goes on while its job tells nobody any more and is taken out then: nobody is told that it is slow.
+#[test]
+fn a_run_of_a_job_that_is_gone_is_told_to_whom_it_told_last() {
+    let begin = [Op::SetClock(30), Op::Run(Duration::from_secs(60)), Op::Reload(1)];
+    balances(begin.into_iter().chain([Op::Sleep(Duration::from_secs(400)), Op::Reload(3)]));
+}
