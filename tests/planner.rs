@@ -860,7 +860,10 @@ impl Driver {
             let of_pool = self.going.values().filter(|job| job.rules.pools.contains(&pool)).count();
             assert!(of_pool <= capacity, "{of_pool} go in the pool {pool}");
         }
-        for job in self.going.values().filter(|job| job.rules.overlap != Overlap::Allow) {
+        // What the file has no more goes on after a restart, and by which rules it began is known no more.
+        let is_alone =
+            |job: &&Arc<Job>| job.rules.overlap != Overlap::Allow && self.planner.is_enabled(&job.name).is_some();
+        for job in self.going.values().filter(is_alone) {
             let of_job = self.going.values().filter(|other| other.name == job.name).count();
             assert_eq!(of_job, 1, "{} goes beside itself", job.name);
         }
@@ -888,10 +891,9 @@ impl Driver {
             self.commit();
             let ahead = self.ledger.ahead(self.now);
             let step = self.now.duration_since(self.planner.latest());
-            let latest = self.planner.latest();
             let decision = self.planner.handle_clock_set(self.now, step, ahead);
             if !self.drained {
-                self.heard.cut_back(latest, self.now);
+                self.heard.cut_back(self.now);
             }
             self.take(decision);
         }
@@ -963,7 +965,7 @@ impl Driver {
                 self.file = file;
                 self.wake(Lapse::Suspended);
                 let decision = self.planner.handle_reload(&jobs_of(file), capacities(), self.now);
-                self.heard.rename_all(&decision);
+                self.heard.rename_all(&decision, self.now);
                 self.heard.set_file(&jobs_of(file), self.now);
                 self.take(decision);
             }
@@ -1097,7 +1099,7 @@ impl Driver {
         self.forgot_step |= self.pending.iter().any(|(decision, _)| decision.records.iter().any(is_step));
         self.pending.clear();
         self.heard = self.ledger.heard.clone();
-        self.heard.cut_back(self.planner.latest(), self.now);
+        self.heard.cut_back(self.now);
         if !kept {
             self.running.clear();
         }
@@ -1115,7 +1117,7 @@ impl Driver {
         let stopping: Vec<RunId> =
             memory.open.iter().filter(|run| run.goes_on && run.is_stopping).map(|run| run.run).collect();
         let (planner, decision) = Planner::restore(&jobs_of(file), capacities(), memory, self.now);
-        self.heard.rename_all(&decision);
+        self.heard.rename_all(&decision, self.now);
         self.heard.set_file(&jobs_of(file), self.now);
         for run in stopping {
             let is_told = |action: &Action| matches!(action, Action::Stop { run: told, .. } if *told == run);
@@ -1534,4 +1536,82 @@ fn a_job_that_comes_back_recovers_only_of_what_was_told() {
     let crash = |file, down| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept: false };
     let run = |millis| Op::Run(Duration::from_millis(millis));
     balances([run(127_928), crash(3, 16025), crash(4, 2778), run(119_072)]);
+}
+
+/// A job takes the name of one that is gone, and a run of that one is lost with the restart: it is no failure of the new one.
+#[test]
+fn a_run_of_a_job_that_made_way_is_no_failure_of_the_next_of_its_name() {
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: false };
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let begin = [crash(1), Op::Sleep(Duration::from_secs(6450)), run(0), Op::Rival(0), run(0), crash(4)];
+    balances(begin.into_iter().chain([Op::Trigger(0), run(120), Op::Reload(0), crash(4)]));
+}
+
+/// What a job left running ends well after it came back under another name and is gone again, told to be overdue.
+#[test]
+fn a_run_outlives_a_job_that_was_renamed_while_it_was_gone() {
+    let crash = |file, down, kept| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept };
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let begin = [Op::Trigger(11), Op::Sleep(Duration::ZERO), crash(1, 0, true), crash(4, 0, true)];
+    balances(begin.into_iter().chain([crash(1, 14370, true), run(120), crash(4, 0, false), run(300)]));
+}
+
+/// Two runs of a job that may run beside itself go on where the file has it no more.
+#[test]
+fn what_goes_beside_itself_does_so_without_its_job_too() {
+    let crash = Op::Crash { file: 1, down: Duration::from_secs(840), boot: false, kept: true };
+    let pause = Op::Pause { job: None, span: Some(Duration::from_secs(691)) };
+    balances([pause, Op::Resume(Some(3)), Op::Run(Duration::from_secs(450)), crash]);
+}
+
+/// A job fails and is gone, comes back under a name that it had before, recovers and fails again within `at_most_every`.
+#[test]
+fn a_failure_soon_after_another_waits_under_whatever_name() {
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let sleep = |millis| Op::Sleep(Duration::from_millis(millis));
+    let begin = [Op::End(0), sleep(74_674), run(464_160), Op::SetClock(0), Op::End(0), Op::SetClock(-596)];
+    let then = [run(179_579), Op::End(0), Op::Delay(true), run(0), sleep(934), sleep(5_984_000), run(173_995)];
+    let crash = Op::Crash { file: 4, down: Duration::from_secs(5929), boot: false, kept: false };
+    let end = [run(180_374), crash, Op::Reload(3), Op::Reload(4), run(179_284)];
+    balances(begin.into_iter().chain(then).chain(end));
+}
+
+/// A run goes on for long while nobody is to hear of its job, and then somebody is again, who knows that it is slow.
+#[test]
+fn a_run_is_slow_once_though_its_job_told_nobody_in_between() {
+    let begin = || [Op::SetClock(30), Op::Sleep(Duration::from_secs(300))].into_iter();
+    balances(begin().chain([Op::Reload(1), Op::Reload(2)]));
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
+    balances(begin().chain([crash(1), crash(2)]));
+}
+
+/// A run that was slow fails while nobody is to hear of its job: that is none of the failures that are told later.
+#[test]
+fn a_failure_while_nobody_listens_is_not_counted() {
+    let begin = [Op::SetClock(30), Op::Sleep(Duration::from_secs(300)), Op::Reload(1)];
+    let fails = |run: usize| [Op::End(run), Op::Run(Duration::from_secs(61))].into_iter();
+    let fail_all = (0..3).flat_map(fails);
+    balances(begin.into_iter().chain(fail_all).chain([Op::Reload(2)]).chain((0..9).flat_map(fails)));
+}
+
+/// A job comes back under the name that it had before the last, and nobody is to hear of it for a while.
+#[test]
+fn a_job_that_told_nobody_is_overdue_from_when_it_tells_again() {
+    let crash = Op::Crash { file: 1, down: Duration::from_secs(14400), boot: false, kept: false };
+    balances([Op::Trigger(0), Op::Reload(3), Op::Reload(4), Op::Reload(0), crash, Op::Reload(2)]);
+}
+
+/// The clock is set back, and that is not in the ledger when the daemon ends: what was told long ago is forgotten by then.
+#[test]
+fn what_was_told_long_ago_is_past_though_a_step_of_the_clock_is_lost() {
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let crash = Op::Crash { file: 2, down: Duration::ZERO, boot: false, kept: false };
+    balances([Op::Delay(true), run(690_332), run(899_668), Op::SetClock(-5346), crash, run(66_000)]);
+}
+
+/// A run goes on while its job tells nobody any more and is taken out then: nobody is told that it is slow.
+#[test]
+fn a_run_of_a_job_that_is_gone_is_told_to_whom_it_told_last() {
+    let begin = [Op::SetClock(30), Op::Run(Duration::from_secs(60)), Op::Reload(1)];
+    balances(begin.into_iter().chain([Op::Sleep(Duration::from_secs(400)), Op::Reload(3)]));
 }

@@ -144,6 +144,14 @@ impl Planner {
     pub(super) fn set_tellings(&mut self) {
         self.alerts.set_jobs(self.slots.values().map(|slot| &slot.job), self.latest);
         self.alerts.forget_runs();
+        // Should the job be taken out while they go on, whoever it told last is told of them.
+        for open in self.runs.values_mut() {
+            if let Some(slot) = self.slots.get(&open.job.name)
+                && !Arc::ptr_eq(&slot.job.telling, &open.job.telling)
+            {
+                open.job = Arc::new(Job { telling: slot.job.telling.clone(), ..(*open.job).clone() });
+            }
+        }
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
         for run in runs {
             self.watch_run(run);

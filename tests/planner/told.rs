@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use punctual::job::{Carrier, Channel, ChannelName, Job, JobName, SlowAfter, Tell, Telling};
 use punctual::notice::{Kind, Notice};
-use punctual::plan::{Decision, Record};
+use punctual::plan::{Closing, Decision, Record};
 use punctual::run::{Outcome, RunId};
 
 const OVERDUE_AFTER: Duration = Duration::from_secs(4 * 3600);
@@ -67,6 +67,8 @@ struct Known {
     ears: BTreeMap<ChannelName, Ear>,
     /// Whether it has a name of which it is not known here what the ledger had.
     is_vague: bool,
+    /// When it got that name: of what was told until then it may not be told again for a while.
+    vague_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -75,6 +77,8 @@ pub struct Heard {
     runs: BTreeMap<RunId, JobName>,
     /// Nobody hears the same of a run twice.
     of_runs: BTreeSet<(ChannelName, Kind, RunId)>,
+    /// When it heard of something last.
+    latest: Timestamp,
 }
 
 impl Heard {
@@ -91,6 +95,10 @@ impl Heard {
             known.ears.retain(|name, _| job.telling.channels.iter().any(|channel| channel.name == *name));
             known.ears.values_mut().for_each(|ear| ear.gone = 0);
             let had_ears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
+            if known.here.is_some() && !had_ears {
+                // While nobody was to hear of it, all was forgotten.
+                (known.is_vague, known.vague_at) = (false, None);
+            }
             if !had_ears && !known.is_vague {
                 (known.row, known.here) = (Some(0), Some(now));
             }
@@ -102,7 +110,8 @@ impl Heard {
         }
     }
 
-    pub fn cut_back(&mut self, latest: Timestamp, now: Timestamp) {
+    pub fn cut_back(&mut self, now: Timestamp) {
+        let latest = std::mem::replace(&mut self.latest, now);
         for known in self.jobs.values_mut() {
             for channel in known.job.iter().flat_map(|job| &job.telling.channels) {
                 let every = SignedDuration::try_from(channel.at_most_every).unwrap();
@@ -113,6 +122,7 @@ impl Heard {
             }
             known.good = known.good.map(|(at, run)| (at.min(now), run));
             known.here = known.here.map(|here| here.min(now));
+            known.vague_at = known.vague_at.map(|at| at.min(now));
             for last in known.ears.values_mut().flat_map(|ear| ear.last.values_mut()) {
                 *last = (*last).min(now);
             }
@@ -121,6 +131,7 @@ impl Heard {
 
     pub fn hear(&mut self, decision: &Decision, now: Timestamp) {
         // What runs end in is known before what is told of it, and what was known before that too.
+        self.latest = self.latest.max(now);
         let before = self.clone();
         let mut good = Vec::new();
         for record in &decision.records {
@@ -129,9 +140,11 @@ impl Heard {
                     self.runs.insert(entry.run, entry.job.clone());
                 }
                 Record::Closed(closing) => {
-                    good.extend(self.runs.get(&closing.run).filter(|_| closing.outcome == Outcome::Succeeded).cloned());
-                    let at = closing.ended.as_ref().map_or(now, |ended| ended.at);
-                    self.ended(closing.run, closing.outcome, closing.outcome.is_failure(closing.reason), at.min(now));
+                    // Where it is not known whose it is, the decision is believed.
+                    let name = self.runs.get(&closing.run).unwrap_or(&closing.entry.job).clone();
+                    let at = closing.ended.as_ref().map_or(now, |ended| ended.at).min(now);
+                    self.ended(&name, closing, at);
+                    good.extend((closing.outcome == Outcome::Succeeded).then_some(name));
                 }
                 Record::Notice(notice) => self.told(notice, &before),
                 _ => {}
@@ -152,37 +165,41 @@ impl Heard {
     }
 
     /// What has another name now is known under that from then on, before the new file is.
-    pub fn rename_all(&mut self, decision: &Decision) {
+    pub fn rename_all(&mut self, decision: &Decision, now: Timestamp) {
         for record in &decision.records {
             if let Record::Renamed { from, to, .. } = record {
-                self.rename(from, to);
+                self.rename(from, to, now);
             }
         }
     }
 
-    fn rename(&mut self, from: &JobName, to: &JobName) {
+    fn rename(&mut self, from: &JobName, to: &JobName, now: Timestamp) {
         let is_here = |heard: &Self, name| heard.jobs.get(name).is_some_and(|known: &Known| known.here.is_some());
         if !is_here(self, from) || is_here(self, to) {
             // Whether the ledger does it depends on what it knows: nothing is said of either for now.
             for name in [from, to] {
                 let known = self.jobs.entry(name.clone()).or_default();
-                *known = Known { job: known.job.take(), is_vague: true, ..Known::default() };
+                let job = known.job.take();
+                *known = Known { job, is_vague: true, vague_at: Some(now), ..Known::default() };
+                self.runs.retain(|_, of| of != name);
             }
             return;
         }
+        // What is left of an earlier job of that name is of one that is gone.
+        self.runs.retain(|_, name| name != to);
         if let Some(known) = self.jobs.remove(from) {
             self.jobs.insert(to.clone(), known);
         }
         self.runs.values_mut().filter(|name| *name == from).for_each(|name| *name = to.clone());
     }
 
-    fn ended(&mut self, run: RunId, outcome: Outcome, is_failure: bool, at: Timestamp) {
-        let Some(known) = self.runs.get(&run).and_then(|name| self.jobs.get_mut(name)) else {
+    fn ended(&mut self, name: &JobName, closing: &Closing, at: Timestamp) {
+        let Some(known) = self.jobs.get_mut(name) else {
             return;
         };
-        if outcome == Outcome::Succeeded {
-            (known.row, known.good) = (Some(0), Some((at, run)));
-        } else if is_failure {
+        if closing.outcome == Outcome::Succeeded {
+            (known.row, known.good) = (Some(0), Some((at, closing.run)));
+        } else if closing.outcome.is_failure(closing.reason) {
             // Of a job that is gone it may be known no more whom to tell.
             let hears = known.job.as_ref().is_some_and(|job| !job.telling.channels.is_empty());
             known.row = known.row.filter(|_| known.here.is_some()).map(|row| row + u64::from(hears));
@@ -250,7 +267,8 @@ impl Heard {
             for channel in channels {
                 let ear = known.ears.get(&channel.name).cloned().unwrap_or_default();
                 let every = SignedDuration::try_from(channel.at_most_every).unwrap();
-                let may_wait = |kind| ear.last.get(&kind).is_some_and(|last| now.duration_since(*last) < every);
+                let is_lately = |at: &Timestamp| now.duration_since(*at) < every;
+                let may_wait = |kind| ear.last.get(&kind).into_iter().chain(&known.vague_at).any(is_lately);
                 let is_long = known.row.is_some_and(|row| row >= u64::from(channel.after_failures));
                 let is_told = ear.of_failure || may_wait(Kind::Failed);
                 assert!(!is_long || is_told, "{name} fails, and {} does not know: {ear:?}", channel.name);

@@ -1,7 +1,8 @@
 //! What is worth telling, and whom? What was told before is known here, of jobs and of the daemon, and when somebody is to
 //! be told something though nothing happens.
 //!
-//! Of a job that tells nobody anything nothing is held; of others only while there is something to know.
+//! Of a job that tells nobody anything nothing is held but which runs that go on were told slow; of others only while there
+//! is something to know.
 
 mod happening;
 mod house;
@@ -134,9 +135,6 @@ impl Alerts {
         let watched = self.jobs.entry(job.name.clone()).or_default();
         let before = watched.told.clone();
         watched.job = Some(job.clone());
-        if job.telling.channels.is_empty() {
-            watched.told = Told::default();
-        }
         watched.told.known = match watch {
             Some(_) if watched.good.is_none() => watched.told.known.or(Some(now)),
             Some(_) | None => None,

@@ -182,6 +182,10 @@ impl Told {
     /// Forgets what matters no more: channels that the job does not have, and what was told long ago.
     pub fn tidy(&mut self, job: &Job, now: Timestamp) {
         let channels = &job.telling.channels;
+        if channels.is_empty() {
+            // A run that goes on until somebody is told again was told slow all the same.
+            *self = Self { slow: std::mem::take(&mut self.slow), ..Self::default() };
+        }
         self.said.retain(|name, kinds| {
             let Some(channel) = channels.iter().find(|channel| channel.name == *name) else {
                 return false;
