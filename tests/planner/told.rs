@@ -237,6 +237,8 @@ impl Heard {
             Kind::Recovered => {
                 assert!(ear.of_failure || ear.of_delay || known.is_vague, "{notice:?} of what was not told: {ear:?}");
                 (ear.of_failure, ear.of_delay) = (false, false);
+                // The next failure is another, and may be told at once.
+                ear.free.insert(Kind::Failed);
             }
             Kind::Overdue => {
                 let good = before.jobs.get(&name).and_then(|known| known.good);
