@@ -10,7 +10,8 @@ use crate::store::open::Store;
 
 /// Which messages are meant: all that have not arrived, or those of these notices.
 const RETRY: &str = "
-UPDATE messages SET state = 1, next_try = NULL, ended = NULL, until = $2
+UPDATE messages SET state = 1, next_try = NULL, ended = NULL, until = $2,
+                    answer = CASE WHEN state = 4 THEN NULL ELSE answer END
 WHERE state IN (1, 3, 4) AND number IN (
     SELECT message FROM deliveries WHERE message IS NOT NULL AND notice IN (SELECT value FROM json_each($1)))";
 
