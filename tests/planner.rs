@@ -364,8 +364,8 @@ impl Ledger {
                 self.notices.push(notice.clone());
             }
             Record::Told { job, words } => {
-                assert!(job.as_ref().is_none_or(|job| self.known.contains(job)), "{job:?} is not known");
-                match words {
+                // A job that is gone, and all of whose history went to another name, has no place to keep anything in.
+                match words.as_ref().filter(|_| job.as_ref().is_none_or(|job| self.known.contains(job))) {
                     Some(words) => self.told.insert(job.clone(), words.clone()),
                     None => self.told.remove(job),
                 };
@@ -1614,4 +1614,12 @@ fn what_was_told_long_ago_is_past_though_a_step_of_the_clock_is_lost() {
 fn a_run_of_a_job_that_is_gone_is_told_to_whom_it_told_last() {
     let begin = [Op::SetClock(30), Op::Run(Duration::from_secs(60)), Op::Reload(1)];
     balances(begin.into_iter().chain([Op::Sleep(Duration::from_secs(400)), Op::Reload(3)]));
+}
+
+/// A job that is gone is overdue when its history has gone to another name.
+#[test]
+fn a_name_without_a_history_is_remembered_by_nobody() {
+    let crash = |down| Op::Crash { file: 0, down: Duration::from_secs(down), boot: false, kept: false };
+    let begin = [Op::Reload(4), crash(0), crash(90), Op::Reload(1), Op::SetClock(-1), Op::Reload(4)];
+    balances(begin.into_iter().chain([Op::Sleep(Duration::from_secs(14311))]));
 }
