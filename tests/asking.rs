@@ -407,9 +407,10 @@ async fn a_ledger_of_an_older_version_is_searched_and_brought_up_to_date() {
     assert_eq!(ledger.found(&["--grep", "space left"]), [2]);
     let Ledger { place, store, pool } = ledger;
     store.close().await;
-    // It is held until it is dropped.
+    // It is held until it is dropped; a process that another test begins just now has it for a moment, too.
     drop(store);
-    let store = Store::prepare(&place.database()).unwrap().open("host", "boot").await.unwrap();
+    let prepared = support::wait("the ledger to be free", || Store::prepare(&place.database()).ok());
+    let store = prepared.open("host", "boot").await.unwrap();
     assert!(store.index().await.unwrap().is_done);
     let ledger = Ledger { place, store, pool };
     assert_eq!(ledger.found(&["--grep", "space left"]), [2]);

@@ -44,25 +44,11 @@ fn outgoing() -> Outgoing {
     let at = Time(Timestamp::now());
     let notice = NoticeReport {
         notice: NoticeId(7),
-        kind: Kind::Failed,
-        at,
         job: Some("backup".to_owned()),
-        description: None,
-        run: None,
         why: "exit status 3".to_owned(),
-        detail: None,
         in_a_row: 1,
-        since: None,
-        untold: 0,
-        instants: 0,
-        until: None,
-        last_success: None,
-        next: None,
-        error_line: None,
         output: vec!["größer\u{0}".to_owned()],
-        output_before: 0,
-        unlike_usual: Vec::new(),
-        commands: Vec::new(),
+        ..NoticeReport::bare(Kind::Failed, at)
     };
     let report = MessageReport {
         version: MessageReport::VERSION,

@@ -708,7 +708,7 @@ fn a_job_runs_after_others_and_names_their_runs() {
     let mail = place.ended("mail");
     assert_eq!(mail["outcome"], "failed");
     for name in ["never", "neither"] {
-        let skipped = place.ended(name);
+        let skipped = place.wait_for(name, |entry| entry["state"] == "ended");
         assert_eq!((&skipped["outcome"], &skipped["reason"]), (&json!("skipped"), &json!("needs")));
         assert_eq!(skipped["detail"], format!("run {} of mail failed", mail["run"]));
     }

@@ -65,28 +65,7 @@ fn entry(outcome: Option<Outcome>) -> Entry {
 }
 
 fn notice(kind: Kind) -> NoticeReport {
-    NoticeReport {
-        notice: NoticeId(7),
-        kind,
-        at: time(NOW),
-        job: Some("backup".to_owned()),
-        description: None,
-        run: None,
-        why: String::new(),
-        detail: None,
-        in_a_row: 0,
-        since: None,
-        untold: 0,
-        instants: 0,
-        until: None,
-        last_success: None,
-        next: None,
-        error_line: None,
-        output: Vec::new(),
-        output_before: 0,
-        unlike_usual: Vec::new(),
-        commands: Vec::new(),
-    }
+    NoticeReport { notice: NoticeId(7), job: Some("backup".to_owned()), ..NoticeReport::bare(kind, time(NOW)) }
 }
 
 fn with_output(output: &[&str]) -> NoticeReport {

@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::daemon::Holder;
 use crate::job::{Carrier, CarrierKind, Channel, ChannelName, HeaderText, SecretSource, Smtp, Target, Way};
 use crate::mail::{Conversation, Said};
-use crate::notice::{Kind, NoticeId};
+use crate::notice::Kind;
 use crate::notify::{self, Accepted, Means, Outgoing, Patience, Templates, deliver_within};
 use crate::report::{MessageReport, NoticeReport, Time};
 
@@ -79,28 +79,8 @@ fn templates(configuration: &Configuration, screen: &mut Screen) -> Templates {
 /// A message that says that it is a test.
 fn outgoing(channel: &ChannelName, templates: &Templates) -> Outgoing {
     let now = Clock::System.now();
-    let notice = NoticeReport {
-        notice: NoticeId(0),
-        kind: Kind::Test,
-        at: Time(now),
-        job: None,
-        description: None,
-        run: None,
-        why: format!("somebody typed: punctual notify test {channel}"),
-        detail: None,
-        in_a_row: 0,
-        since: None,
-        untold: 0,
-        instants: 0,
-        until: None,
-        last_success: None,
-        next: None,
-        error_line: None,
-        output: Vec::new(),
-        output_before: 0,
-        unlike_usual: Vec::new(),
-        commands: Vec::new(),
-    };
+    let why = format!("somebody typed: punctual notify test {channel}");
+    let notice = NoticeReport { why, ..NoticeReport::bare(Kind::Test, Time(now)) };
     let report = MessageReport {
         version: MessageReport::VERSION,
         id: format!("test-{}", now.as_microsecond()),

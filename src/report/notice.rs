@@ -64,6 +64,34 @@ pub struct NoticeReport {
     pub commands: Vec<String>,
 }
 
+impl NoticeReport {
+    /// One of which nothing is known but what it is about.
+    pub fn bare(kind: Kind, at: Time) -> Self {
+        Self {
+            notice: NoticeId(0),
+            kind,
+            at,
+            job: None,
+            description: None,
+            run: None,
+            why: String::new(),
+            detail: None,
+            in_a_row: 0,
+            since: None,
+            untold: 0,
+            instants: 0,
+            until: None,
+            last_success: None,
+            next: None,
+            error_line: None,
+            output: Vec::new(),
+            output_before: 0,
+            unlike_usual: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+}
+
 /// What happened since the last digest, and what comes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DigestReport {

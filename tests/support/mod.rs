@@ -109,9 +109,12 @@ impl Place {
         wait(&format!("an entry of {job}"), || self.entries_of(job).into_iter().find(&fits))
     }
 
-    /// Waits until a run of the job has ended.
+    /// Waits until a run of the job has ended; an instant that was not run, whatever the time of day made of it, is none.
     pub fn ended(&self, job: &str) -> Value {
-        self.wait_for(job, |entry| entry["state"] == "ended")
+        self.wait_for(job, |entry| {
+            let is_run = entry["outcome"] != "skipped" && entry["outcome"] != "missed";
+            entry["state"] == "ended" && is_run
+        })
     }
 
     pub fn start(&self) -> Daemon<'_> {

@@ -117,12 +117,13 @@ impl PingerEnd {
         let newest = self.newest.entry(pulse.job.clone()).or_default().clone();
         let number = newest.fetch_add(1, Ordering::Relaxed) + 1;
         let is_newest = move || newest.load(Ordering::Relaxed) == number;
-        self.under_way.spawn(async move { send(&pulse, &means, is_newest).await });
+        self.under_way.spawn(async move { send(&pulse, &means, &PAUSES, is_newest).await });
     }
 }
 
-async fn send(pulse: &Pulse, means: &Means, is_newest: impl Fn() -> bool) {
-    let mut pauses = PAUSES.iter();
+/// Until it is taken, or another one of the job has more to say.
+async fn send(pulse: &Pulse, means: &Means, pauses: &[Duration], is_newest: impl Fn() -> bool) {
+    let mut pauses = pauses.iter();
     loop {
         let came = ping_within(Patience::USUAL, &pulse.target, pulse.moment, pulse.rid.clone(), means).await;
         let Err(refusal) = came else {
@@ -139,6 +140,30 @@ async fn send(pulse: &Pulse, means: &Means, is_newest: impl Fn() -> bool) {
                 let whose = pulse.job.as_ref().map_or("the daemon", JobName::as_str);
                 return tracing::warn!("a ping of {whose} was not taken: {why}");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ping_that_was_not_taken_is_silent_after_the_next_one() {
+        let means = Means { environment: Arc::default(), smtp: None, folder: PathBuf::from("/") };
+        // Nobody listens there.
+        let target = Target::Open("http://127.0.0.1:1/".parse().unwrap());
+        let pulse = Pulse { job: None, target, moment: PingMoment::Start, rid: None };
+        for (is_newest, asked) in [(true, 2), (false, 1)] {
+            let times = Cell::new(0);
+            let newest = || {
+                times.set(times.get() + 1);
+                is_newest
+            };
+            send(&pulse, &means, &[Duration::from_millis(1); 2], newest).await;
+            assert_eq!(times.get(), asked, "{is_newest}");
         }
     }
 }

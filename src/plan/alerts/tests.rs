@@ -222,6 +222,17 @@ fn some_channels_wait_for_several_failures_in_a_row() {
 }
 
 #[test]
+fn of_one_run_a_channel_hears_once() {
+    let tell = [Tell::Failed, Tell::Recovered, Tell::Succeeded, Tell::Output];
+    let mut story = Story::of(Telling { channels: vec![channel("ops", &tell, 1)], ..Telling::default() });
+    // All of these write something.
+    assert_eq!(story.fails(11), ["ops failed: 1 in a row, 0 untold, 0 instants since 11"]);
+    assert_eq!(story.fails(21), ["ops output: 0 in a row, 0 untold, 0 instants"]);
+    assert_eq!(story.succeeds(31), ["ops recovered: 2 in a row, 1 untold, 0 instants since 11"]);
+    assert_eq!(story.succeeds(41), ["ops succeeded: 0 in a row, 0 untold, 0 instants"]);
+}
+
+#[test]
 fn a_restart_tells_nothing_twice_and_forgets_nothing() {
     let mut story = Story::of(usual_channels());
     story.fails(100);

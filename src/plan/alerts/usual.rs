@@ -117,10 +117,28 @@ impl Going {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::job::{JobName, Telling};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_takes_less_than_a_second_is_not_slow() {
+        let telling = |slow_after| Telling { slow_after: Some(slow_after), ..Telling::default() };
+        let slow_after = |millis: u64, slow_after: SlowAfter| {
+            let job = Job::gone(JobName::new("a").unwrap());
+            let job = Job { telling: Arc::new(telling(slow_after)), ..job };
+            Usual::of(&[Duration::from_millis(millis); 5]).slow_after(&job)
+        };
+        assert_eq!(slow_after(5, SlowAfter::Usual(300)), Some(Duration::from_secs(1)));
+        assert_eq!(slow_after(500, SlowAfter::Usual(300)), Some(Duration::from_millis(1500)));
+        // Whoever says how long means it.
+        let said = Duration::from_millis(5);
+        assert_eq!(slow_after(500, SlowAfter::Time(said)), Some(said));
     }
 
     #[test]

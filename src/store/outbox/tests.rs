@@ -279,3 +279,21 @@ async fn an_older_ledger_has_told_nobody() {
     assert_eq!(store.reader.deliveries(&NoticeFilter::default()).await.unwrap().len(), 2);
     store.close().await;
 }
+
+/// A notice is often sent later than it was decided on.
+#[tokio::test]
+async fn the_last_success_is_that_before_a_time() {
+    let ledger = Ledger::new().await;
+    ledger.write(&[Record::Job(name("backup"))]).await;
+    for (run, ended) in [(1, 10), (2, 20), (3, 30)] {
+        let sql = "INSERT INTO runs (run, job, cause, due, state, outcome, ended)
+                   SELECT $1, number, 1, $2, 3, $3, $2 FROM jobs WHERE name = 'backup'";
+        let outcome = if run == 2 { 2 } else { 1 };
+        let query = sqlx::query(sql).bind(run).bind(at(ended).as_microsecond()).bind(outcome);
+        query.execute(&ledger.store.writer).await.unwrap();
+    }
+    for (before, expect) in [(5, None), (10, None), (11, Some(10)), (30, Some(10)), (31, Some(30))] {
+        let found = ledger.store.reader.last_success("backup", at(before)).await.unwrap();
+        assert_eq!(found, expect.map(at), "{before}");
+    }
+}
