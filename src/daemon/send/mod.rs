@@ -163,10 +163,7 @@ impl Sender {
             Err(error) => return self.unreadable(&error, now),
         };
         self.is_unreadable = false;
-        self.resting.retain(|lane, until| {
-            let longest = now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX);
-            *until > now && *until <= longest && lanes.contains(lane)
-        });
+        self.resting.retain(|lane, until| rests(*until, now) && lanes.contains(lane));
         for lane in lanes {
             let is_busy = self.busy.values().any(|busy| *busy == lane);
             if self.busy.len() >= MOST_AT_ONCE || is_busy || self.resting.contains_key(&lane) {
@@ -214,7 +211,7 @@ impl Sender {
             }
         };
         if let Some(until) = rest {
-            self.resting.insert(lane, until);
+            self.resting.insert(lane, until.min(longest_rest(now)));
         }
     }
 
@@ -224,5 +221,34 @@ impl Sender {
             self.setup.store.suspect(error);
         }
         now.checked_add(ASK_AGAIN).ok()
+    }
+}
+
+/// Whether something rests that was to rest until then.
+fn rests(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until <= longest_rest(now)
+}
+
+/// What would rest for longer is looked at meanwhile, and rests again.
+fn longest_rest(now: Timestamp) -> Timestamp {
+    now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn what_rests_is_left_alone_however_long_and_not_for_ever() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let after = |hours| now + SignedDuration::from_hours(hours);
+        for hours in [1, 25, 72] {
+            assert!(rests(after(hours).min(longest_rest(now)), now), "{hours}");
+        }
+        assert!(!rests(now, now) && !rests(after(-1), now));
+        // The clock was set back.
+        assert!(!rests(longest_rest(now), after(-1)));
     }
 }

@@ -61,6 +61,7 @@ pub struct PingerEnd {
     under_way: JoinSet<()>,
     /// How many pings of each job there were: one that is late has nothing to say after the next.
     newest: BTreeMap<Option<JobName>, Arc<AtomicU64>>,
+    alive_every: Duration,
 }
 
 impl Pinger {
@@ -71,7 +72,8 @@ impl Pinger {
     ) -> (Self, PingerEnd) {
         let (pulses, pulses_out) = mpsc::channel(MOST_WAITING);
         let (under_way, newest) = (JoinSet::new(), BTreeMap::new());
-        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way, newest };
+        let alive_every = ALIVE_EVERY;
+        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way, newest, alive_every };
         (Self { pulses }, end)
     }
 
@@ -86,7 +88,7 @@ impl Pinger {
 impl PingerEnd {
     /// Sends until the loop is gone; what is under way then has a moment to arrive.
     pub async fn run(mut self) {
-        let mut alive = interval(ALIVE_EVERY);
+        let mut alive = interval(self.alive_every);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             while self.under_way.try_join_next().is_some() {}
