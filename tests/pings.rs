@@ -8,6 +8,7 @@ mod web;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::Ordering;
 
 use support::{Place, signal_process, wait};
 
@@ -95,8 +96,9 @@ fn nobody_waits_for_a_ping() {
     for _ in 0..3 {
         place.text(&["run", "copy", "--wait"]);
     }
+    // All of them are held up, and neither is its end.
+    wait("what is held up", || (server.seen.waiting.load(Ordering::SeqCst) >= 4).then_some(()));
     let entries = place.entries_of("copy");
-    assert!(entries.iter().all(|entry| entry["outcome"] == "succeeded" && entry["late"].as_f64().unwrap() < 2.0));
-    assert_eq!(server.seen.waiting.load(std::sync::atomic::Ordering::SeqCst), server.requests().len());
+    assert!(entries.iter().all(|entry| entry["outcome"] == "succeeded"), "{entries:?}");
     assert_eq!((entries.len(), daemon.stop()), (3, Some(0)));
 }
