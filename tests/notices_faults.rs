@@ -128,6 +128,26 @@ fn a_message_that_was_taken_unnoticed_comes_again_under_the_same_name() {
     nothing_comes_again(&place, &server, daemon);
 }
 
+/// Another program keeps the ledger to itself for longer than anybody waits for it.
+#[test]
+fn a_message_that_was_taken_is_kept_in_mind_until_that_can_be_noted() {
+    let server = Server::start(Manner::default());
+    let place = Place::new(&file(server.port));
+    let daemon = place.start();
+    server.be_mute(true);
+    place.write_jobs(&format!("{}commando = 'x'\n", file(server.port)));
+    place.run(&["reload"]);
+    wait("the message", || (names(&server).len() == 1).then_some(()));
+    let unlock = lock(&place).unwrap();
+    server.be_mute(false);
+    let complaint = "what came of a notice cannot be recorded, which is tried again";
+    wait("the complaint", || place.log().contains(complaint).then_some(()));
+    unlock();
+    wait_until_all_is_sent(&place);
+    place.write_jobs(&file(server.port));
+    nothing_comes_again(&place, &server, daemon);
+}
+
 #[test]
 fn what_waits_outlives_a_damaged_ledger_and_what_was_sent_stays_sent() {
     let server = Server::start(Manner::default());
