@@ -100,5 +100,6 @@ fn nobody_waits_for_a_ping() {
     wait("what is held up", || (server.seen.waiting.load(Ordering::SeqCst) >= 4).then_some(()));
     let entries = place.entries_of("copy");
     assert!(entries.iter().all(|entry| entry["outcome"] == "succeeded"), "{entries:?}");
+    server.seen.released.send_replace(true);
     assert_eq!((entries.len(), daemon.stop()), (3, Some(0)));
 }
