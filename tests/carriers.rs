@@ -579,7 +579,13 @@ async fn secrets_are_told_to_nobody_else() {
         let address = server.url(&format!("/echo/{CANARY}?key={CANARY}"));
         let webhook = Webhook { headers: vec![private, secret], secret: Some(source), ..webhook(&address) };
         let means = means(folder.path(), &environment);
-        for webhook in [webhook.clone(), Webhook { shape: Shape::Slack, ..webhook }] {
+        // What stands in a head is hidden also where nothing else is.
+        let open = Target::Open(server.url("/echo").parse().unwrap());
+        for webhook in [
+            webhook.clone(),
+            Webhook { url: open, secret: None, ..webhook.clone() },
+            Webhook { shape: Shape::Slack, ..webhook },
+        ] {
             let carrier = Carrier::Webhook(Box::new(webhook));
             let conversation = Conversation::heard_by(&ear);
             came.push(deliver_within(patience(LONG), &carrier, &channel(), &outgoing(), &means, conversation).await);

@@ -4,18 +4,21 @@
 // All faults have one form, of which some need a part only.
 #![allow(clippy::unnecessary_wraps)]
 
+#[path = "support/harm.rs"]
+mod harm;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use harm::{damage, lock, log_of, other_program};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection;
 use support::{Daemon, Place, scheduler_of, signal_process, wait};
 
 /// Every second, and none is left out: what could not run on time runs later.
@@ -183,29 +186,6 @@ fn set_aside(place: &Place) -> Vec<PathBuf> {
         .collect()
 }
 
-fn log_of(place: &Place, suffix: &str) -> PathBuf {
-    PathBuf::from(format!("{}{suffix}", place.database().display()))
-}
-
-/// The ledger in the hands of another program.
-fn other_program(path: &Path, statements: &[&'static str]) -> (tokio::runtime::Runtime, SqliteConnection) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let connection = runtime.block_on(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        let mut connection = options.busy_timeout(Duration::from_secs(20)).connect().await.unwrap();
-        for statement in statements {
-            sqlx::raw_sql(*statement).execute(&mut connection).await.unwrap();
-        }
-        connection
-    });
-    (runtime, connection)
-}
-
-fn lock(place: &Place) -> Option<Box<dyn FnOnce()>> {
-    let (runtime, connection) = other_program(&place.database(), &["BEGIN IMMEDIATE"]);
-    Some(Box::new(move || runtime.block_on(connection.close()).unwrap()))
-}
-
 fn replace_by_a_busy_one(place: &Place) -> Option<Box<dyn FnOnce()>> {
     let path = place.path("other.db");
     let (runtime, connection) = other_program(&path, &["CREATE TABLE letters (text)", "BEGIN IMMEDIATE"]);
@@ -255,30 +235,6 @@ fn damage_busy_pages(place: &Place) -> Option<Box<dyn FnOnce()>> {
 /// What no ordinary run ever touches.
 fn damage_quiet_pages(place: &Place) -> Option<Box<dyn FnOnce()>> {
     damage(place, "'dependencies'")
-}
-
-fn damage(place: &Place, what: &str) -> Option<Box<dyn FnOnce()>> {
-    let (runtime, mut connection) = other_program(&place.database(), &[]);
-    let roots = sqlx::AssertSqlSafe(format!("SELECT rootpage FROM sqlite_master WHERE name IN ({what})"));
-    runtime.block_on(async {
-        let roots: Vec<u32> = sqlx::query_scalar(roots).fetch_all(&mut connection).await.unwrap();
-        // All must be in the file, and nothing in the log: a page that is there is taken from there, and is as good as new.
-        loop {
-            sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-            if fs::metadata(log_of(place, "-wal")).unwrap().len() == 0 {
-                break;
-            }
-            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.unwrap();
-        }
-        let file = fs::File::options().write(true).open(place.database()).unwrap();
-        for root in roots {
-            file.write_all_at(&[b'X'; 4096], u64::from(root - 1) * 4096).unwrap();
-        }
-        // What the daemon remembers of it is out of date.
-        sqlx::raw_sql("UPDATE hosts SET name = name; COMMIT").execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    });
-    at_once()
 }
 
 fn make_immutable(place: &Place) -> Option<Box<dyn FnOnce()>> {

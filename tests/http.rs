@@ -217,7 +217,7 @@ fn certificates_are_looked_at() {
         ),
         ("foreign", format!("url = '{}', {ca}", foreign.url("/")), "TLS: the certificate's issuer is not trusted"),
         ("unknown", format!("url = '{}'", good.url("/")), "TLS: the certificate's issuer is not trusted"),
-        ("plain", format!("url = '{speaks_none}', {ca}"), "TLS: the server does not speak it at this port"),
+        ("plain", format!("url = '{speaks_none}', {ca}"), "TLS: the server does not speak TLS at this port"),
         (
             "down",
             format!("url = '{}', {ca}", good.url(&format!("/to?{}", plain.url("/")))),

@@ -198,13 +198,19 @@ fn it_is_never_less_safe_than_said() {
         ("smtps", "", Tls::AtOnce(acceptor.clone()), &pem, None),
         ("smtp+starttls", "", Tls::Later(acceptor.clone()), &pem, None),
         ("smtp+starttls", OPPORTUNISTIC, Tls::Later(acceptor.clone()), &pem, None),
-        ("smtps", "", Tls::AtOnce(acceptor.clone()), &other, Some("cannot be made safe: invalid peer certificate")),
+        (
+            "smtps",
+            "",
+            Tls::AtOnce(acceptor.clone()),
+            &other,
+            Some("cannot be made safe: the certificate's issuer is not trusted"),
+        ),
         (
             "smtp+starttls",
             "",
             Tls::Later(acceptor.clone()),
             &other,
-            Some("cannot be made safe: invalid peer certificate"),
+            Some("cannot be made safe: the certificate's issuer is not trusted"),
         ),
         // What is offered and fails is not done without.
         (
@@ -212,10 +218,10 @@ fn it_is_never_less_safe_than_said() {
             OPPORTUNISTIC,
             Tls::Later(acceptor),
             &other,
-            Some("cannot be made safe: invalid peer certificate"),
+            Some("cannot be made safe: the certificate's issuer is not trusted"),
         ),
         ("smtp+starttls", "", Tls::No, &pem, Some("offers no STARTTLS, so nothing was said to it")),
-        ("smtps", "", Tls::No, &pem, Some("cannot be made safe: received corrupt message")),
+        ("smtps", "", Tls::No, &pem, Some("cannot be made safe: the server does not speak TLS at this port")),
     ];
     for (scheme, more, tls, ca, expect) in ways {
         let server = Server::start(Manner { tls, login: Some(("me", CANARY)), ..Manner::default() });

@@ -13,6 +13,8 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Certific
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::{timeout, timeout_at};
 
 use super::answer::{Answer, without};
@@ -23,7 +25,7 @@ use super::{Deadline, Matter, SendError, Sending, Stage, WhereRefused};
 use crate::files::read_bytes;
 use crate::job::{Safety, Server};
 use crate::secret::{Secret, resolve};
-use crate::web::{not_after, subject};
+use crate::web::{not_after, subject, tls_in_words};
 
 /// For each address of a server that has several, so that one that is down does not use up the patience with all.
 const TO_CONNECT: Duration = Duration::from_secs(20);
@@ -54,15 +56,35 @@ pub fn prepare(server: &Server, environment: &BTreeMap<String, String>) -> Resul
 fn trusting(server: &Server) -> Result<TlsParameters, SendError> {
     let mut parameters = TlsParameters::builder(server.host.clone());
     if let Some(path) = &server.ca_file {
-        let certificate = Certificate::from_pem(&pem_of(path)?).map_err(|error| unusable(path, &error))?;
+        let pem = pem_of(path)?;
+        // Of a file without any nobody would be trusted, and the server would be blamed for it.
+        first_of(path, &pem)?;
+        let certificate = Certificate::from_pem(&pem).map_err(|error| unusable(path, &error))?;
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate);
     }
     if let Some(ours) = &server.identity {
-        let (certificate, key) = (pem_of(&ours.certificate)?, pem_of(&ours.key)?);
-        let identity = Identity::from_pem(&certificate, &key).map_err(|error| unusable(&ours.certificate, &error))?;
-        parameters = parameters.identify_with(identity);
+        parameters = parameters.identify_with(identity(ours)?);
     }
-    parameters.build().map_err(|error| SendError::Tls { server: server.to_string(), why: why(&error) })
+    parameters.build().map_err(|error| match &server.identity {
+        // What they are by themselves was looked at.
+        Some(ours) => unusable(&ours.key, &error),
+        None => SendError::Tls { server: server.to_string(), why: why(&error) },
+    })
+}
+
+/// Who we are; of several certificates in the file it is the first one that is shown.
+fn identity(ours: &crate::job::Identity) -> Result<Identity, SendError> {
+    let certificate = first_of(&ours.certificate, &pem_of(&ours.certificate)?)?;
+    // lettre hands on what it is given as the certificate itself, whatever form it says that it wants.
+    Identity::from_pem(&certificate, &pem_of(&ours.key)?).map_err(|error| unusable(&ours.key, &error))
+}
+
+/// The first certificate of a file.
+fn first_of(path: &Path, pem: &[u8]) -> Result<CertificateDer<'static>, SendError> {
+    CertificateDer::from_pem_slice(pem).map_err(|_| SendError::Certificates {
+        path: path.to_owned(),
+        why: "it holds no certificate in PEM".to_owned(),
+    })
 }
 
 fn pem_of(path: &Path) -> Result<Vec<u8>, SendError> {
@@ -335,20 +357,27 @@ fn spellings(user: &str, password: &Secret) -> Vec<String> {
 
 /// Whether an error is of TLS itself, such as a certificate that is not trusted.
 fn is_of_tls(error: &Error) -> bool {
+    of_tls(error).is_some()
+}
+
+fn of_tls(error: &Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
-            return true;
+        let inner = inner.and_then(|inner| inner.downcast_ref());
+        if let Some(found) = error.downcast_ref().or(inner) {
+            return Some(found);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// The innermost cause, which says most.
 fn why(error: &Error) -> String {
+    if let Some(error) = of_tls(error) {
+        return tls_in_words(error);
+    }
     let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;

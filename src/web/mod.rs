@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::files::{ReadError, read_text};
 use names::Names;
-pub use trouble::Trouble;
+pub use trouble::{Trouble, tls_in_words};
 
 /// As browsers and curl do not follow more than some tens, and nobody means more than a few.
 const MOST_REDIRECTS: usize = 10;

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io;
 
 use jiff::Timestamp;
-use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
 use super::names::NoAddress;
@@ -88,13 +88,28 @@ fn of_io(error: &io::Error) -> Option<Trouble> {
     }
 }
 
-fn tls_in_words(error: &rustls::Error) -> String {
+/// What went wrong when a connection was to be made safe, and what to do about it.
+pub fn tls_in_words(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => certificate_in_words(error),
-        rustls::Error::InvalidMessage(_) => "the server does not speak it at this port".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("the server refused it: {alert:?}"),
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS at this port".to_owned(),
+        rustls::Error::AlertReceived(alert) => refused_in_words(*alert),
         rustls::Error::PeerIncompatible(_) => "the server offers no version or cipher that is safe".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// What a server says of it is one word of RFC 8446, section 6.2.
+fn refused_in_words(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::CertificateRequired => "the server wants a certificate of ours, and got none".to_owned(),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA => format!("the server did not take our certificate: {alert:?}"),
+        other => format!("the server refused it: {other:?}"),
     }
 }
 

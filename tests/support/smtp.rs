@@ -3,18 +3,21 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod authority;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub use authority::{Authority, acceptor, authority};
 
 /// How it behaves.
 #[derive(Clone, Default)]
@@ -39,6 +42,8 @@ pub struct Manner {
     pub after_data: Option<&'static str>,
     /// Only this user with this password comes in; who does not is told what was said.
     pub login: Option<(&'static str, &'static str)>,
+    /// What it says behind its answer to STARTTLS, when nobody knows yet who it is.
+    pub says_early: Option<&'static str>,
     pub tls: Tls,
 }
 
@@ -72,6 +77,11 @@ struct Heard {
     /// All lines but those of messages.
     lines: Mutex<Vec<String>>,
     refusals: AtomicUsize,
+    /// Of so many messages to come it reads a part, and nothing more.
+    to_tear: AtomicUsize,
+    torn: AtomicUsize,
+    /// While this is so it says of no message that it has it.
+    is_mute: watch::Sender<bool>,
 }
 
 impl Server {
@@ -104,29 +114,25 @@ impl Server {
         self.heard.messages.lock().unwrap().clone()
     }
 
+    /// Of the next message it reads a part, and nothing more.
+    pub fn tear_the_next(&self) {
+        self.heard.to_tear.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many messages it has read a part of.
+    pub fn torn(&self) -> usize {
+        self.heard.torn.load(Ordering::SeqCst)
+    }
+
+    /// Whether it says of messages that it has them.
+    pub fn be_mute(&self, is_mute: bool) {
+        self.heard.is_mute.send_replace(is_mute);
+    }
+
     /// What it was told besides messages.
     pub fn lines(&self) -> Vec<String> {
         self.heard.lines.lock().unwrap().clone()
     }
-}
-
-/// An authority of our own as PEM, and a certificate of it for `localhost`.
-pub fn authority() -> (String, TlsAcceptor) {
-    let key = KeyPair::generate().unwrap();
-    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let pem = parameters.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(parameters, key);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    (pem, TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Why a conversation ended.
@@ -202,7 +208,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 say(stream, &format!("250-test\r\n{tls}{auth}250 8BITMIME")).await?;
             }
             "STARTTLS" => {
-                say(stream, "220 go on").await?;
+                let early = manner.says_early.map(|words| format!("\r\n{words}")).unwrap_or_default();
+                say(stream, &format!("220 go on{early}")).await?;
                 return Ok(End::StartTls);
             }
             "AUTH" => {
@@ -233,12 +240,15 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "DATA" => {
                 say(stream, "354 go on").await?;
+                tear(stream, heard).await?;
                 message.data = data(stream).await?;
                 match manner.after_data {
                     Some("") => return Ok(End::Over),
                     Some(answer) => say(stream, answer).await?,
                     None => {
                         heard.messages.lock().unwrap().push(std::mem::replace(&mut message, nothing()));
+                        let mut is_mute = heard.is_mute.subscribe();
+                        is_mute.wait_for(|is_mute| !is_mute).await.unwrap();
                         say(stream, "250 2.0.0 queued as 4711").await?;
                     }
                 }
@@ -265,6 +275,17 @@ async fn hear<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, heard: &Heard) ->
     let line = line.trim_end_matches("\r\n").to_owned();
     heard.lines.lock().unwrap().push(line.clone());
     Ok(Some(line))
+}
+
+/// Reads a part of a message that is to be torn, and never comes back from it.
+async fn tear<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, heard: &Heard) -> std::io::Result<()> {
+    let fewer = |count: usize| count.checked_sub(1);
+    if heard.to_tear.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+        stream.read_exact(&mut [0; 300]).await?;
+        heard.torn.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>().await;
+    }
+    Ok(())
 }
 
 /// The message, without the dots that were added for the way.

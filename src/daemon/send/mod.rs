@@ -9,6 +9,7 @@ mod lane;
 mod outcome;
 mod outcry;
 mod ping;
+mod resting;
 mod thread;
 mod wording;
 
@@ -31,6 +32,7 @@ use lane::{Came, Round, Storm};
 use outcry::Outcry;
 pub use outcry::{Heard, WORTH_TELLING};
 pub use ping::{Pinged, Pinger, PingerEnd, Pulse};
+use resting::Resting;
 
 /// Carriers at work at once. Each holds a message in memory and a connection; who has more channels than that has to wait for a
 /// slow one.
@@ -38,8 +40,6 @@ const MOST_AT_ONCE: usize = 64;
 /// For how long a send that is under way may go on when the daemon stops; what has not ended by then is sent again at the next
 /// start.
 const LAST_BREATH: Duration = Duration::from_secs(5);
-/// A clock that was set back is not waited for: nothing rests longer than a night that is quiet.
-const LONGEST_REST: Duration = Duration::from_secs(25 * 3600);
 /// When the ledger is asked again after it could not be.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// How long nothing is sent where sending has met an error of our own.
@@ -89,8 +89,7 @@ pub struct Sender {
     under_way: JoinSet<Round>,
     /// Which task works for which of them.
     busy: HashMap<Id, Lane>,
-    /// Lanes in which nothing is to be done before.
-    resting: BTreeMap<Lane, Timestamp>,
+    resting: Resting,
     /// How much has been told lately, by lane.
     storms: BTreeMap<Lane, Storm>,
     /// That the ledger cannot be asked is said once.
@@ -113,7 +112,7 @@ impl Sender {
             host,
             under_way: JoinSet::new(),
             busy: HashMap::new(),
-            resting: BTreeMap::new(),
+            resting: Resting::default(),
             storms: BTreeMap::new(),
             is_unreadable: false,
             heard,
@@ -129,17 +128,17 @@ impl Sender {
                 errand = self.errands.recv() => match errand {
                     Some(errand) => {
                         errand.carry_out(&self.setup.store, self.setup.clock.now()).await;
-                        self.resting.clear();
+                        self.resting.end_all();
                     }
                     None => break,
                 },
-                () = self.news.notified() => self.resting.clear(),
+                () = self.news.notified() => self.resting.end_all(),
                 Some(done) = self.under_way.join_next_with_id() => self.done(done),
                 woken = self.alarm.wait_until(next) => if !matches!(woken, Ok(Woken::Due)) {
-                    self.resting.clear();
+                    self.resting.end_all();
                 },
-                Ok(()) = self.in_force.changed() => self.resting.clear(),
-                Ok(()) = self.trouble.changed() => self.resting.clear(),
+                Ok(()) = self.in_force.changed() => self.resting.end_all(),
+                Ok(()) = self.trouble.changed() => self.resting.end_all(),
             }
         }
         let all = async { while self.under_way.join_next().await.is_some() {} };
@@ -163,13 +162,10 @@ impl Sender {
             Err(error) => return self.unreadable(&error, now),
         };
         self.is_unreadable = false;
-        self.resting.retain(|lane, until| {
-            let longest = now.saturating_add(LONGEST_REST).unwrap_or(Timestamp::MAX);
-            *until > now && *until <= longest && lanes.contains(lane)
-        });
+        self.resting.look(&lanes, now);
         for lane in lanes {
             let is_busy = self.busy.values().any(|busy| *busy == lane);
-            if self.busy.len() >= MOST_AT_ONCE || is_busy || self.resting.contains_key(&lane) {
+            if self.busy.len() >= MOST_AT_ONCE || is_busy || self.resting.has(&lane) {
                 continue;
             }
             let came = Came {
@@ -186,7 +182,7 @@ impl Sender {
             let task = self.under_way.spawn(came.work());
             self.busy.insert(task.id(), lane);
         }
-        self.resting.values().min().copied()
+        self.resting.next()
     }
 
     fn cry_out(&mut self) {
@@ -214,7 +210,7 @@ impl Sender {
             }
         };
         if let Some(until) = rest {
-            self.resting.insert(lane, until);
+            self.resting.begin(lane, until, now);
         }
     }
 

@@ -61,6 +61,7 @@ pub struct PingerEnd {
     under_way: JoinSet<()>,
     /// How many pings of each job there were: one that is late has nothing to say after the next.
     newest: BTreeMap<Option<JobName>, Arc<AtomicU64>>,
+    alive_every: Duration,
 }
 
 impl Pinger {
@@ -71,7 +72,8 @@ impl Pinger {
     ) -> (Self, PingerEnd) {
         let (pulses, pulses_out) = mpsc::channel(MOST_WAITING);
         let (under_way, newest) = (JoinSet::new(), BTreeMap::new());
-        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way, newest };
+        let alive_every = ALIVE_EVERY;
+        let end = PingerEnd { pulses: pulses_out, in_force, environment, folder, under_way, newest, alive_every };
         (Self { pulses }, end)
     }
 
@@ -86,7 +88,7 @@ impl Pinger {
 impl PingerEnd {
     /// Sends until the loop is gone; what is under way then has a moment to arrive.
     pub async fn run(mut self) {
-        let mut alive = interval(ALIVE_EVERY);
+        let mut alive = interval(self.alive_every);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             while self.under_way.try_join_next().is_some() {}
@@ -148,7 +150,12 @@ async fn send(pulse: &Pulse, means: &Means, pauses: &[Duration], is_newest: impl
 mod tests {
     use std::cell::Cell;
 
+    use jiff::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::settings::Flags;
 
     #[tokio::test]
     async fn a_ping_that_was_not_taken_is_silent_after_the_next_one() {
@@ -165,5 +172,31 @@ mod tests {
             send(&pulse, &means, &[Duration::from_millis(1); 2], newest).await;
             assert_eq!(times.get(), asked, "{is_newest}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_daemon_says_again_and_again_that_it_lives() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.toml");
+        let file = format!("[daemon]\nping = 'http://{}/alive'\n", listener.local_addr().unwrap());
+        std::fs::write(&path, file).unwrap();
+        let read = Configuration::read(&path, &BTreeMap::new(), &Flags::default(), Timestamp::UNIX_EPOCH);
+        let (_in_force, in_force) = watch::channel(Arc::new(read.unwrap()));
+        let (pinger, mut end) = Pinger::new(in_force, Arc::default(), PathBuf::from("/"));
+        assert_eq!(std::mem::replace(&mut end.alive_every, Duration::from_millis(20)), Duration::from_secs(60));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(end.run());
+        for count in 0..3 {
+            let asked = timeout(Duration::from_secs(20), listener.accept()).await;
+            let (mut stream, _) = asked.unwrap_or_else(|_| panic!("only {count} times")).unwrap();
+            let mut head = [0; 16];
+            stream.read_exact(&mut head).await.unwrap();
+            assert_eq!(head, *b"GET /alive HTTP/");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        }
+        drop(pinger);
+        // One that is under way hears no answer, and keeps it for a moment only.
+        tasks.join_next().await.unwrap().unwrap();
     }
 }
