@@ -17,6 +17,7 @@ use super::{Answer, Done, Refusal, templates};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::Holder;
+use crate::inquiry::no_channel;
 use crate::job::{Carrier, CarrierKind, Channel, ChannelName, HeaderText, SecretSource, Smtp, Target, Way};
 use crate::mail::{Conversation, Said};
 use crate::notice::Kind;
@@ -97,14 +98,7 @@ fn outgoing(channel: &ChannelName, templates: &Templates) -> Outgoing {
 
 fn find(channels: &BTreeMap<ChannelName, Arc<Channel>>, name: &str) -> Result<Arc<Channel>, Refusal> {
     let found = channels.iter().find(|(known, _)| known.as_str() == name);
-    found.map(|(_, channel)| channel.clone()).ok_or_else(|| {
-        let names: Vec<&str> = channels.keys().map(ChannelName::as_str).collect();
-        let there_are = match names.as_slice() {
-            [] => "the file has no [channels.NAME]".to_owned(),
-            names => format!("there are: {}", names.join(", ")),
-        };
-        Refusal::new(Done::Failed, format!("there is no channel `{name}`; {there_are}"))
-    })
+    found.map(|(_, channel)| channel.clone()).ok_or_else(|| no_channel(name, channels.keys()).into())
 }
 
 /// What is said by one side, for programs.

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::Setup;
 use super::thread::new_id;
-use super::wording::{means, outgoing, zone};
+use super::wording::{means, outgoing};
 use crate::inquiry::{Telling, message_report};
 use crate::job::{Carrier, Channel, ChannelName};
 use crate::notice::{Facts, Kind, Notice, NoticeId, is_quiet};
@@ -75,7 +75,7 @@ impl Outcry {
         self.heard.take();
         sleep(WORTH_TELLING).await;
         let (configuration, now) = (self.setup.in_force.borrow().clone(), self.setup.clock.now());
-        let zone = zone(&configuration);
+        let zone = configuration.zone();
         let mut telling = JoinSet::new();
         for channel in configuration.checked.channels_of(configuration.settings.channels.as_deref()) {
             // Who wants to be left alone now hears of it afterwards.
