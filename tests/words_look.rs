@@ -116,6 +116,7 @@ fn message(notices: Vec<NoticeReport>) -> MessageReport {
         shared_cause: None,
         notices,
         digest: None,
+        called: "punctual".to_owned(),
     }
 }
 

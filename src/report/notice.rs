@@ -23,6 +23,9 @@ pub struct MessageReport {
     /// Of a digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestReport>,
+    /// How punctual is called on that machine so that it finds this daemon: `punctual`, or with flags.
+    #[serde(skip)]
+    pub called: String,
 }
 
 impl MessageReport {

@@ -39,6 +39,7 @@ pub struct Came {
     pub environment: Arc<BTreeMap<String, String>>,
     pub folder: PathBuf,
     pub host: Arc<str>,
+    pub called: Arc<str>,
     pub lane: Lane,
 }
 
@@ -173,6 +174,7 @@ impl Came {
             notices,
             jobs: &self.configuration.checked.jobs,
             made: message.made,
+            called: &self.called,
             now: self.clock.now(),
         };
         let report = message_report(&self.store.reader, &telling).await?;

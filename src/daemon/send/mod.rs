@@ -55,6 +55,8 @@ pub struct Setup {
     pub environment: Arc<BTreeMap<String, String>>,
     /// Where commands begin.
     pub folder: PathBuf,
+    /// How punctual is called so that it finds this daemon.
+    pub called: Arc<str>,
 }
 
 /// Where the loop says what there is to tell.
@@ -178,6 +180,7 @@ impl Sender {
                 environment: self.setup.environment.clone(),
                 folder: self.setup.folder.clone(),
                 host: self.host.clone(),
+                called: self.setup.called.clone(),
                 lane: lane.clone(),
             };
             let task = self.under_way.spawn(came.work());
