@@ -5,9 +5,11 @@
 mod support;
 
 use std::fs;
+use std::process::Stdio;
 
 use jiff::{SignedDuration, Timestamp};
 use mail_parser::MessageParser;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use support::{Place, wait};
 
@@ -153,6 +155,15 @@ fn what_follows_a_slow_run_is_in_its_thread() {
     assert!(parsed[1].subject().unwrap().contains("failed"), "{:?}", parsed[1].subject());
     assert_eq!(parsed[0].references().as_text(), None);
     assert_eq!(parsed[1].references().as_text(), parsed[0].message_id());
+    // What is to be typed finds this daemon, wherever it is typed.
+    let text = parsed[1].body_text(0).unwrap();
+    let line =
+        text.lines().find_map(|line| line.trim().strip_prefix("punctual ").filter(|line| line.contains(" show ")));
+    let words: Vec<&str> = line.unwrap().split(' ').collect();
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_punctual")).args(&words).current_dir("/").output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && shown.contains("failed"), "{words:?}: {shown}");
 }
 
 #[test]
@@ -173,4 +184,19 @@ fn a_second_crash_in_a_short_while_is_told_a_while_later() {
         assert!(until < last["at"].as_str().unwrap(), "{last}");
     }
     daemon.stop();
+}
+
+#[test]
+fn a_test_that_is_given_up_leaves_no_command_behind() {
+    let place = Place::new("[channels.ops]\ncommand = ['/bin/sh', '-c', 'echo $$ > pid; sleep 600']\n");
+    let mut test =
+        place.command(&["notify", "test", "ops"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid: i32 = wait("the command", || fs::read_to_string(place.path("pid")).ok()?.trim().parse().ok());
+    let signalled = Pid::from_child(&test);
+    kill_process(signalled, Signal::TERM).unwrap();
+    assert_eq!(test.wait().unwrap().code(), Some(1));
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut test.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(said.contains("given up, because of SIGTERM"), "{said}");
+    wait("its end", || test_kill_process(Pid::from_raw(pid).unwrap()).is_err().then_some(()));
 }

@@ -460,6 +460,52 @@ fn a_wrong_template_loses_no_notice() {
 }
 
 #[test]
+fn what_is_none_is_no_text() {
+    let report = message(vec![NoticeReport { job: None, description: None, ..notice(Kind::Trouble) }]);
+    let template = "a{{ notices[0].description }}{{ notices[0].job|wrap }}{{ shared_cause|right(3) }}b {{ called }}";
+    let own = by(&[("text.txt", template), ("html.html", template)], &report);
+    assert_eq!((own.text.as_str(), own.html.as_str()), ("a   b punctual\n", "a   b punctual"));
+}
+
+#[test]
+fn what_is_told_in_short_is_in_the_order_of_names() {
+    let names = ["z", "dump-10", "Dump", "dump-2b", "dump-2", "dump-2-a", "ä"];
+    let mut notices: Vec<NoticeReport> = (0..10).map(|_| failed()).collect();
+    notices.extend(names.map(|name| of_job(name, notice(Kind::Failed))));
+    let text = written(&message(notices)).text;
+    let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  - ")?.split(' ').next()).collect();
+    assert_eq!(listed, ["Dump", "dump-2", "dump-2-a", "dump-2b", "dump-10", "z", "ä"]);
+}
+
+#[test]
+fn templates_are_checked_with_the_file() {
+    let place = Place::new("[jobs.a]\ncommand = 'true'\n");
+    let check = |strict: bool| {
+        let output = place.run(if strict { &["check", "--strict"] } else { &["check"] });
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let folder = place.path("templates");
+    std::fs::create_dir(&folder).unwrap();
+    for part in Part::ALL {
+        std::fs::write(folder.join(part.file()), part.builtin()).unwrap();
+    }
+    let (is_right, said) = check(true);
+    assert!(is_right && !said.contains("template"), "{said}");
+    std::fs::write(folder.join("text.txt"), "one\n{{ hots }}\n").unwrap();
+    std::fs::write(folder.join("subject.txt"), "{{ notices[0].title }}").unwrap();
+    let (is_right, said) = check(false);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(is_right && said.contains("templates/text.txt, line 2: `hots` is undefined"), "{said}");
+    // What suits most messages may not suit all.
+    assert!(said.contains("for a digest the built-in template would take the place of "), "{said}");
+    assert!(said.contains("templates/subject.txt, line 1: `notices[0]` is undefined"), "{said}");
+    assert!(!check(true).0);
+    place.write_jobs("[daemon]\ntemplates = 'nowhere'\n[jobs.a]\ncommand = 'true'\n");
+    let (_, said) = check(false);
+    assert!(said.contains("there is no folder ") && said.contains("jobs.toml:2:13"), "{said}");
+}
+
+#[test]
 fn templates_to_begin_with_are_written_once() {
     let place = Place::new("");
     let folder = place.path("mine/templates");

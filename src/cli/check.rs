@@ -160,10 +160,10 @@ fn wrong_templates(folder: &Path) -> Vec<String> {
         Ok(templates) => templates,
         Err(error) => return vec![error.to_string()],
     };
-    let said = |wrong: Wrong| {
-        let line = wrong.line.map_or_else(String::new, |line| format!(" in line {line}"));
-        let path = folder.join(wrong.file);
-        format!("the template {} is wrong{line}: {}; the built-in one would take its place", path.display(), wrong.what)
+    let said = |(Wrong { file, line, what }, tried_on): (Wrong, &str)| {
+        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+        let place = format!("{}{line}", folder.join(file).display());
+        format!("for {tried_on} the built-in template would take the place of {place}: {what}")
     };
     tried(&templates).into_iter().map(said).collect()
 }

@@ -134,17 +134,16 @@ impl Outcry {
             facts: Facts { detail: Some(message), since: Some(since), ..Facts::default() },
         };
         let configuration = self.setup.in_force.borrow().clone();
-        let telling =
-            Telling {
-                id,
-                host: &self.host,
-                channel,
-                notices: &[notice],
-                jobs: &configuration.checked.jobs,
-                made,
-                now,
-                called: &self.setup.called,
-            };
+        let telling = Telling {
+            id,
+            host: &self.host,
+            channel,
+            notices: &[notice],
+            jobs: &configuration.checked.jobs,
+            made,
+            now,
+            called: &self.setup.called,
+        };
         let report = message_report(&self.setup.store.reader, &telling).await;
         let report = report.map_err(|error| Refusal::Later { why: error.to_string(), after: None })?;
         let outgoing = outgoing(&configuration, report, None);

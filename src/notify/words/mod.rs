@@ -138,15 +138,16 @@ fn in_order(name: &str) -> Vec<(String, u64)> {
     parts
 }
 
-/// What is wrong with templates, found by trying them on messages of all sorts.
-pub fn tried(templates: &Templates) -> Vec<Wrong> {
-    let mut wrong: Vec<Wrong> = Vec::new();
-    for sample in samples() {
+/// What is wrong with templates, each with the message on which it was found: they are tried on some of all sorts.
+pub fn tried(templates: &Templates) -> Vec<(Wrong, &'static str)> {
+    let mut wrong: Vec<(Wrong, &'static str)> = Vec::new();
+    for (what, sample) in samples() {
         let mut seen = seen(&sample, &TimeZone::UTC);
         seen.subject.clone_from(&seen.title);
         let found = Part::ALL.into_iter().filter_map(|part| templates.fill_in(part, &seen).1);
-        let found: Vec<Wrong> = found.filter(|found| wrong.iter().all(|known| known.file != found.file)).collect();
-        wrong.extend(found);
+        let is_new = |found: &Wrong| wrong.iter().all(|(known, _)| known.file != found.file);
+        let found: Vec<Wrong> = found.filter(is_new).collect();
+        wrong.extend(found.into_iter().map(|found| (found, what)));
     }
     wrong
 }

@@ -9,8 +9,8 @@ use crate::report::{DigestJob, DigestReport, Entry, MessageReport, NoticeReport,
 
 const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
 
-/// A failure, one of each kind in one message, and a digest.
-pub fn samples() -> Vec<MessageReport> {
+/// Messages, each with what it is.
+pub fn samples() -> Vec<(&'static str, MessageReport)> {
     let kinds: Vec<Kind> = (1..).map_while(Kind::from_number).collect();
     let of_all = kinds.into_iter().map(|kind| notice(kind, "job")).collect();
     let job = DigestJob {
@@ -25,13 +25,11 @@ pub fn samples() -> Vec<MessageReport> {
         next: Some(Time(NOW)),
     };
     let digest = DigestReport { since: ago(24), until: Time(NOW), runs: 3, jobs: vec![job], undeliverable: 1 };
-    let samples = [
-        message(vec![notice(Kind::Failed, "job")]),
-        message(of_all),
-        message(vec![NoticeReport::bare(Kind::Digest, Time(NOW))])
-            .map(|message| MessageReport { digest: Some(digest), ..message }),
-    ];
-    samples.into_iter().flatten().collect()
+    let failure = message(vec![notice(Kind::Failed, "job")]);
+    let digest = message(vec![NoticeReport::bare(Kind::Digest, Time(NOW))])
+        .map(|message| MessageReport { digest: Some(digest), ..message });
+    let samples = [("a failure", failure), ("a message of many notices", message(of_all)), ("a digest", digest)];
+    samples.into_iter().filter_map(|(what, message)| Some((what, message?))).collect()
 }
 
 fn ago(hours: i64) -> Time {
@@ -92,6 +90,7 @@ mod tests {
     fn samples_have_all_that_there_is() {
         let samples = samples();
         assert_eq!(samples.len(), 3);
-        assert!(samples[0].notices[0].run.is_some() && samples[1].notices.len() == 16 && samples[2].digest.is_some());
+        assert!(samples[0].1.notices[0].run.is_some() && samples[1].1.notices.len() == 16);
+        assert!(samples[2].1.digest.is_some());
     }
 }

@@ -168,9 +168,11 @@ fn with_filters(medium: Medium) -> Environment<'static> {
         environment.set_syntax(syntax);
     }
     // What is not there is no text: nothing is written of it.
-    environment.set_formatter(|out, state, value| {
-        if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
-    });
+    environment.set_formatter(
+        |out, state, value| {
+            if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
+        },
+    );
     let text_of = |value: &Value| if value.is_none() { String::new() } else { value.to_string() };
     environment.add_filter("wrap", move |text: Value, indent: Option<usize>| {
         let indent = indent.unwrap_or(0).min(WIDTH);
