@@ -171,7 +171,7 @@ async fn messages_of_one_trouble_are_one_thread() {
     assert_eq!(thread("b", 0).await.as_deref(), Some("two"));
     assert_eq!(thread("b", 12).await, None);
     // That it is over begins nothing, though it comes after the success; what is told of a run is its own story.
-    let run = "INSERT INTO runs (run, job, cause, due, state) VALUES (77, (SELECT number FROM jobs WHERE name = 'b'), 1, 0, 4)";
+    let run = "INSERT INTO runs (run, job, cause, due, state) VALUES (77, (SELECT number FROM jobs WHERE name = 'b'), 1, 0, 3)";
     sqlx::query(run).execute(&ledger.store.writer).await.unwrap();
     let of_run = |number, second| Notice { run: Some(RunId(77)), ..notice(number, Some("b"), second) };
     ledger
