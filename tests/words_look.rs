@@ -299,6 +299,48 @@ fn html_is_read_anywhere() {
     insta::assert_snapshot!("html_bundle", written(&bundle()).html);
 }
 
+/// What readers of mail drop or hold against a message: what is open or closed twice, what is fetched, what steers the page,
+/// colours that are nothing before a dark ground, and what is wider than a phone in landscape.
+fn check_html(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let body = html.trim_start().strip_prefix("<!DOCTYPE html>").unwrap();
+    for tag in body.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').unwrap();
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{html}");
+            continue;
+        }
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let known = [
+            "html", "head", "meta", "title", "body", "div", "h1", "h2", "p", "ul", "li", "pre", "span", "strong",
+            "code",
+        ];
+        assert!(known.contains(&name), "<{tag}>");
+        if name != "meta" {
+            open.push(name);
+        }
+        for attribute in attributes.split("\" ").filter(|attribute| !attribute.is_empty()) {
+            let (key, value) = attribute.split_once("=\"").unwrap();
+            assert!(["style", "dir", "lang", "charset", "name", "content"].contains(&key), "<{tag}>");
+            let rules = value.trim_end_matches('"').split(';').filter(|_| key == "style");
+            for (property, value) in rules.map(|rule| rule.split_once(':').unwrap()) {
+                let fits =
+                    !property.ends_with("width") || value.strip_suffix("px").unwrap().parse::<u32>().unwrap() <= 640;
+                assert!(fits && property != "color" && !value.contains("url("), "<{tag}>");
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:?} {html}");
+}
+
+#[test]
+fn html_is_whole_fetches_nothing_and_is_read_on_any_ground() {
+    let others = [digest(), storm(), bundle(), hostile(), of_the_world()];
+    for report in each_kind().into_iter().map(|(_, report)| report).chain(others) {
+        check_html(&written(&report).html);
+    }
+}
+
 #[test]
 fn several_notices_make_one_message() {
     insta::assert_snapshot!("bundle", in_plain(&bundle()));

@@ -93,8 +93,8 @@ mod tests {
         check(&[notice(Some("a"), Kind::Failed, Some(50)), notice(Some("b"), Kind::Failed, Some(50))], "");
         let slow = of_run(notice(Some("a"), Kind::Slow, Some(50)), 7);
         let success = of_run(notice(Some("a"), Kind::Succeeded, None), 7);
-        check(&[slow.clone()], "a since 50");
-        check(&[success.clone()], "run 7");
+        check(std::slice::from_ref(&slow), "a since 50");
+        check(std::slice::from_ref(&success), "run 7");
         check(&[slow.clone(), success.clone()], "run 7");
         check(&[slow, of_run(success, 8)], "");
         check(&[notice(Some("a"), Kind::Succeeded, Some(50))], "");

@@ -44,7 +44,9 @@ impl Storms {
     /// What follows from the messages that were sent, the oldest first.
     pub fn of(sent: &[Sent]) -> Self {
         let mut storms = Self::default();
-        sent.iter().for_each(|sent| storms.told(sent));
+        for sent in sent {
+            storms.told(sent);
+        }
         storms
     }
 

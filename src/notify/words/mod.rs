@@ -15,7 +15,7 @@ pub use templates::{Part, Templates, TemplatesError, Wrong};
 pub use title::Mood;
 
 use self::clean::one_line;
-use self::digest::{Digest, digest};
+use self::digest::Digest;
 use self::samples::samples;
 use self::told::{Clocks, Told, told};
 use super::Written;
@@ -94,7 +94,7 @@ fn seen<'r>(report: &'r MessageReport, zone: &TimeZone) -> Seen<'r> {
         notices: in_full.into_iter().map(|notice| told(notice, report, &clocks)).collect(),
         others: in_lines.iter().map(|notice| in_a_line(notice, report)).collect(),
         more: more.len(),
-        digest: report.digest.as_ref().map(|report| digest(report, &clocks)),
+        digest: report.digest.as_ref().map(|digest| self::digest::digest(digest, &report.called, &clocks)),
         called: one_line(&report.called),
         subject: String::new(),
         report,
