@@ -314,9 +314,7 @@ impl Alerts {
 
     /// Tells what was held back of the daemon and may be told by now.
     pub fn ring_house(&mut self, now: Timestamp) {
-        if self.house.next().is_some_and(|at| at <= now) {
-            self.tell_of_house(now, |house| house.held_back(now));
-        }
+        self.tell_of_house(now, |house| house.held_back(now));
     }
 
     fn tell_of_house(&mut self, now: Timestamp, rule: impl FnOnce(&mut House) -> Vec<Message>) {
