@@ -76,12 +76,16 @@ fn act(global: &Global, act: NoticeAct, which: &WhichArguments, screen: &mut Scr
         (NoticeAct::Drop, 0) => "nothing waits to be dropped".to_owned(),
         (NoticeAct::Retry, _) => {
             // At a quiet time nothing is sent, whoever wants it.
-            let held = |delivery: &DeliveryReport| {
-                delivery.held_until.filter(|_| delivery.held_because == Some(Because::Quiet))
+            let quiet: Vec<Time> = after
+                .iter()
+                .filter(|delivery| delivery.held_because == Some(Because::Quiet))
+                .filter_map(|delivery| delivery.held_until)
+                .collect();
+            let when = match quiet.iter().min() {
+                None => "now".to_owned(),
+                Some(until) if quiet.len() == after.len() => format!("after the quiet hours, {}", screen.time(*until)),
+                Some(until) => format!("now, but for those at quiet hours, until {}", screen.time(*until)),
             };
-            let quiet = after.iter().map(held).collect::<Option<Vec<Time>>>().and_then(|times| times.into_iter().min());
-            let when = quiet
-                .map_or_else(|| "now".to_owned(), |until| format!("after the quiet hours, {}", screen.time(until)));
             format!("{what} will be tried again {when}; see what comes of it with: {}", ours(global, "notices"))
         }
         (NoticeAct::Drop, _) => format!("{what} will not be sent"),
@@ -144,7 +148,8 @@ pub fn in_a_line(report: &OutstandingReport, now: Time, global: &Global, screen:
         format!("{} {wait} to be sent, since {} ({})", counted(report.waiting, "notice"), screen.time(since), span(age))
     };
     let next = report.held_until.zip(report.held_because);
-    let next = next.map(|(until, because)| format!(", until {} ({})", screen.time(until), because.words()));
+    let which = if report.waiting == 1 { "until" } else { "the next one until" };
+    let next = next.map(|(until, because)| format!(", {which} {} ({})", screen.time(until), because.words()));
     let waiting = report.oldest_waiting.filter(|_| report.waiting > 0).map(waits);
     let waiting = waiting.map(|waits| waits + next.as_deref().unwrap_or_default());
     let undeliverable = (report.undeliverable > 0)
