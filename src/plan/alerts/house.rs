@@ -15,19 +15,11 @@ use crate::notice::{Facts, Kind};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct House {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    said: BTreeMap<Kind, BTreeMap<ChannelName, Said>>,
     /// What is told once it may be.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     held: BTreeMap<Kind, BTreeMap<ChannelName, Held>>,
-}
-
-/// The last of what a channel was not told, because it had been told of another a short while before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Held {
-    to: Listener,
-    at: Timestamp,
-    detail: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    said: BTreeMap<Kind, BTreeMap<ChannelName, Said>>,
 }
 
 impl House {
@@ -123,4 +115,12 @@ impl House {
         self.said.values_mut().flat_map(BTreeMap::values_mut).for_each(|said| said.cut_back(now));
         self.held.values_mut().flat_map(BTreeMap::values_mut).for_each(|held| held.at = held.at.min(now));
     }
+}
+
+/// The last of what a channel was not told, because it had been told of another a short while before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Held {
+    to: Listener,
+    at: Timestamp,
+    detail: String,
 }
