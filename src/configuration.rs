@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -190,6 +191,11 @@ impl Configuration {
     ) -> Result<Settings, ConfigurationError> {
         let draft = Draft::parse(path, read_text(path)?);
         Ok(layered(&draft, environment, flags)?)
+    }
+
+    /// The daemon's own zone.
+    pub fn zone(&self) -> TimeZone {
+        self.machine.zone(&self.settings.timezone).map_or(TimeZone::UTC, |zone| zone.zone)
     }
 
     /// The folder with templates for notices: the one that is said, or the one of the usual name beside the file, if that is

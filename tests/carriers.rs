@@ -59,6 +59,7 @@ fn outgoing() -> Outgoing {
         shared_cause: None,
         notices: vec![notice],
         digest: None,
+        called: "punctual".to_owned(),
     };
     let written = Written {
         subject: "db1: backup failed\r\nBcc: x@example.org".to_owned(),

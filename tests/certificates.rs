@@ -113,6 +113,7 @@ fn ops() -> ChannelName {
 fn outgoing() -> Outgoing {
     let at = Time(Timestamp::now());
     let report = MessageReport {
+        called: "punctual".to_owned(),
         version: MessageReport::VERSION,
         id: "n-7".to_owned(),
         host: "db1".to_owned(),

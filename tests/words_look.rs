@@ -116,6 +116,7 @@ fn message(notices: Vec<NoticeReport>) -> MessageReport {
         shared_cause: None,
         notices,
         digest: None,
+        called: "punctual".to_owned(),
     }
 }
 
@@ -298,6 +299,48 @@ fn html_is_read_anywhere() {
     insta::assert_snapshot!("html_bundle", written(&bundle()).html);
 }
 
+/// What readers of mail drop or hold against a message: what is open or closed twice, what is fetched, what steers the page,
+/// colours that are nothing before a dark ground, and what is wider than a phone in landscape.
+fn check_html(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let body = html.trim_start().strip_prefix("<!DOCTYPE html>").unwrap();
+    for tag in body.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').unwrap();
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{html}");
+            continue;
+        }
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let known = [
+            "html", "head", "meta", "title", "body", "div", "h1", "h2", "p", "ul", "li", "pre", "span", "strong",
+            "code",
+        ];
+        assert!(known.contains(&name), "<{tag}>");
+        if name != "meta" {
+            open.push(name);
+        }
+        for attribute in attributes.split("\" ").filter(|attribute| !attribute.is_empty()) {
+            let (key, value) = attribute.split_once("=\"").unwrap();
+            assert!(["style", "dir", "lang", "charset", "name", "content"].contains(&key), "<{tag}>");
+            let rules = value.trim_end_matches('"').split(';').filter(|_| key == "style");
+            for (property, value) in rules.map(|rule| rule.split_once(':').unwrap()) {
+                let fits =
+                    !property.ends_with("width") || value.strip_suffix("px").unwrap().parse::<u32>().unwrap() <= 640;
+                assert!(fits && property != "color" && !value.contains("url("), "<{tag}>");
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:?} {html}");
+}
+
+#[test]
+fn html_is_whole_fetches_nothing_and_is_read_on_any_ground() {
+    let others = [digest(), storm(), bundle(), hostile(), of_the_world()];
+    for report in each_kind().into_iter().map(|(_, report)| report).chain(others) {
+        check_html(&written(&report).html);
+    }
+}
+
 #[test]
 fn several_notices_make_one_message() {
     insta::assert_snapshot!("bundle", in_plain(&bundle()));
@@ -456,6 +499,52 @@ fn a_wrong_template_loses_no_notice() {
     assert!(error.starts_with("there is no folder "), "{error}");
     // An empty one is nobody's wish for a message without words.
     assert_eq!(by(&[("text.txt", ""), ("subject.txt", "")], &report).text, format!("{}\n", ours.subject));
+}
+
+#[test]
+fn what_is_none_is_no_text() {
+    let report = message(vec![NoticeReport { job: None, description: None, ..notice(Kind::Trouble) }]);
+    let template = "a{{ notices[0].description }}{{ notices[0].job|wrap }}{{ shared_cause|right(3) }}b {{ called }}";
+    let own = by(&[("text.txt", template), ("html.html", template)], &report);
+    assert_eq!((own.text.as_str(), own.html.as_str()), ("a   b punctual\n", "a   b punctual"));
+}
+
+#[test]
+fn what_is_told_in_short_is_in_the_order_of_names() {
+    let names = ["z", "dump-10", "Dump", "dump-2b", "dump-2", "dump-2-a", "ä"];
+    let mut notices: Vec<NoticeReport> = (0..10).map(|_| failed()).collect();
+    notices.extend(names.map(|name| of_job(name, notice(Kind::Failed))));
+    let text = written(&message(notices)).text;
+    let listed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  - ")?.split(' ').next()).collect();
+    assert_eq!(listed, ["Dump", "dump-2", "dump-2-a", "dump-2b", "dump-10", "z", "ä"]);
+}
+
+#[test]
+fn templates_are_checked_with_the_file() {
+    let place = Place::new("[jobs.a]\ncommand = 'true'\n");
+    let check = |strict: bool| {
+        let output = place.run(if strict { &["check", "--strict"] } else { &["check"] });
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let folder = place.path("templates");
+    std::fs::create_dir(&folder).unwrap();
+    for part in Part::ALL {
+        std::fs::write(folder.join(part.file()), part.builtin()).unwrap();
+    }
+    let (is_right, said) = check(true);
+    assert!(is_right && !said.contains("template"), "{said}");
+    std::fs::write(folder.join("text.txt"), "one\n{{ hots }}\n").unwrap();
+    std::fs::write(folder.join("subject.txt"), "{{ notices[0].title }}").unwrap();
+    let (is_right, said) = check(false);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(is_right && said.contains("templates/text.txt, line 2: `hots` is undefined"), "{said}");
+    // What suits most messages may not suit all.
+    assert!(said.contains("for a digest the built-in template would take the place of "), "{said}");
+    assert!(said.contains("templates/subject.txt, line 1: `notices[0]` is undefined"), "{said}");
+    assert!(!check(true).0);
+    place.write_jobs("[daemon]\ntemplates = 'nowhere'\n[jobs.a]\ncommand = 'true'\n");
+    let (_, said) = check(false);
+    assert!(said.contains("there is no folder ") && said.contains("jobs.toml:2:13"), "{said}");
 }
 
 #[test]

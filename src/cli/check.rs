@@ -17,7 +17,8 @@ use crate::configuration::Configuration;
 use crate::control::group_number;
 use crate::files::{Machine, Trust, read_from};
 use crate::job::{Act, StepName};
-use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, named_groups};
+use crate::jobfile::{Diagnostic, Lines, NamedGroup, Origin, Source, house_key, named_groups};
+use crate::notify::{Templates, Wrong, tried};
 use crate::report::{CheckReport, DiagnosticReport};
 use crate::runner::{Starter, controllers_of, goes_without, preflight};
 use crate::settings::Flags;
@@ -142,9 +143,29 @@ fn add_machine_warnings(configuration: &mut Configuration, starter: &Starter) {
             warnings.push((format!("daemon.{key}"), span, message));
         }
     }
+    if let Some(folder) = configuration.templates() {
+        let span = house_key(&checked.source.text, "templates").unwrap_or(0..0);
+        warnings.extend(
+            wrong_templates(&folder).into_iter().map(|wrong| ("daemon.templates".to_owned(), span.clone(), wrong)),
+        );
+    }
     for (key, span, message) in warnings {
         configuration.checked.said.warn(&key, span, message, None);
     }
+}
+
+/// What is wrong with the templates of a folder: notices would go out in the usual words.
+fn wrong_templates(folder: &Path) -> Vec<String> {
+    let templates = match Templates::read(folder) {
+        Ok(templates) => templates,
+        Err(error) => return vec![error.to_string()],
+    };
+    let said = |(Wrong { file, line, what }, tried_on): (Wrong, &str)| {
+        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+        let place = format!("{}{line}", folder.join(file).display());
+        format!("for {tried_on} the built-in template would take the place of {place}: {what}")
+    };
+    tried(&templates).into_iter().map(said).collect()
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

@@ -15,7 +15,7 @@ use super::args::{DaemonArguments, Global};
 use super::check::{complain_about, plain_lines, report};
 use super::places::{config_file, environment, state_folder};
 use super::screen::Screen;
-use super::typed::ours;
+use super::typed::{called, ours};
 use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
 use crate::daemon::{Demand, LockError, Setup, StartError, Telling, init_log, run as run_daemon};
@@ -40,8 +40,10 @@ pub fn run(global: &Global, verb: &DaemonArguments, screen: &mut Screen) -> Answ
     init_log(screen.colors_errors());
     let state = state_folder(global)?;
     refuse_what_is_no_text(&state)?;
+    let config = config_file(global, None)?;
     let setup = Setup {
-        config: config_file(global, None)?,
+        called: called(&config, &state),
+        config,
         state,
         flags: Flags {
             database: verb.database.clone(),

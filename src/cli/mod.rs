@@ -57,6 +57,7 @@ mod trial;
 mod try_job;
 mod typed;
 mod upcoming;
+mod usual;
 mod wait;
 mod why;
 mod wishing;

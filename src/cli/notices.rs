@@ -3,16 +3,17 @@
 use owo_colors::Style;
 
 use super::args::{Global, NoticesArguments, NoticesVerb, WhichArguments};
-use super::places::{ask, in_force_or_file, open_ledger, open_ledger_if_any, running_daemon, unreadable};
+use super::places::{ask, in_force_or_file, open_ledger, open_ledger_if_any, running_daemon};
 use super::reach::client;
 use super::screen::{Screen, counted, span, visible};
 use super::table::Cell;
 use super::typed::ours;
-use super::{Answer, Done};
+use super::{Answer, Done, Refusal};
 use crate::clock::Clock;
+use crate::configuration::Configuration;
 use crate::control::{NoticeAct, WhichNotices};
 use crate::inquiry::{Count, notices, notices_of_run};
-use crate::notice::{NoticeId, Standing};
+use crate::notice::{Because, NoticeId, Standing};
 use crate::report::{DeliveryReport, OutstandingReport, Seconds, Time};
 use crate::run::RunId;
 use crate::store::{NoticeFilter, Reader};
@@ -42,8 +43,7 @@ fn list(global: &Global, verb: &NoticesArguments, screen: &mut Screen) -> Answer
     let file = file.filter(|file| file.checked.is_right());
     let found = ask(async {
         let ledger = open_ledger(global).await?;
-        let channels = file.as_ref().map(|file| &file.checked.channels);
-        notices(&ledger, &filter, channels).await.map_err(|error| unreadable(&error))
+        Ok::<_, Refusal>(notices(&ledger, &filter, file.as_ref(), Clock::System.now()).await?)
     })??;
     if screen.json {
         screen.value(&found);
@@ -75,7 +75,18 @@ fn act(global: &Global, act: NoticeAct, which: &WhichArguments, screen: &mut Scr
         (NoticeAct::Retry, 0) => "nothing waits, and nothing was undeliverable".to_owned(),
         (NoticeAct::Drop, 0) => "nothing waits to be dropped".to_owned(),
         (NoticeAct::Retry, _) => {
-            format!("{what} will be tried again now; see what comes of it with: {}", ours(global, "notices"))
+            // At a quiet time nothing is sent, whoever wants it.
+            let quiet: Vec<Time> = after
+                .iter()
+                .filter(|delivery| delivery.held_because == Some(Because::Quiet))
+                .filter_map(|delivery| delivery.held_until)
+                .collect();
+            let when = match quiet.iter().min() {
+                None => "now".to_owned(),
+                Some(until) if quiet.len() == after.len() => format!("after the quiet hours, {}", screen.time(*until)),
+                Some(until) => format!("now, but for those at quiet hours, until {}", screen.time(*until)),
+            };
+            format!("{what} will be tried again {when}; see what comes of it with: {}", ours(global, "notices"))
         }
         (NoticeAct::Drop, _) => format!("{what} will not be sent"),
     });
@@ -87,10 +98,10 @@ fn table(found: &[DeliveryReport], screen: &mut Screen) {
         screen.note("no notices");
         return;
     }
-    let mut header = vec!["NOTICE", "WHEN", "KIND", "JOB", "TO", "STATE", "TRIES", "NEXT TRY", "ANSWER"];
+    let mut header = vec!["NOTICE", "WHEN", "KIND", "JOB", "TO", "STATE", "TRIES", "HELD UNTIL", "ANSWER"];
     let mut rows: Vec<Vec<Cell>> = found.iter().map(|delivery| row(delivery, screen)).collect();
     // Mostly all has arrived, and there is room for the rest.
-    if found.iter().all(|delivery| delivery.next_try.is_none()) {
+    if found.iter().all(|delivery| delivery.held_until.is_none()) {
         header.remove(7);
         for row in &mut rows {
             row.remove(7);
@@ -100,7 +111,7 @@ fn table(found: &[DeliveryReport], screen: &mut Screen) {
 }
 
 fn row(delivery: &DeliveryReport, screen: &Screen) -> Vec<Cell> {
-    let DeliveryReport { notice, at, kind, job, channel, carrier, tries, next_try, answer, .. } = delivery;
+    let DeliveryReport { notice, at, kind, job, channel, carrier, tries, answer, .. } = delivery;
     vec![
         Cell::firm(notice.0.to_string()),
         Cell::firm(screen.time(*at)),
@@ -109,9 +120,15 @@ fn row(delivery: &DeliveryReport, screen: &Screen) -> Vec<Cell> {
         format!("{channel} by {}", carrier.word()).into(),
         state(delivery),
         tries.to_string().into(),
-        next_try.map_or_else(String::new, |next| screen.time(next)).into(),
+        held(delivery, screen).unwrap_or_default().into(),
         visible(answer.as_deref().unwrap_or_default()).lines().collect::<Vec<_>>().join(" ").into(),
     ]
+}
+
+/// Until when it waits, and why.
+fn held(delivery: &DeliveryReport, screen: &Screen) -> Option<String> {
+    let (until, because) = (delivery.held_until?, delivery.held_because?);
+    Some(format!("{} ({})", screen.time(until), because.words()))
 }
 
 fn state(delivery: &DeliveryReport) -> Cell {
@@ -130,7 +147,11 @@ pub fn in_a_line(report: &OutstandingReport, now: Time, global: &Global, screen:
         let wait = if report.waiting == 1 { "waits" } else { "wait" };
         format!("{} {wait} to be sent, since {} ({})", counted(report.waiting, "notice"), screen.time(since), span(age))
     };
+    let next = report.held_until.zip(report.held_because);
+    let which = if report.waiting == 1 { "until" } else { "the next one until" };
+    let next = next.map(|(until, because)| format!(", {which} {} ({})", screen.time(until), because.words()));
     let waiting = report.oldest_waiting.filter(|_| report.waiting > 0).map(waits);
+    let waiting = waiting.map(|waits| waits + next.as_deref().unwrap_or_default());
     let undeliverable = (report.undeliverable > 0)
         .then(|| format!("{} could not be delivered in the last 7 days", counted(report.undeliverable, "notice")));
     let parts: Vec<String> = waiting.into_iter().chain(undeliverable).collect();
@@ -157,9 +178,9 @@ pub fn told(delivery: &DeliveryReport, screen: &Screen) -> String {
 }
 
 /// How the outbox stands, where there is a ledger that has one.
-pub async fn outstanding(global: &Global) -> OutstandingReport {
+pub async fn outstanding(global: &Global, file: Option<&Configuration>) -> OutstandingReport {
     let Ok(Some(ledger)) = open_ledger_if_any(global).await else {
         return OutstandingReport::default();
     };
-    crate::inquiry::outstanding(&ledger, Clock::System.now()).await.unwrap_or_default()
+    crate::inquiry::outstanding(&ledger, file, Clock::System.now()).await.unwrap_or_default()
 }

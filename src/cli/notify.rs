@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, Notify, NotifyArguments, NotifyTestArguments};
 use super::check::read_right;
@@ -17,6 +18,7 @@ use super::{Answer, Done, Refusal, templates};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::daemon::Holder;
+use crate::inquiry::no_channel;
 use crate::job::{Carrier, CarrierKind, Channel, ChannelName, HeaderText, SecretSource, Smtp, Target, Way};
 use crate::mail::{Conversation, Said};
 use crate::notice::Kind;
@@ -53,16 +55,38 @@ fn test(global: &Global, verb: &NotifyTestArguments, screen: &mut Screen) -> Ans
     };
     let outgoing = outgoing(&channel.name, &templates(&configuration, screen));
     let trials = ask(async {
-        let mut trials = Vec::with_capacity(carriers.len());
-        for carrier in &carriers {
-            trials.push(try_carrier(carrier, &channel.name, &outgoing, &means, screen).await);
+        let trying = async {
+            let mut trials = Vec::with_capacity(carriers.len());
+            for carrier in &carriers {
+                trials.push(try_carrier(carrier, &channel.name, &outgoing, &means, screen).await);
+            }
+            trials
+        };
+        tokio::select! {
+            trials = trying => Ok(trials),
+            // What is dropped is given up; a command does not go on without us.
+            interrupted = interrupted() => Err(match interrupted {
+                Ok(signal) => Refusal::new(Done::Failed, format!("given up, because of {signal}")),
+                Err(error) => Refusal::chain(Done::Unreachable, &error),
+            }),
         }
-        trials
-    })?;
+    })??;
     if screen.json {
         screen.value(&trials);
     }
     Ok(if trials.iter().all(|trial| trial.taken) { Done::Well } else { Done::Failed })
+}
+
+/// Until somebody wants this to end; by what.
+async fn interrupted() -> std::io::Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+        _ = hang_up.recv() => "SIGHUP",
+    })
 }
 
 /// The words that the daemon would use.
@@ -90,6 +114,7 @@ fn outgoing(channel: &ChannelName, templates: &Templates) -> Outgoing {
         shared_cause: None,
         notices: vec![notice],
         digest: None,
+        called: "punctual".to_owned(),
     };
     let written = notify::write(&report, templates, &TimeZone::system());
     Outgoing { report, written, thread: None }
@@ -97,14 +122,7 @@ fn outgoing(channel: &ChannelName, templates: &Templates) -> Outgoing {
 
 fn find(channels: &BTreeMap<ChannelName, Arc<Channel>>, name: &str) -> Result<Arc<Channel>, Refusal> {
     let found = channels.iter().find(|(known, _)| known.as_str() == name);
-    found.map(|(_, channel)| channel.clone()).ok_or_else(|| {
-        let names: Vec<&str> = channels.keys().map(ChannelName::as_str).collect();
-        let there_are = match names.as_slice() {
-            [] => "the file has no [channels.NAME]".to_owned(),
-            names => format!("there are: {}", names.join(", ")),
-        };
-        Refusal::new(Done::Failed, format!("there is no channel `{name}`; {there_are}"))
-    })
+    found.map(|(_, channel)| channel.clone()).ok_or_else(|| no_channel(name, channels.keys()).into())
 }
 
 /// What is said by one side, for programs.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::typed::{as_root, ours};
+use super::usual::{MACHINES_CONFIG, ROOTS_STATE, nonempty, own_state, users_config};
 use super::{Done, Refusal};
 use crate::clock::Clock;
 use crate::configuration::{Configuration, InForce};
@@ -20,8 +21,6 @@ use crate::store::{OpenError, Reader};
 
 /// The database's name in a state folder, until a file says otherwise.
 const DATABASE: &str = "punctual.db";
-/// Where the service of the whole machine has its ledger.
-const ROOTS_STATE: &str = "/var/lib/punctual";
 
 /// The state folder: the flag's, systemd's, the one of the daemon whose job asks, root's, the user's.
 pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
@@ -36,16 +35,9 @@ pub fn state_folder(global: &Global) -> Result<PathBuf, Refusal> {
     if let Some(of_the_daemon) = nonempty("PUNCTUAL_STATE") {
         return Ok(of_the_daemon.into());
     }
-    if rustix::process::geteuid().is_root() {
-        return Ok(ROOTS_STATE.into());
-    }
-    if let Some(folder) = nonempty("XDG_STATE_HOME") {
-        return Ok(Path::new(&folder).join("punctual"));
-    }
-    let home = nonempty("HOME").ok_or_else(|| {
+    own_state().ok_or_else(|| {
         Refusal::new(Done::Misused, "there is no HOME to keep the ledger in; choose a folder with --state")
-    })?;
-    Ok(Path::new(&home).join(".local/state/punctual"))
+    })
 }
 
 /// The daemon that works on the ledger of this state folder.
@@ -94,11 +86,7 @@ pub fn config_file(global: &Global, running: Option<&Holder>) -> Result<PathBuf,
     if let Some(holder) = running {
         return Ok(holder.config.clone());
     }
-    let users = nonempty("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| nonempty("HOME").map(|home| Path::new(&home).join(".config")))
-        .map(|folder| folder.join("punctual/jobs.toml"));
-    let candidates = [Some(PathBuf::from("jobs.toml")), users, Some("/etc/punctual/jobs.toml".into())];
+    let candidates = [Some(PathBuf::from("jobs.toml")), users_config(), Some(MACHINES_CONFIG.into())];
     candidates.into_iter().flatten().find(|path| path.exists()).ok_or_else(|| {
         Refusal::new(
             Done::Failed,
@@ -186,10 +174,6 @@ pub async fn open_if_any(database: &Path) -> Result<Option<Reader>, Refusal> {
 /// This process's variables, where they are text.
 pub fn environment() -> BTreeMap<String, String> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
-}
-
-fn nonempty(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Runs a question on a runtime of one thread, which is all that it needs.

@@ -72,7 +72,7 @@ pub fn run(global: &Global, verb: &StatusArguments, screen: &mut Screen) -> Answ
         Err(refusal) => return Err(refusal),
     };
     worst_first(&mut reports, verb.failed);
-    let notices = ask(notices::outstanding(global))?;
+    let notices = ask(notices::outstanding(global, file.as_ref().ok().filter(|_| !is_wrong)))?;
     let report = StatusReport { daemon: running.as_ref().map(daemon_report), jobs: reports, notices };
     if screen.json {
         screen.value(&report);

@@ -1,9 +1,10 @@
 //! What is to be typed? Command lines as a shell takes them, to end a message with.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Global;
+use super::usual::{is_usual_config, is_usual_state};
 
 /// A text as a shell takes it for one word.
 pub fn quoted(text: &str) -> String {
@@ -44,6 +45,17 @@ pub fn ours(global: &Global, verb: &str) -> String {
         path.as_ref().map(|path| format!(" {name} {}", quoted(&path.to_string_lossy()))).unwrap_or_default()
     };
     format!("punctual{}{} {verb}", flag("--config", &global.config), flag("--state", &global.state))
+}
+
+/// How people call punctual so that it finds this file and this ledger.
+pub fn called(config: &Path, state: &Path) -> String {
+    let flag = |name: &str, path: &Path, is_usual: bool| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if is_usual { String::new() } else { format!(" {name} {}", quoted(&path.to_string_lossy())) }
+    };
+    let (config, state) =
+        (flag("--config", config, is_usual_config(config)), flag("--state", state, is_usual_state(state)));
+    format!("punctual{config}{state}")
 }
 
 /// The command line of this process for root, whom it is allowed; `None` where root was not allowed it.

@@ -47,7 +47,7 @@ pub async fn description() -> impl IntoResponse {
 
 pub async fn status(State(desk): At, uri: Uri) -> Told<StatusReport> {
     let jobs = reports(&desk, &uri).await?;
-    let notices = outstanding(&desk.ledger, desk.clock.now()).await;
+    let notices = outstanding(&desk.ledger, Some(&desk.configuration()), desk.clock.now()).await;
     let notices = match notices {
         Err(_) if desk.trouble.borrow().is_some() => OutstandingReport::default(),
         notices => notices.map_err(NoAnswer::from)?,
@@ -190,8 +190,7 @@ pub async fn notices(State(desk): At, uri: Uri) -> Told<Vec<DeliveryReport>> {
     let channel = given.one("channel")?.map(str::to_owned);
     let filter = NoticeFilter { standing, channel, most: Some(number(&given, ENTRIES)?), ..NoticeFilter::default() };
     let configuration = desk.configuration();
-    let found = notices_of(&desk.ledger, &filter, Some(&configuration.checked.channels)).await;
-    Ok(Json(found.map_err(NoAnswer::from)?))
+    Ok(Json(notices_of(&desk.ledger, &filter, Some(&configuration), desk.clock.now()).await?))
 }
 
 fn standing(word: &str) -> Result<Standing, Problem> {

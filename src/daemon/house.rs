@@ -29,7 +29,7 @@ impl Core {
         if channels.is_empty() || self.state.drain.is_some() {
             return;
         }
-        let decision = self.planner.handle_house(kind, detail, &channels, self.clock.now());
+        let decision = self.planner.handle_house(kind, &detail, &channels, self.clock.now());
         self.commit(decision).await;
     }
 
@@ -48,8 +48,8 @@ impl Core {
         let channels = channels_of(&self.configuration, &self.configuration.settings.channels);
         let (knowing, others): (Vec<_>, Vec<_>) =
             channels.into_iter().partition(|channel| heard.contains(&channel.name));
-        let over = self.planner.handle_house(Kind::Well, detail.clone(), &knowing, now);
-        let past = self.planner.handle_house(Kind::Trouble, detail, &others, now);
+        let over = self.planner.handle_house(Kind::Well, &detail, &knowing, now);
+        let past = self.planner.handle_house(Kind::Trouble, &detail, &others, now);
         self.commit(over.and(past)).await;
     }
 }
@@ -79,7 +79,7 @@ pub fn tell_of_return(
         format!("it, or its machine, had ended without a stop\nthe last sign of it before that is of {since:.0}")
     };
     let detail = format!("{began}\n{found}");
-    first.and(planner.handle_house(Kind::Back, detail, &channels, now))
+    first.and(planner.handle_house(Kind::Back, &detail, &channels, now))
 }
 
 /// Since when there was no daemon, if the last one was not stopped.

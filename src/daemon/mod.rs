@@ -70,6 +70,8 @@ const LOOK_AT_THE_LOCK: Duration = Duration::from_millis(20);
 pub struct Setup {
     pub config: PathBuf,
     pub state: PathBuf,
+    /// How people call punctual so that it finds this daemon: `punctual`, or with flags.
+    pub called: String,
     pub flags: Flags,
     pub environment: BTreeMap<String, String>,
     pub clock: Clock,
@@ -269,7 +271,8 @@ async fn serve(
         in_force: in_force.subscribe(),
         trouble: writer.trouble(),
         environment: Arc::new(setup.environment.clone()),
-        folder: setup.state.clone(),
+        folder: configuration.checked.source.folder(0).to_owned(),
+        called: setup.called.as_str().into(),
     })?;
     let core = Core {
         planner,

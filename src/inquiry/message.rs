@@ -30,6 +30,8 @@ pub struct Telling<'t> {
     /// When the message was made: the same in every try.
     pub made: Timestamp,
     pub now: Timestamp,
+    /// How punctual is called so that it finds this ledger.
+    pub called: &'t str,
 }
 
 pub async fn message_report(ledger: &Reader, telling: &Telling<'_>) -> Result<MessageReport, sqlx::Error> {
@@ -50,6 +52,7 @@ pub async fn message_report(ledger: &Reader, telling: &Telling<'_>) -> Result<Me
         shared_cause: shared(telling.notices, &notices),
         notices,
         digest,
+        called: telling.called.to_owned(),
     })
 }
 
@@ -96,7 +99,7 @@ async fn notice_report(
         description: defined.and_then(|job| job.description.as_deref().map(str::to_owned)),
         detail: facts.detail.as_deref().and_then(|detail| beyond(detail, &why)),
         why,
-        commands: commands(notice, run.as_ref()),
+        commands: commands(telling.called, notice, run.as_ref()),
         run,
         in_a_row: facts.in_a_row,
         since: facts.since.map(Time),
@@ -217,24 +220,24 @@ fn shared(notices: &[Notice], reports: &[NoticeReport]) -> Option<String> {
 }
 
 /// What to type to look further.
-fn commands(notice: &Notice, run: Option<&Entry>) -> Vec<String> {
+fn commands(called: &str, notice: &Notice, run: Option<&Entry>) -> Vec<String> {
     let mut commands = Vec::new();
     if let Some(entry) = run {
-        commands.push(format!("punctual show {}", entry.run));
+        commands.push(format!("{called} show {}", entry.run));
         if entry.output_bytes > 0 {
-            commands.push(format!("punctual logs {}", entry.run));
+            commands.push(format!("{called} logs {}", entry.run));
         }
     }
     match (&notice.job, notice.kind) {
         (Some(job), Kind::Missed | Kind::Stuck | Kind::Skipped | Kind::Overdue) => {
-            commands.push(format!("punctual why {job}"));
+            commands.push(format!("{called} why {job}"));
         }
-        (Some(job), _) => commands.push(format!("punctual history {job}")),
-        (None, Kind::FileWrong) => commands.push("punctual check".to_owned()),
+        (Some(job), _) => commands.push(format!("{called} history {job}")),
+        (None, Kind::FileWrong) => commands.push(format!("{called} check")),
         (None, Kind::Trouble | Kind::Well | Kind::Back) => {
-            commands.extend(["punctual status".to_owned(), "punctual audit --since 2d".to_owned()]);
+            commands.extend([format!("{called} status"), format!("{called} audit --since 2d")]);
         }
-        (None, _) => commands.push("punctual status".to_owned()),
+        (None, _) => commands.push(format!("{called} status")),
     }
     commands
 }

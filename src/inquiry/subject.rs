@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::no_answer::NoAnswer;
-use crate::job::Job;
+use crate::job::{ChannelName, Job};
 use crate::jobfile::nearest;
 use crate::report::Entry;
 use crate::run::RunId;
@@ -33,4 +33,15 @@ pub fn find_job(jobs: &[Arc<Job>], name: &str) -> Result<Arc<Job>, NoAnswer> {
 /// There is no job of this name; perhaps there is one that was meant.
 pub fn no_job<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> NoAnswer {
     NoAnswer::NoJob { name: name.to_owned(), near: nearest(name, known).map(str::to_owned) }
+}
+
+/// There is no channel of this name; perhaps there is one that was meant.
+pub fn no_channel<'n>(name: &str, known: impl IntoIterator<Item = &'n ChannelName>) -> NoAnswer {
+    let known: Vec<&str> = known.into_iter().map(ChannelName::as_str).collect();
+    let help = match (nearest(name, known.iter().copied()), known.as_slice()) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, []) => "the file has no [channels.NAME]".to_owned(),
+        (None, known) => format!("there are: {}", known.join(", ")),
+    };
+    NoAnswer::Unknown { message: format!("there is no channel `{name}`"), help }
 }

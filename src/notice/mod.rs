@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cause::{Failure, shared_cause};
 pub use error_line::error_line;
-pub use gather::{Move, Rules, Waiting, gather};
+pub use gather::{Because, Hold, Move, Rules, Sent, Storms, Waiting, gather};
 pub use quiet::is_quiet;
 
 use crate::job::{CarrierKind, ChannelName, JobName, Tell};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use carry::{Patience, PingMoment, Rid, deliver, deliver_within, ping, ping_within};
-pub use words::{Part, Templates, TemplatesError, write};
+pub use words::{Part, Templates, TemplatesError, Wrong, tried, write};
 
 use crate::job::Smtp;
 pub use crate::notice::error_line;

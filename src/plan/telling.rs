@@ -16,7 +16,7 @@ use crate::schedule::Tally;
 
 impl Planner {
     /// Something happened to the daemon, its file or its ledger that `channels` may want to hear of.
-    pub fn handle_house(&mut self, kind: Kind, detail: String, channels: &[Arc<Channel>], now: Timestamp) -> Decision {
+    pub fn handle_house(&mut self, kind: Kind, detail: &str, channels: &[Arc<Channel>], now: Timestamp) -> Decision {
         self.latest = self.latest.max(now);
         self.alerts.house(kind, detail, channels, self.latest);
         self.conclude(Draft::default())
@@ -45,6 +45,7 @@ impl Planner {
 
     /// Tells what is due though nothing happened.
     fn ring(&mut self, now: Timestamp) {
+        self.alerts.ring_house(now);
         for job in self.alerts.take_due(now) {
             let why = self.why_overdue(&job);
             self.alerts.ring(&job, &why, now);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Difference, Entry, Time};
 use crate::job::{CarrierKind, ChannelName};
-use crate::notice::{Kind, NoticeId};
+use crate::notice::{Because, Kind, NoticeId};
 
 /// What one message says: this is what a webhook gets, a command reads and templates see. Its form is that of `version`; keys
 /// may be added to it.
@@ -23,6 +23,9 @@ pub struct MessageReport {
     /// Of a digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestReport>,
+    /// How punctual is called on that machine so that it finds this daemon: `punctual`, or with flags.
+    #[serde(skip)]
+    pub called: String,
 }
 
 impl MessageReport {
@@ -130,8 +133,13 @@ pub struct DeliveryReport {
     /// `waiting`, `sent`, `undeliverable` or `dropped`.
     pub state: String,
     pub tries: i64,
-    /// When it is tried next, while it waits.
+    /// When it is tried next, after it was not taken.
     pub next_try: Option<Time>,
+    /// Until when it is held, and why, while it waits.
+    #[serde(default)]
+    pub held_until: Option<Time>,
+    #[serde(default)]
+    pub held_because: Option<Because>,
     /// When it was sent or given up.
     pub ended: Option<Time>,
     /// What was said last by whoever was to take it.
@@ -146,4 +154,7 @@ pub struct OutstandingReport {
     pub undeliverable: u64,
     /// Of what waits.
     pub oldest_waiting: Option<Time>,
+    /// Until when the next of what waits is held, and why.
+    pub held_until: Option<Time>,
+    pub held_because: Option<Because>,
 }

@@ -44,7 +44,7 @@ pub use held::{Held, whole_file};
 pub use index::Indexed;
 pub use memory::Survivor;
 pub use open::{Identity, OpenError, Reader, Store};
-pub use outbox::{Lane, Message, NoticeFilter, Outcome as SendOutcome, Outstanding, SENT_FOR};
+pub use outbox::{Lane, Message, NoticeFilter, Outcome as SendOutcome, Outstanding, SENT_FOR, TOGETHER};
 pub use output::{OutputLine, OutputPart, PartId, StepOutput};
 pub use read::Standing;
 pub use restore::{Contents, Owner, Restorable, RestoreError};

@@ -33,6 +33,7 @@ impl<'p> Simulated<'p> {
         let (demands, demands_out) = mpsc::channel(4);
         let (told, wishes) = oneshot::channel();
         let setup = Setup {
+            called: "punctual".to_owned(),
             config: place.path("jobs.toml"),
             state: place.path("state"),
             flags: Flags { timezone: Some("UTC".to_owned()), ..Flags::default() },

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::configuration::Configuration;
 use crate::control::{Denied, Granted, NoticeAct, WhichNotices};
 use crate::daemon::demurs::{conflict, unavailable, unknown};
 use crate::daemon::waiting::Answer;
+use crate::inquiry::notices;
 use crate::notice::{NoticeId, Standing};
 use crate::report::DeliveryReport;
 use crate::store::{NoticeFilter, Store};
@@ -32,14 +34,14 @@ pub struct Errand {
 }
 
 impl Errand {
-    pub async fn carry_out(self, store: &Store, now: Timestamp) {
-        let granted = granted(store, &self.wish, now).await;
+    pub async fn carry_out(self, store: &Store, file: &Configuration, now: Timestamp) {
+        let granted = granted(store, &self.wish, file, now).await;
         // Who wished it may not wait for it any more.
         let _ = self.answer.send(granted);
     }
 }
 
-async fn granted(store: &Store, wish: &NoticeWish, now: Timestamp) -> Result<Granted, Denied> {
+async fn granted(store: &Store, wish: &NoticeWish, file: &Configuration, now: Timestamp) -> Result<Granted, Denied> {
     let unreadable = |error: sqlx::Error| unavailable(format!("the ledger cannot be asked: {error}"));
     let chosen = chosen(store, wish).await.map_err(unreadable)??;
     match wish.act {
@@ -49,7 +51,10 @@ async fn granted(store: &Store, wish: &NoticeWish, now: Timestamp) -> Result<Gra
     .map_err(unreadable)?;
     let numbers = Some(chosen.iter().map(|NoticeId(number)| *number).collect());
     let after = NoticeFilter { numbers, ..NoticeFilter::default() };
-    Ok(Granted::Notices(store.reader.deliveries(&after).await.map_err(unreadable)?))
+    notices(&store.reader, &after, Some(file), now)
+        .await
+        .map(Granted::Notices)
+        .map_err(|error| unavailable(error.to_string()))
 }
 
 /// The notices that are meant: those that are named, or all that have not arrived.

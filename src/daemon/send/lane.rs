@@ -10,40 +10,25 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::outcome::outcome;
-use super::thread::{new_id, trouble_of};
-use super::wording::{means, outgoing, zone};
+use super::thread::{Story, new_id, story_of};
+use super::wording::{means, outgoing};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::inquiry::{Telling, message_report};
+use crate::inquiry::{Telling, message_report, rules};
 use crate::job::{Carrier, Channel};
-use crate::notice::{Move, Notice, NoticeId, Rules, Waiting, gather};
+use crate::notice::{Move, Notice, NoticeId, Waiting, gather};
 use crate::notify::{Accepted, Refusal, deliver};
-use crate::store::{Lane, Message, SENT_FOR, SendOutcome, Store, Trouble};
+use crate::store::{Lane, Message, SENT_FOR, SendOutcome, Store, TOGETHER, Trouble};
 
-/// Notices that are looked at together: a storm that is larger becomes several messages.
-const TOGETHER: u32 = 1000;
 /// Longer than any carrier takes by its own rules.
 const LONGEST_SEND: Duration = Duration::from_secs(600);
-/// A clock that was set back is not waited for: no pause between two tries is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long a channel rests for which there is something, and nothing can be done.
 const A_WHILE: Duration = Duration::from_secs(60);
 /// How soon it is tried again to record what came of a message.
 const RECORD_AGAIN: Duration = Duration::from_secs(2);
 
-/// How much a channel has been told lately.
-#[derive(Debug, Clone, Default)]
-pub struct Storm {
-    last_sent: Option<Timestamp>,
-    lately: u32,
-}
-
-/// What came of a round.
-pub struct Round {
-    pub storm: Storm,
-    /// Until when there is nothing to do; none: until something comes.
-    pub rest: Result<Option<Timestamp>, sqlx::Error>,
-}
+/// Until when there is nothing to do; none: until something comes.
+pub type Rest = Result<Option<Timestamp>, sqlx::Error>;
 
 /// All that a round needs.
 pub struct Came {
@@ -54,8 +39,8 @@ pub struct Came {
     pub environment: Arc<BTreeMap<String, String>>,
     pub folder: PathBuf,
     pub host: Arc<str>,
+    pub called: Arc<str>,
     pub lane: Lane,
-    pub storm: Storm,
 }
 
 /// What is to be done next.
@@ -65,26 +50,24 @@ enum Next {
 }
 
 impl Came {
-    pub async fn work(mut self) -> Round {
-        let rest = loop {
+    pub async fn work(self) -> Rest {
+        loop {
             // What came of a message must be kept: nothing is sent while that cannot be done.
             if self.trouble.borrow().is_some() {
-                break Ok(None);
+                return Ok(None);
             }
-            match self.step().await {
-                Ok(Next::Again) => {}
-                Ok(Next::Rest(until)) => break Ok(Some(until)),
-                Err(error) => break Err(error),
+            match self.step().await? {
+                Next::Again => {}
+                Next::Rest(until) => return Ok(Some(until)),
             }
-        };
-        Round { storm: self.storm, rest }
+        }
     }
 
-    async fn step(&mut self) -> Result<Next, sqlx::Error> {
+    async fn step(&self) -> Result<Next, sqlx::Error> {
         let (reader, now) = (&self.store.reader, self.clock.now());
         let message = reader.next_message(&self.lane).await?;
-        if let Some(next) = message.as_ref().and_then(|message| message.next_try).filter(|next| is_ahead(*next, now)) {
-            return Ok(Next::Rest(next));
+        if let Some(until) = message.as_ref().and_then(|message| message.rests_until(now)) {
+            return Ok(Next::Rest(until));
         }
         let notices = match &message {
             Some(message) => reader.notices_of(message, &self.lane).await?,
@@ -100,13 +83,13 @@ impl Came {
         let Some((channel, carrier)) = self.destination() else {
             return self.nowhere(message, &notices, now).await;
         };
-        let mut rules = self.rules(&channel);
-        let waiting: Vec<Waiting> =
-            notices.iter().map(|notice| waiting(notice, message.as_ref(), first.number)).collect();
-        let numbers = match gather(&waiting, &rules, now).into_iter().next() {
-            Some(Move::Send(numbers)) => numbers,
-            Some(Move::WaitUntil(until)) if until > now => return Ok(Next::Rest(until)),
-            Some(Move::WaitUntil(_)) | None => return Ok(Next::Rest(a_while_after(now))),
+        let rules = rules(reader, &self.lane, &channel, self.configuration.zone(), now).await?;
+        let in_message = message.as_ref().map(|_| first.number);
+        let waiting: Vec<Waiting> = notices.iter().map(|notice| Waiting::of(notice, in_message)).collect();
+        let numbers = match next_of(gather(&waiting, &rules, now)) {
+            Ok(numbers) => numbers,
+            Err(Some(until)) if until > now => return Ok(Next::Rest(until)),
+            Err(_) => return Ok(Next::Rest(a_while_after(now))),
         };
         let together: Vec<Notice> = notices.iter().filter(|notice| numbers.contains(&notice.number)).cloned().collect();
         let message = match message {
@@ -118,10 +101,6 @@ impl Came {
         };
         let came = self.send(&carrier, &message, &together).await?;
         let now = self.clock.now();
-        if came.is_ok() {
-            rules.sent(together.len(), together.first().map_or(now, |notice| notice.at), now);
-            self.storm = Storm { last_sent: rules.last_sent, lately: rules.lately };
-        }
         let outcome = outcome(&message, came, now);
         self.say(&message, &together, &outcome);
         self.record(&message, outcome).await;
@@ -132,11 +111,6 @@ impl Came {
     fn destination(&self) -> Option<(Arc<Channel>, Carrier)> {
         let channel = self.configuration.checked.channels.get(&self.lane.channel)?;
         Some((channel.clone(), channel.carrier(self.lane.carrier)?.clone()))
-    }
-
-    fn rules(&self, channel: &Channel) -> Rules {
-        let Storm { last_sent, lately } = self.storm;
-        Rules { quiet: channel.quiet, zone: zone(&self.configuration), last_sent, lately }
     }
 
     /// The file has no such channel any more, or it has no such carrier: it may come back, but not for ever.
@@ -172,8 +146,14 @@ impl Came {
         let Some(first) = notices.first() else {
             return Ok(None);
         };
-        let thread = match trouble_of(notices) {
-            Some((job, since)) => self.store.reader.thread(&self.lane, job, since).await?,
+        let reader = &self.store.reader;
+        let thread = match story_of(notices) {
+            Some(Story::Trouble { job, since }) => {
+                // It began when the job was last well, or whatever went wrong first since then.
+                let well = reader.last_success(job.as_str(), since).await?;
+                reader.thread(&self.lane, job, well.unwrap_or(since)).await?
+            }
+            Some(Story::Run(run)) => reader.thread_of_run(&self.lane, run).await?,
             None => None,
         };
         let numbers: Vec<NoticeId> = notices.iter().map(|notice| notice.number).collect();
@@ -194,6 +174,7 @@ impl Came {
             notices,
             jobs: &self.configuration.checked.jobs,
             made: message.made,
+            called: &self.called,
             now: self.clock.now(),
         };
         let report = message_report(&self.store.reader, &telling).await?;
@@ -255,14 +236,16 @@ pub fn nowhere(lane: &Lane, configuration: &Configuration) -> String {
     }
 }
 
-fn waiting(notice: &Notice, message: Option<&Message>, first: NoticeId) -> Waiting {
-    let Notice { number, at, kind, job, .. } = notice;
-    Waiting { number: *number, at: *at, kind: *kind, job: job.clone(), message: message.map(|_| first) }
-}
-
-/// Whether a time to come is waited for.
-fn is_ahead(next: Timestamp, now: Timestamp) -> bool {
-    next > now && next <= now.saturating_add(LONGEST_PAUSE).unwrap_or(Timestamp::MAX)
+/// The first message to be sent, or, where there is none, until when all is held.
+fn next_of(moves: Vec<Move>) -> Result<Vec<NoticeId>, Option<Timestamp>> {
+    let mut until = None;
+    for one in moves {
+        match one {
+            Move::Send(numbers) => return Ok(numbers),
+            Move::Hold(_, hold) => until = until.into_iter().chain([hold.until]).min(),
+        }
+    }
+    Err(until)
 }
 
 /// Until when a notice is tried; one from a time that is yet to come, as long as one of now.

@@ -28,7 +28,7 @@ use crate::configuration::Configuration;
 use crate::store::{Lane, Store, Trouble};
 use errand::MOST_ERRANDS;
 pub use errand::{Errand, Errands, NoticeWish};
-use lane::{Came, Round, Storm};
+use lane::{Came, Rest};
 use outcry::Outcry;
 pub use outcry::{Heard, WORTH_TELLING};
 pub use ping::{Pinged, Pinger, PingerEnd, Pulse};
@@ -55,6 +55,8 @@ pub struct Setup {
     pub environment: Arc<BTreeMap<String, String>>,
     /// Where commands begin.
     pub folder: PathBuf,
+    /// How punctual is called so that it finds this daemon.
+    pub called: Arc<str>,
 }
 
 /// Where the loop says what there is to tell.
@@ -86,12 +88,10 @@ pub struct Sender {
     errands: mpsc::Receiver<Errand>,
     alarm: Alarm,
     host: Arc<str>,
-    under_way: JoinSet<Round>,
+    under_way: JoinSet<Rest>,
     /// Which task works for which of them.
     busy: HashMap<Id, Lane>,
     resting: Resting,
-    /// How much has been told lately, by lane.
-    storms: BTreeMap<Lane, Storm>,
     /// That the ledger cannot be asked is said once.
     is_unreadable: bool,
     heard: Heard,
@@ -113,7 +113,6 @@ impl Sender {
             under_way: JoinSet::new(),
             busy: HashMap::new(),
             resting: Resting::default(),
-            storms: BTreeMap::new(),
             is_unreadable: false,
             heard,
             outcry: None,
@@ -127,7 +126,8 @@ impl Sender {
             tokio::select! {
                 errand = self.errands.recv() => match errand {
                     Some(errand) => {
-                        errand.carry_out(&self.setup.store, self.setup.clock.now()).await;
+                        let configuration = self.in_force.borrow().clone();
+                        errand.carry_out(&self.setup.store, &configuration, self.setup.clock.now()).await;
                         self.resting.end_all();
                     }
                     None => break,
@@ -176,7 +176,7 @@ impl Sender {
                 environment: self.setup.environment.clone(),
                 folder: self.setup.folder.clone(),
                 host: self.host.clone(),
-                storm: self.storms.remove(&lane).unwrap_or_default(),
+                called: self.setup.called.clone(),
                 lane: lane.clone(),
             };
             let task = self.under_way.spawn(came.work());
@@ -193,17 +193,14 @@ impl Sender {
         }
     }
 
-    fn done(&mut self, done: Result<(Id, Round), JoinError>) {
+    fn done(&mut self, done: Result<(Id, Rest), JoinError>) {
         let now = self.setup.clock.now();
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(lane) = self.busy.remove(&id) else {
             return;
         };
         let rest = match done {
-            Ok((_, Round { storm, rest })) => {
-                self.storms.insert(lane.clone(), storm);
-                rest.unwrap_or_else(|error| self.unreadable(&error, now))
-            }
+            Ok((_, rest)) => rest.unwrap_or_else(|error| self.unreadable(&error, now)),
             Err(error) => {
                 tracing::error!("what waits for {} by {} cannot be sent: {error}", lane.channel, lane.carrier.word());
                 now.checked_add(AFTER_A_FAULT).ok()

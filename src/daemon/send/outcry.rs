@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::Setup;
 use super::thread::new_id;
-use super::wording::{means, outgoing, zone};
+use super::wording::{means, outgoing};
 use crate::inquiry::{Telling, message_report};
 use crate::job::{Carrier, Channel, ChannelName};
 use crate::notice::{Facts, Kind, Notice, NoticeId, is_quiet};
@@ -75,7 +75,7 @@ impl Outcry {
         self.heard.take();
         sleep(WORTH_TELLING).await;
         let (configuration, now) = (self.setup.in_force.borrow().clone(), self.setup.clock.now());
-        let zone = zone(&configuration);
+        let zone = configuration.zone();
         let mut telling = JoinSet::new();
         for channel in configuration.checked.channels_of(configuration.settings.channels.as_deref()) {
             // Who wants to be left alone now hears of it afterwards.
@@ -134,8 +134,16 @@ impl Outcry {
             facts: Facts { detail: Some(message), since: Some(since), ..Facts::default() },
         };
         let configuration = self.setup.in_force.borrow().clone();
-        let telling =
-            Telling { id, host: &self.host, channel, notices: &[notice], jobs: &configuration.checked.jobs, made, now };
+        let telling = Telling {
+            id,
+            host: &self.host,
+            channel,
+            notices: &[notice],
+            jobs: &configuration.checked.jobs,
+            made,
+            now,
+            called: &self.setup.called,
+        };
         let report = message_report(&self.setup.store.reader, &telling).await;
         let report = report.map_err(|error| Refusal::Later { why: error.to_string(), after: None })?;
         let outgoing = outgoing(&configuration, report, None);

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::job::JobName;
 use crate::notice::{Kind, Notice};
+use crate::run::RunId;
 
 /// The name of a message, in the form of a Message-ID without its angle brackets (RFC 5322, section 3.6.4).
 pub fn new_id(host: &str) -> String {
@@ -13,17 +14,32 @@ pub fn new_id(host: &str) -> String {
     format!("punctual.{}@{}", Uuid::new_v4().simple(), if host.is_empty() { "localhost" } else { host })
 }
 
-/// Since when something is wrong with the one job that all of these are about; none where they begin nothing that goes on.
-pub fn trouble_of(notices: &[Notice]) -> Option<(&JobName, Timestamp)> {
+/// What a message goes on with, if there is an earlier one of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Story<'n> {
+    /// Something is wrong with a job, since then at the latest.
+    Trouble { job: &'n JobName, since: Timestamp },
+    /// Something was told of a run while it went on.
+    Run(RunId),
+}
+
+/// What all of these are about; none where they are about several things, or go on with nothing.
+pub fn story_of(notices: &[Notice]) -> Option<Story<'_>> {
     let first = notices.first()?;
     let job = first.job.as_ref()?;
-    let is_of_it = |notice: &Notice| notice.job.as_ref() == Some(job) && goes_on(notice.kind);
-    let since = notices.iter().filter_map(|notice| notice.facts.since).min()?;
-    notices.iter().all(is_of_it).then_some((job, since.min(first.at)))
+    if notices.iter().any(|notice| notice.job.as_ref() != Some(job)) {
+        return None;
+    }
+    let is_trouble = notices.iter().all(|notice| is_of_trouble(notice.kind));
+    if let Some(since) = notices.iter().filter_map(|notice| notice.facts.since).min().filter(|_| is_trouble) {
+        return Some(Story::Trouble { job, since: since.min(first.at) });
+    }
+    let run = first.run?;
+    notices.iter().all(|notice| notice.run == Some(run)).then_some(Story::Run(run))
 }
 
 /// Whether it is part of a story that begins with a trouble and ends when it is over.
-fn goes_on(kind: Kind) -> bool {
+fn is_of_trouble(kind: Kind) -> bool {
     match kind {
         Kind::Failed | Kind::Recovered | Kind::Missed | Kind::Stuck | Kind::Slow | Kind::Overdue => true,
         Kind::Skipped
@@ -60,18 +76,30 @@ mod tests {
     }
 
     #[test]
-    fn only_the_troubles_of_one_job_are_a_story() {
-        let check = |notices: &[Notice], expect: Option<i64>| {
-            assert_eq!(trouble_of(notices).map(|(_, since)| since.as_second()), expect, "{notices:?}");
+    fn the_troubles_of_one_job_are_a_story_and_so_is_one_run() {
+        let check = |notices: &[Notice], expect: &str| {
+            let story = match story_of(notices) {
+                Some(Story::Trouble { job, since }) => format!("{job} since {}", since.as_second()),
+                Some(Story::Run(run)) => format!("run {run}"),
+                None => String::new(),
+            };
+            assert_eq!(story, expect, "{notices:?}");
         };
-        check(&[], None);
-        check(&[notice(Some("a"), Kind::Failed, Some(50))], Some(50));
-        check(&[notice(Some("a"), Kind::Failed, Some(150))], Some(100));
-        check(&[notice(Some("a"), Kind::Failed, Some(50)), notice(Some("a"), Kind::Recovered, Some(40))], Some(40));
-        check(&[notice(Some("a"), Kind::Failed, Some(50)), notice(Some("b"), Kind::Failed, Some(50))], None);
-        check(&[notice(Some("a"), Kind::Succeeded, Some(50))], None);
-        check(&[notice(Some("a"), Kind::Failed, None)], None);
-        check(&[notice(None, Kind::Trouble, Some(50))], None);
+        let of_run = |notice: Notice, run: i64| Notice { run: Some(RunId(run)), ..notice };
+        check(&[], "");
+        check(&[notice(Some("a"), Kind::Failed, Some(50))], "a since 50");
+        check(&[notice(Some("a"), Kind::Failed, Some(150))], "a since 100");
+        check(&[notice(Some("a"), Kind::Failed, Some(50)), notice(Some("a"), Kind::Recovered, Some(40))], "a since 40");
+        check(&[notice(Some("a"), Kind::Failed, Some(50)), notice(Some("b"), Kind::Failed, Some(50))], "");
+        let slow = of_run(notice(Some("a"), Kind::Slow, Some(50)), 7);
+        let success = of_run(notice(Some("a"), Kind::Succeeded, None), 7);
+        check(std::slice::from_ref(&slow), "a since 50");
+        check(std::slice::from_ref(&success), "run 7");
+        check(&[slow.clone(), success.clone()], "run 7");
+        check(&[slow, of_run(success, 8)], "");
+        check(&[notice(Some("a"), Kind::Succeeded, Some(50))], "");
+        check(&[notice(Some("a"), Kind::Failed, None)], "");
+        check(&[notice(None, Kind::Trouble, Some(50))], "");
     }
 
     #[test]

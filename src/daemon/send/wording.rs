@@ -4,20 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-
 use crate::configuration::Configuration;
-use crate::jobfile::Zones;
 use crate::notify::{Means, Outgoing, Templates, write};
 use crate::report::MessageReport;
 
-pub fn zone(configuration: &Configuration) -> TimeZone {
-    let name = &configuration.settings.timezone;
-    configuration.machine.zone(name).map_or(TimeZone::UTC, |zone| zone.zone)
-}
-
 pub fn outgoing(configuration: &Configuration, report: MessageReport, thread: Option<String>) -> Outgoing {
-    let written = write(&report, &templates(configuration), &zone(configuration));
+    let written = write(&report, &templates(configuration), &configuration.zone());
     Outgoing { report, written, thread }
 }
 

@@ -1,20 +1,23 @@
 //! What goes into one message, and when does it go? Siblings wait for each other, storms become one message, and at quiet times
 //! nothing is sent.
 
+mod storm;
+
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
+pub use self::storm::{Sent, Storms};
+
+use self::storm::FEW;
 use super::quiet::{is_quiet, quiet_until};
-use super::{Kind, NoticeId};
+use super::{Kind, Notice, NoticeId};
 use crate::job::{JobName, Quiet};
 
 /// What fails together fails within a moment: so long a notice waits for others of it.
 const SIBLINGS: SignedDuration = SignedDuration::from_secs(3);
-/// So many notices are told one by one; more at once are a storm.
-const FEW: usize = 3;
-/// How long is gathered after a storm, and at most, as long as it goes on: each time twice as long.
-const FIRST_GATHERING: SignedDuration = SignedDuration::from_secs(60);
-const LONGEST_GATHERING: SignedDuration = SignedDuration::from_secs(5 * 60);
 /// Of one message: nobody reads more, and the ledger is asked about each.
 const MOST: usize = 500;
 
@@ -35,10 +38,7 @@ pub struct Rules {
     pub quiet: Option<Quiet>,
     /// By whose clocks it is quiet.
     pub zone: TimeZone,
-    /// When the last storm was told.
-    pub last_sent: Option<Timestamp>,
-    /// Storms that were told in a row.
-    pub lately: u32,
+    pub storms: Storms,
 }
 
 /// What to do with what waits.
@@ -46,8 +46,31 @@ pub struct Rules {
 pub enum Move {
     /// These make one message.
     Send(Vec<NoticeId>),
-    /// Nothing more is to be sent before; look again then, or when something comes.
-    WaitUntil(Timestamp),
+    /// These are not to be sent before; look again then, or when something comes.
+    Hold(Vec<NoticeId>, Hold),
+}
+
+/// Until when something is not sent, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hold {
+    pub until: Timestamp,
+    pub because: Because,
+}
+
+/// Why something is not sent yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// It is a quiet time of the channel.
+    Quiet,
+    /// So much was told lately that more of it is gathered.
+    Storm,
+    /// What comes at the same moment may belong to it.
+    Siblings,
+    /// It was not taken, and is tried again.
+    Refused,
+    /// One before it was not taken, and is tried again first.
+    Behind,
 }
 
 /// The moves, to be made one after the other. `waiting` is in the order of its numbers; a test comes before all others.
@@ -57,46 +80,65 @@ pub fn gather(waiting: &[Waiting], rules: &Rules, now: Timestamp) -> Vec<Move> {
     if others.is_empty() {
         return moves;
     }
-    if let Some(quiet) = rules.quiet.filter(|quiet| is_quiet(*quiet, &rules.zone, now)) {
-        moves.push(Move::WaitUntil(quiet_until(quiet, &rules.zone, now)));
+    if let Some(hold) = rules.quiet_at(now) {
+        moves.push(Move::Hold(numbers(&others), hold));
         return moves;
     }
-    let mut rest = others.as_slice();
+    let (mut gathered, mut ready): (BTreeMap<Timestamp, Vec<&Waiting>>, Vec<&Waiting>) = Default::default();
+    for notice in others {
+        match rules.gathered_until(notice, now).filter(|until| *until > now) {
+            Some(until) => gathered.entry(until).or_default().push(notice),
+            None => ready.push(notice),
+        }
+    }
+    let mut rest = ready.as_slice();
     while let Some(first) = rest.first() {
         let (together, behind) = rest.split_at(length_of_first(rest, rules));
-        let ready = if first.message.is_some() || is_alone(first) || is_held(first, rules) {
-            now
-        } else {
-            ripe(first, rules, now)
-        };
-        if ready > now {
-            moves.push(Move::WaitUntil(ready));
+        let until =
+            if first.message.is_some() || is_alone(first) || is_held(first, rules) { now } else { ripe(first, now) };
+        if until > now {
+            moves.push(Move::Hold(numbers(rest), Hold { until, because: Because::Siblings }));
             break;
         }
         moves.extend(messages(together, rules, now).into_iter().map(Move::Send));
         rest = behind;
     }
+    let hold = |until| Hold { until, because: Because::Storm };
+    moves.extend(gathered.into_iter().map(|(until, notices)| Move::Hold(numbers(&notices), hold(until))));
     moves
 }
 
-impl Rules {
-    /// A message was sent: `size` notices, of which the first was of that time.
-    pub fn sent(&mut self, size: usize, first: Timestamp, now: Timestamp) {
-        let goes_on = self.gathering_since(first, now).is_some();
-        if size > FEW {
-            self.lately = if goes_on { self.lately.saturating_add(1) } else { 1 };
-            self.last_sent = Some(now);
-        } else if goes_on {
-            (self.lately, self.last_sent) = (0, None);
+impl Waiting {
+    /// A notice, and the first one of the message that it is in by now.
+    pub fn of(notice: &Notice, message: Option<NoticeId>) -> Self {
+        let Notice { number, at, kind, job, .. } = notice;
+        Self { number: *number, at: *at, kind: *kind, job: job.clone(), message }
+    }
+}
+
+impl Because {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet hours",
+            Self::Storm => "gathered after many",
+            Self::Siblings => "others may follow",
+            Self::Refused => "tried again",
+            Self::Behind => "one before it is tried again",
         }
     }
+}
 
-    /// Until when is gathered what came at that time, if a storm goes on.
-    fn gathering_since(&self, at: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let last = self.last_sent.filter(|last| self.lately > 0 && *last <= now)?;
-        let doubled = FIRST_GATHERING.checked_mul(1 << (self.lately - 1).min(8)).unwrap_or(LONGEST_GATHERING);
-        let until = last.saturating_add(doubled.min(LONGEST_GATHERING)).unwrap_or(last);
-        (at < until).then_some(until)
+impl Rules {
+    /// Until when it is quiet, if it is.
+    pub fn quiet_at(&self, at: Timestamp) -> Option<Hold> {
+        let quiet = self.quiet.filter(|quiet| is_quiet(*quiet, &self.zone, at))?;
+        Some(Hold { until: quiet_until(quiet, &self.zone, at), because: Because::Quiet })
+    }
+
+    /// Until when more of what a notice is about is gathered, or was. What was tried or held back is not gathered again.
+    fn gathered_until(&self, notice: &Waiting, now: Timestamp) -> Option<Timestamp> {
+        let job = notice.job.as_ref().filter(|_| notice.message.is_none() && !is_held(notice, self))?;
+        self.storms.gathered_until(job, notice.at, now)
     }
 }
 
@@ -135,12 +177,8 @@ fn length_of_first(rest: &[&Waiting], rules: &Rules) -> usize {
 }
 
 /// From when on a notice need not wait for others. One from the future is of clocks that were set back, and does not wait.
-fn ripe(first: &Waiting, rules: &Rules, now: Timestamp) -> Timestamp {
-    if first.at > now {
-        return now;
-    }
-    let siblings = first.at.saturating_add(SIBLINGS).unwrap_or(now);
-    rules.gathering_since(first.at, now).map_or(siblings, |until| until.max(siblings))
+fn ripe(first: &Waiting, now: Timestamp) -> Timestamp {
+    if first.at > now { now } else { first.at.saturating_add(SIBLINGS).unwrap_or(now) }
 }
 
 /// The messages that notices become that are looked at together.
@@ -153,7 +191,7 @@ fn messages(together: &[&Waiting], rules: &Rules, now: Timestamp) -> Vec<Vec<Not
     }
     let is_one = together.len() > FEW
         || together.iter().any(|notice| is_held(notice, rules))
-        || rules.gathering_since(first.at, now).is_some();
+        || rules.storms.is_over_all(first.at, now);
     if is_one {
         return together.chunks(MOST).map(numbers).collect();
     }

@@ -19,16 +19,35 @@ fn waiting(number: i64, time: i64, job: &str, kind: Kind) -> Waiting {
 fn rules() -> Rules {
     let quiet = Quiet { from: "22:00".parse().unwrap(), until: "07:00".parse().unwrap() };
     let zone = jiff::tz::db().get("Europe/Berlin").unwrap();
-    Rules { quiet: Some(quiet), zone, last_sent: None, lately: 0 }
+    Rules { quiet: Some(quiet), zone, storms: Storms::default() }
 }
 
-/// The moves as `1 2, 3, @60`: messages, and the second until which is waited.
+/// The moves as `1 2, 3, 4 @60 storm`: messages, and the second until which is waited.
 fn shown(moves: &[Move]) -> String {
     let each = moves.iter().map(|one| match one {
-        Move::Send(notices) => notices.iter().map(|notice| notice.0.to_string()).collect::<Vec<_>>().join(" "),
-        Move::WaitUntil(until) => format!("@{}", until.duration_since(seconds(0)).as_secs()),
+        Move::Send(notices) => line(notices),
+        Move::Hold(notices, Hold { until, because }) => {
+            let until = until.duration_since(seconds(0)).as_secs();
+            match because {
+                Because::Storm => format!("{} @{until} storm", line(notices)),
+                Because::Quiet => format!("@{until} quiet"),
+                Because::Siblings => format!("@{until}"),
+                Because::Refused | Because::Behind => "what gather does not know".to_owned(),
+            }
+        }
     });
     each.collect::<Vec<_>>().join(", ")
+}
+
+fn line(notices: &[NoticeId]) -> String {
+    notices.iter().map(|notice| notice.0.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// These were sent, of which the first came some seconds before.
+fn told(rules: &mut Rules, notices: &[Waiting], now: i64) {
+    let jobs = notices.iter().filter_map(|notice| notice.job.clone()).collect();
+    let first = notices[0].at;
+    rules.storms.told(&Sent { at: seconds(now), first, notices: notices.len(), jobs });
 }
 
 #[track_caller]
@@ -85,20 +104,48 @@ fn a_storm_is_told_ever_more_seldom_while_it_goes_on() {
     let mut now = 3;
     for gathered in [60, 120, 240, 300, 300, 300] {
         check(&failures("abcd", now - 3), &rules, now, "1 2 3 4");
-        rules.sent(4, seconds(now - 3), seconds(now));
-        // The next one comes soon, and waits.
-        check(&failures("a", now + 1), &rules, now + 1, &format!("@{}", now + gathered));
-        check(&failures("a", now + 1), &rules, now + 4, &format!("@{}", now + gathered));
+        told(&mut rules, &failures("abcd", now - 3), now);
+        // The next one comes soon, and waits, whatever job it is of.
+        check(&failures("a", now + 1), &rules, now + 1, &format!("1 @{} storm", now + gathered));
+        check(&failures("ax", now + 1), &rules, now + 4, &format!("1 2 @{} storm", now + gathered));
         now += gathered;
     }
+    // What was gathered goes together, however little it is.
     check(&failures("ab", now - 5), &rules, now, "1 2");
-    rules.sent(2, seconds(now - 5), seconds(now));
+    told(&mut rules, &failures("ab", now - 5), now);
     check(&failures("a", now), &rules, now, &format!("@{}", now + 3));
     // One that begins after it was calm is a new one.
-    rules.sent(4, seconds(now), seconds(now));
-    rules.sent(9, seconds(now + 100), seconds(now + 103));
-    assert_eq!(rules.lately, 1);
+    told(&mut rules, &failures("abcd", now), now);
+    told(&mut rules, &failures("abcdefghi", now + 100), now + 103);
+    check(&failures("a", now + 104), &rules, now + 107, &format!("1 @{} storm", now + 163));
     check(&failures("a", now + 200), &rules, now + 203, "1");
+    // The clock was set back: nothing is gathered because of what is to be told one day.
+    check(&failures("a", 0), &rules, 3, "1");
+}
+
+#[test]
+fn a_storm_of_few_jobs_holds_up_no_other() {
+    let mut rules = rules();
+    let mut now = 3;
+    for gathered in [60, 120] {
+        told(&mut rules, &failures("aaaab", now - 3), now);
+        let held = now + gathered;
+        let notices = failures("acabc", now + 1);
+        check(&notices, &rules, now + 1, &format!("@{}, 1 3 4 @{held} storm", now + 4));
+        check(&notices, &rules, now + 4, &format!("2 5, 1 3 4 @{held} storm"));
+        // Nor what is about the daemon.
+        let mut notices = failures("a", now + 1);
+        notices.push(waiting(2, now + 1, "", Kind::Trouble));
+        check(&notices, &rules, now + 1, &format!("2, 1 @{held} storm"));
+        now = held;
+    }
+    // What was gathered of each goes by itself, if it is little.
+    check(&failures("abca", now - 5), &rules, now, "1 2 3 4");
+    check(&failures("aba", now - 5), &rules, now, "1 3, 2");
+    // A few jobs that go on after a storm over all are still in one.
+    told(&mut rules, &failures("abcdefg", now), now + 3);
+    told(&mut rules, &failures("aaaax", now + 5), now + 63);
+    check(&failures("ax", now + 64), &rules, now + 70, &format!("1 2 @{} storm", now + 63 + 120));
 }
 
 #[test]
@@ -108,15 +155,15 @@ fn at_quiet_times_only_tests_are_sent() {
     let mut notices = failures("ab", night);
     notices.push(waiting(3, night + 60, "", Kind::Trouble));
     notices.push(waiting(4, night + 70, "", Kind::Test));
-    check(&notices, &rules(), night + 3, &format!("4, @{morning}"));
-    check(&notices, &rules(), morning - 1, &format!("4, @{morning}"));
+    check(&notices, &rules(), night + 3, &format!("4, @{morning} quiet"));
+    check(&notices, &rules(), morning - 1, &format!("4, @{morning} quiet"));
     notices.truncate(3);
     check(&notices, &rules(), morning, "1 2 3");
     notices.push(waiting(4, morning + 1, "a", Kind::Failed));
     check(&notices, &rules(), morning + 1, &format!("1 2 3, @{}", morning + 4));
     // What was tried before is not tried now.
     notices[0].message = Some(NoticeId(1));
-    check(&notices[..1], &rules(), night, &format!("@{morning}"));
+    check(&notices[..1], &rules(), night, &format!("@{morning} quiet"));
     let no_quiet = Rules { quiet: None, ..rules() };
     check(&failures("ab", night), &no_quiet, night + 3, "1, 2");
 }
@@ -128,7 +175,7 @@ fn a_message_has_an_end() {
         .into_iter()
         .map(|one| match one {
             Move::Send(notices) => notices.len(),
-            Move::WaitUntil(_) => 0,
+            Move::Hold(..) => 0,
         })
         .collect();
     assert_eq!(sizes, [500, 500, 200]);
@@ -191,13 +238,14 @@ proptest! {
                             let latest = rules.quiet.map_or(latest, |quiet| quiet_until(quiet, &rules.zone, latest + calm));
                             prop_assert!(now <= latest + calm, "{} was sent {now}", notice.at);
                         }
-                        rules.sent(found.len(), found[0].at, now);
+                        let jobs = found.iter().filter_map(|notice| notice.job.clone()).collect();
+                        rules.storms.told(&Sent { at: now, first: found[0].at, notices: found.len(), jobs });
                         queue.retain(|notice| !notices.contains(&notice.number));
                         sent.extend(notices);
                     }
-                    Move::WaitUntil(until) => {
-                        prop_assert!(until > now);
-                        wake = Some(until);
+                    Move::Hold(notices, Hold { until, .. }) => {
+                        prop_assert!(until > now && !notices.is_empty());
+                        wake = wake.into_iter().chain([until]).min();
                     }
                 }
             }

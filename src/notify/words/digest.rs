@@ -38,7 +38,7 @@ pub struct List {
     pub more: usize,
 }
 
-pub fn digest(report: &DigestReport, clocks: &Clocks) -> Digest {
+pub fn digest(report: &DigestReport, called: &str, clocks: &Clocks) -> Digest {
     let jobs = &report.jobs;
     let mut failed: Vec<&DigestJob> = jobs.iter().filter(|job| job.failures > 0).collect();
     failed.sort_by_key(|job| std::cmp::Reverse(job.failures));
@@ -61,8 +61,8 @@ pub fn digest(report: &DigestReport, clocks: &Clocks) -> Digest {
         }),
         undeliverable: match report.undeliverable {
             0 => None,
-            1 => Some("1 notice could not be delivered; it is listed by: punctual notices".to_owned()),
-            many => Some(format!("{many} notices could not be delivered; they are listed by: punctual notices")),
+            1 => Some(format!("1 notice could not be delivered; it is listed by: {called} notices")),
+            many => Some(format!("{many} notices could not be delivered; they are listed by: {called} notices")),
         },
     }
 }

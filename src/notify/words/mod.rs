@@ -2,6 +2,7 @@
 
 mod clean;
 mod digest;
+mod samples;
 mod templates;
 mod title;
 mod told;
@@ -10,12 +11,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 pub use clean::cut;
-pub use templates::{Part, Templates, TemplatesError};
+pub use templates::{Part, Templates, TemplatesError, Wrong};
 pub use title::Mood;
 
 use self::clean::one_line;
-use self::digest::{Digest, digest};
-use self::templates::Wrong;
+use self::digest::Digest;
+use self::samples::samples;
 use self::told::{Clocks, Told, told};
 use super::Written;
 use crate::report::{MessageReport, NoticeReport, visible};
@@ -44,6 +45,8 @@ struct Seen<'r> {
     /// How many there are beyond these.
     more: usize,
     digest: Option<Digest>,
+    /// How punctual is called so that it finds this daemon.
+    called: String,
     /// Of the other parts; empty in the subject's own template.
     subject: String,
     /// All of it as a webhook gets it.
@@ -91,7 +94,8 @@ fn seen<'r>(report: &'r MessageReport, zone: &TimeZone) -> Seen<'r> {
         notices: in_full.into_iter().map(|notice| told(notice, report, &clocks)).collect(),
         others: in_lines.iter().map(|notice| in_a_line(notice, report)).collect(),
         more: more.len(),
-        digest: report.digest.as_ref().map(|report| digest(report, &clocks)),
+        digest: report.digest.as_ref().map(|digest| self::digest::digest(digest, &report.called, &clocks)),
+        called: one_line(&report.called),
         subject: String::new(),
         report,
     }
@@ -110,7 +114,42 @@ fn parted<'r>(notices: &'r [NoticeReport], cause: Option<&str>) -> (Vec<&'r Noti
             others.push(notice);
         }
     }
+    others.sort_by_key(|notice| notice.job.as_deref().map(in_order));
     (in_full, others)
+}
+
+/// A name as people put names in order: by its numbers where it has some.
+fn in_order(name: &str) -> Vec<(String, u64)> {
+    let mut parts: Vec<(String, u64)> = vec![(String::new(), 0)];
+    let mut is_number = false;
+    for character in name.chars() {
+        let digit = character.to_digit(10);
+        if is_number && digit.is_none() {
+            parts.push((String::new(), 0));
+        }
+        is_number = digit.is_some();
+        if let Some((text, number)) = parts.last_mut() {
+            match digit {
+                Some(digit) => *number = number.saturating_mul(10).saturating_add(digit.into()),
+                None => text.push(character),
+            }
+        }
+    }
+    parts
+}
+
+/// What is wrong with templates, each with the message on which it was found: they are tried on some of all sorts.
+pub fn tried(templates: &Templates) -> Vec<(Wrong, &'static str)> {
+    let mut wrong: Vec<(Wrong, &'static str)> = Vec::new();
+    for (what, sample) in samples() {
+        let mut seen = seen(&sample, &TimeZone::UTC);
+        seen.subject.clone_from(&seen.title);
+        let found = Part::ALL.into_iter().filter_map(|part| templates.fill_in(part, &seen).1);
+        let is_new = |found: &Wrong| wrong.iter().all(|(known, _)| known.file != found.file);
+        let found: Vec<Wrong> = found.filter(is_new).collect();
+        wrong.extend(found.into_iter().map(|found| (found, what)));
+    }
+    wrong
 }
 
 /// What has the common cause does not say it again.

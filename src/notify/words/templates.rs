@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, escape_formatter};
 use serde::Serialize;
 
 use crate::files::{ReadError, read_text};
@@ -167,10 +167,19 @@ fn with_filters(medium: Medium) -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
-    environment.add_filter("wrap", |text: String, indent: Option<usize>| {
+    // What is not there is no text: nothing is written of it.
+    environment.set_formatter(
+        |out, state, value| {
+            if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
+        },
+    );
+    let text_of = |value: &Value| if value.is_none() { String::new() } else { value.to_string() };
+    environment.add_filter("wrap", move |text: Value, indent: Option<usize>| {
         let indent = indent.unwrap_or(0).min(WIDTH);
-        wrap(&text, Some(WIDTH - indent)).join(&format!("\n{}", " ".repeat(indent)))
+        wrap(&text_of(&text), Some(WIDTH - indent)).join(&format!("\n{}", " ".repeat(indent)))
     });
-    environment.add_filter("right", |text: String, width: usize| format!("{text:>width$}", width = width.min(WIDTH)));
+    environment.add_filter("right", move |text: Value, width: usize| {
+        format!("{:>width$}", text_of(&text), width = width.min(WIDTH))
+    });
     environment
 }

@@ -195,6 +195,13 @@ fn row(notice: &NoticeReport, clocks: &Clocks) -> Option<(&'static str, String)>
         Kind::Overdue if notice.last_success.is_none() => {
             notice.since.map(|since| ("no success", format!("since {}", clocks.time_and_distance(since))))
         }
+        Kind::FileWrong | Kind::Trouble | Kind::Back if notice.until.is_some() => {
+            let last = notice.until.map_or_else(String::new, |until| format!(", {}", clocks.time_and_distance(until)));
+            Some(match notice.untold {
+                0 => ("when", last.trim_start_matches(", ").to_owned()),
+                more => ("times", format!("{} since it was told before; the last one{last}", more + 1)),
+            })
+        }
         Kind::FileRight | Kind::Well | Kind::FileWrong | Kind::Trouble | Kind::Back if notice.since.is_some() => {
             notice.since.map(|since| ("since", clocks.time_and_distance(since)))
         }

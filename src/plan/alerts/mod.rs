@@ -231,7 +231,7 @@ impl Alerts {
 
     /// When somebody is to be told something though nothing happens.
     pub fn next(&self) -> Option<Timestamp> {
-        self.timers.next().into_iter().chain(self.going.next()).min()
+        self.timers.next().into_iter().chain(self.going.next()).chain(self.house.next()).min()
     }
 
     /// All that happened in one decision. What was missed before a run that makes up for it is not told.
@@ -308,9 +308,18 @@ impl Alerts {
     }
 
     /// Something happened to the daemon.
-    pub fn house(&mut self, kind: Kind, detail: String, channels: &[Arc<Channel>], now: Timestamp) {
+    pub fn house(&mut self, kind: Kind, detail: &str, channels: &[Arc<Channel>], now: Timestamp) {
+        self.tell_of_house(now, |house| house.happened(kind, detail, channels, now));
+    }
+
+    /// Tells what was held back of the daemon and may be told by now.
+    pub fn ring_house(&mut self, now: Timestamp) {
+        self.tell_of_house(now, |house| house.held_back(now));
+    }
+
+    fn tell_of_house(&mut self, now: Timestamp, rule: impl FnOnce(&mut House) -> Vec<Message>) {
         let before = self.house.clone();
-        let messages = self.house.happened(kind, detail, channels, now);
+        let messages = rule(&mut self.house);
         if self.house != before {
             self.changed.insert(None);
         }

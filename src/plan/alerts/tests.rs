@@ -151,6 +151,7 @@ impl Story {
         for name in self.alerts.take_due(at(second)) {
             self.alerts.ring(&name, "nothing was due", at(second));
         }
+        self.alerts.ring_house(at(second));
         while let Some((run, started)) = self.alerts.take_slow(at(second)) {
             let job = self.job.clone().unwrap();
             self.alerts.slow(&job, true, run, started, at(second));
@@ -411,17 +412,21 @@ fn another_name_and_other_channels_change_what_is_known() {
     assert_eq!((story.next(), story.kept.len(), story.alerts.jobs.len()), (None, 0, 0));
 }
 
+/// Something happens to the daemon.
+fn tell(story: &mut Story, second: u64, kind: Kind, channels: &[&Arc<Channel>]) -> Vec<String> {
+    let channels: Vec<_> = channels.iter().map(|channel| (*channel).clone()).collect();
+    story.alerts.house(kind, "as it is", &channels, at(second));
+    story.told()
+}
+
+fn words(channel: &str, kind: Kind, untold: u64) -> String {
+    format!("{channel} {kind}: 0 in a row, {untold} untold, 0 instants")
+}
+
 #[test]
 fn trouble_of_the_daemon_is_told_at_most_so_often_and_its_end_to_whom_was_told() {
     let (ops, other) = (channel("ops", &[], 1), channel("other", &[], 1));
     let mut story = Story::of(Telling::default());
-    let tell = |story: &mut Story, second, kind, channels: &[&Arc<Channel>]| {
-        let channels: Vec<_> = channels.iter().map(|channel| (*channel).clone()).collect();
-        story.alerts.house(kind, "as it is".to_owned(), &channels, at(second));
-        story.told()
-    };
-    let words =
-        |channel: &str, kind: Kind, untold: u64| format!("{channel} {kind}: 0 in a row, {untold} untold, 0 instants");
     assert_eq!(tell(&mut story, 10, Kind::FileRight, &[&ops]), NOTHING);
     let (wrong, right) = (Kind::FileWrong, Kind::FileRight);
     assert_eq!(tell(&mut story, 100, wrong, &[&ops]), [words("ops", wrong, 0)]);
@@ -442,4 +447,37 @@ fn trouble_of_the_daemon_is_told_at_most_so_often_and_its_end_to_whom_was_told()
     for kind in [Kind::Test, Kind::Test, Kind::Digest, Kind::Digest] {
         assert_eq!(tell(&mut story, 500, kind, &[&ops]), [words("ops", kind, 0)]);
     }
+}
+
+#[test]
+fn what_the_daemon_did_not_tell_of_itself_at_once_it_tells_once_it_may() {
+    let (ops, other) = (channel("ops", &[], 1), channel("other", &[], 1));
+    let mut story = Story::of(Telling::default());
+    let back = |channel: &str, untold| words(channel, Kind::Back, untold);
+    assert_eq!(tell(&mut story, 0, Kind::Back, &[&ops, &other]), [back("ops", 0), back("other", 0)]);
+    assert_eq!(story.next(), None);
+    for second in [60, 70, 80] {
+        assert_eq!(tell(&mut story, second, Kind::Back, &[&ops, &other]), NOTHING, "{second}");
+    }
+    story.restart(90);
+    assert_eq!(story.next(), Some(HOUR));
+    assert_eq!(story.waits(HOUR - 1), NOTHING);
+    assert_eq!(story.waits(HOUR), [back("ops", 2), back("other", 2)]);
+    assert_eq!(story.next(), None);
+    // At a start it goes before what the start has to tell, which does not wait for it.
+    assert_eq!(tell(&mut story, HOUR + 10, Kind::Back, &[&ops]), NOTHING);
+    story.restart(3 * HOUR);
+    assert_eq!(story.waits(3 * HOUR), [back("ops", 0)]);
+    assert_eq!(tell(&mut story, 3 * HOUR, Kind::Back, &[&ops]), [back("ops", 0)]);
+    // What is told at its time has what came before with it.
+    assert_eq!(tell(&mut story, 3 * HOUR + 10, Kind::Back, &[&ops]), NOTHING);
+    assert_eq!(tell(&mut story, 5 * HOUR, Kind::Back, &[&ops]), [back("ops", 1)]);
+    assert_eq!(story.next(), None);
+    // A file that is right again is not told to be wrong.
+    let (wrong, right) = (Kind::FileWrong, Kind::FileRight);
+    assert_eq!(tell(&mut story, 5 * HOUR, wrong, &[&ops]), [words("ops", wrong, 0)]);
+    assert_eq!(tell(&mut story, 5 * HOUR + 10, wrong, &[&ops]), NOTHING);
+    assert_eq!(story.next(), Some(6 * HOUR));
+    assert_eq!(tell(&mut story, 5 * HOUR + 20, right, &[&ops]), [words("ops", right, 1)]);
+    assert_eq!(story.next(), None);
 }

@@ -30,7 +30,7 @@ SELECT sum(waiting), min(oldest) FROM (
 
 const UNDELIVERABLE: &str = "
 SELECT count(*) FROM messages JOIN deliveries ON deliveries.message = messages.number
-WHERE messages.state = 3 AND messages.ended > $1";
+WHERE messages.state > 1 AND messages.ended > $1 AND messages.state = 3";
 
 /// Which of the notices are wanted.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +62,12 @@ impl Reader {
         let query = query.bind(notice.channel.as_str().to_owned()).bind(notice.number.0);
         let at: Option<i64> = query.fetch_one(&self.pool).await?;
         Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
+    }
+
+    /// Whether there is any notice for a channel of this name.
+    pub async fn has_told(&self, channel: &str) -> Result<bool, sqlx::Error> {
+        const HAS_TOLD: &str = "SELECT EXISTS (SELECT 1 FROM notices WHERE channel = $1)";
+        Ok(self.has_outbox().await? && sqlx::query_scalar(HAS_TOLD).bind(channel).fetch_one(&self.pool).await?)
     }
 
     /// The notices with each of their carriers, the newest last.
@@ -130,6 +136,8 @@ fn delivery(row: &SqliteRow) -> Option<DeliveryReport> {
         state: standing.word().to_owned(),
         tries: row.get::<Option<i64>, _>("tries").unwrap_or(0),
         next_try: time(row, "next_try"),
+        held_until: None,
+        held_because: None,
         ended: time(row, "ended"),
         answer: row.get("answer"),
     })

@@ -6,7 +6,7 @@ mod records;
 mod wishes;
 
 pub use list::{NoticeFilter, Outstanding};
-pub use queue::{Lane, Message, Outcome, SENT_FOR};
+pub use queue::{Lane, Message, Outcome, SENT_FOR, TOGETHER};
 pub use records::{FORGET_TOLD, INSERT_DELIVERIES, INSERT_NOTICES, INSERT_TOLD, delivery_rows, notice_row, told_rows};
 
 use super::open::Reader;

@@ -11,9 +11,14 @@ use sqlx::{Connection, Row};
 
 use super::{carrier_of, number_of, number_of_standing};
 use crate::job::{CarrierKind, ChannelName, JobName};
-use crate::notice::{Facts, Kind, Notice, NoticeId, Standing};
+use crate::notice::{Facts, Kind, Notice, NoticeId, Sent, Standing};
 use crate::run::RunId;
 use crate::store::open::{Reader, Store};
+
+/// Notices that are looked at together: a storm that is larger becomes several messages.
+pub const TOGETHER: u32 = 1000;
+/// A clock that was set back is not waited for: no pause between two tries is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// For how long it is tried to send a message, as mail servers do.
 pub const SENT_FOR: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -39,14 +44,41 @@ FROM deliveries JOIN notices ON notices.number = deliveries.notice LEFT JOIN job
 WHERE deliveries.message IS NULL AND notices.channel = $1 AND deliveries.carrier = $2
 ORDER BY notices.number LIMIT $3";
 
-/// The first message that told of something of this job since then; one that nobody got is nothing to refer to.
+/// What was sent: how many notices, and of which jobs.
+const SENT_LATELY: &str = "
+SELECT messages.ended, count(*) AS notices, min(notices.at) AS first,
+       json_group_array(DISTINCT jobs.name) FILTER (WHERE jobs.name IS NOT NULL) AS jobs
+FROM messages JOIN deliveries ON deliveries.message = messages.number
+JOIN notices ON notices.number = deliveries.notice LEFT JOIN jobs ON jobs.number = notices.job
+WHERE messages.state > 1 AND messages.ended > $3 AND messages.state = 2
+  AND messages.channel = $1 AND messages.carrier = $2
+GROUP BY messages.number ORDER BY messages.ended, messages.number";
+
+/// With what a trouble of a job begins. That it is over begins none, though it comes after the success.
+const BEGINNINGS: [Kind; 5] = [Kind::Failed, Kind::Missed, Kind::Stuck, Kind::Slow, Kind::Overdue];
+
+/// The first message that told of a trouble of this job since then; one that nobody got is nothing to refer to.
 const THREAD: &str = "
 SELECT messages.id
 FROM notices JOIN deliveries ON deliveries.notice = notices.number AND deliveries.carrier = $2
 JOIN messages ON messages.number = deliveries.message
 WHERE notices.job = (SELECT number FROM jobs WHERE name = $3) AND notices.channel = $1 AND notices.at >= $4
-  AND messages.state IN (1, 2)
+  AND messages.state IN (1, 2) AND notices.kind IN (SELECT value FROM json_each($5))
 ORDER BY messages.number LIMIT 1";
+
+const THREAD_OF_RUN: &str = "
+SELECT coalesce(messages.thread, messages.id)
+FROM notices JOIN deliveries ON deliveries.notice = notices.number AND deliveries.carrier = $2
+JOIN messages ON messages.number = deliveries.message
+WHERE notices.run = $3 AND notices.channel = $1 AND messages.state IN (1, 2)
+ORDER BY messages.number LIMIT 1";
+
+const WAITING_IN: &str = "
+SELECT notices.number FROM deliveries JOIN notices ON notices.number = deliveries.notice
+WHERE deliveries.message IS NULL AND notices.channel = $1 AND deliveries.carrier = $2
+UNION ALL
+SELECT deliveries.notice FROM messages JOIN deliveries ON deliveries.message = messages.number
+WHERE messages.state = 1 AND messages.channel = $1 AND messages.carrier = $2";
 
 const INSERT_MESSAGE: &str = "
 INSERT INTO messages (id, channel, carrier, thread, made, state, until) VALUES ($1, $2, $3, $4, $5, 1, $6)
@@ -98,6 +130,14 @@ pub enum Outcome {
     Undeliverable { answer: String, was_tried: bool },
 }
 
+impl Message {
+    /// Until when it is not tried again.
+    pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let longest = now.saturating_add(LONGEST_PAUSE).unwrap_or(Timestamp::MAX);
+        self.next_try.filter(|next| *next > now && *next <= longest)
+    }
+}
+
 impl Reader {
     /// Where anything waits.
     pub async fn lanes(&self) -> Result<Vec<Lane>, sqlx::Error> {
@@ -137,10 +177,41 @@ impl Reader {
         Ok(rows.iter().filter_map(|row| notice(row, lane)).collect())
     }
 
+    /// All that waits, in a message or in none yet.
+    pub async fn waiting_in(&self, lane: &Lane) -> Result<Vec<NoticeId>, sqlx::Error> {
+        let query = sqlx::query_scalar::<_, i64>(WAITING_IN).bind(lane.channel.as_str().to_owned());
+        let numbers = query.bind(number_of(lane.carrier)).fetch_all(&self.pool).await?;
+        Ok(numbers.into_iter().map(NoticeId).collect())
+    }
+
+    /// What was sent since a moment, the oldest first.
+    pub async fn sent_since(&self, lane: &Lane, since: Timestamp) -> Result<Vec<Sent>, sqlx::Error> {
+        let query = sqlx::query(SENT_LATELY).bind(lane.channel.as_str().to_owned()).bind(number_of(lane.carrier));
+        let rows = query.bind(since.as_microsecond()).fetch_all(&self.pool).await?;
+        let sent = |row: &SqliteRow| {
+            let names: Vec<String> = serde_json::from_str(row.get("jobs")).unwrap_or_default();
+            Some(Sent {
+                at: time(row, "ended")?,
+                first: time(row, "first")?,
+                notices: usize::try_from(row.get::<i64, _>("notices")).ok()?,
+                jobs: names.iter().filter_map(|name| JobName::new(name).ok()).collect(),
+            })
+        };
+        Ok(rows.iter().filter_map(sent).collect())
+    }
+
     /// The message with which it began that something is wrong with a job, since a moment.
     pub async fn thread(&self, lane: &Lane, job: &JobName, since: Timestamp) -> Result<Option<String>, sqlx::Error> {
         let query = sqlx::query_scalar(THREAD).bind(lane.channel.as_str().to_owned()).bind(number_of(lane.carrier));
-        query.bind(job.as_str().to_owned()).bind(since.as_microsecond()).fetch_optional(&self.pool).await
+        let beginnings = json!(BEGINNINGS.map(Kind::number)).to_string();
+        let query = query.bind(job.as_str().to_owned()).bind(since.as_microsecond()).bind(beginnings);
+        query.fetch_optional(&self.pool).await
+    }
+
+    /// The message with which began what was told of a run.
+    pub async fn thread_of_run(&self, lane: &Lane, run: RunId) -> Result<Option<String>, sqlx::Error> {
+        let query = sqlx::query_scalar(THREAD_OF_RUN).bind(lane.channel.as_str().to_owned());
+        query.bind(number_of(lane.carrier)).bind(run.0).fetch_optional(&self.pool).await
     }
 }
 

@@ -170,6 +170,18 @@ async fn messages_of_one_trouble_are_one_thread() {
     assert_eq!(thread("a", 11).await.as_deref(), Some("three"));
     assert_eq!(thread("b", 0).await.as_deref(), Some("two"));
     assert_eq!(thread("b", 12).await, None);
+    // That it is over begins nothing, though it comes after the success; what is told of a run is its own story.
+    let run = "INSERT INTO runs (run, job, cause, due, state) VALUES (77, (SELECT number FROM jobs WHERE name = 'b'), 1, 0, 3)";
+    sqlx::query(run).execute(&ledger.store.writer).await.unwrap();
+    let of_run = |number, second| Notice { run: Some(RunId(77)), ..notice(number, Some("b"), second) };
+    ledger
+        .notices(&[Notice { kind: Kind::Recovered, ..of_run(4, 30) }, Notice { kind: Kind::Slow, ..of_run(5, 31) }])
+        .await;
+    ledger.message(&mail, &[4], "four").await.unwrap();
+    ledger.message(&mail, &[5], "five").await.unwrap();
+    assert_eq!(thread("b", 30).await.as_deref(), Some("five"));
+    let of_run = async |run| ledger.store.reader.thread_of_run(&mail, RunId(run)).await.unwrap();
+    assert_eq!((of_run(77).await.as_deref(), of_run(78).await), (Some("four"), None));
 }
 
 #[tokio::test]
