@@ -18,21 +18,29 @@ const RENAME: &str = "UPDATE jobs SET name = $2 WHERE number = $1";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE name = $1)";
 
-/// What belongs to the first job belongs to the second one from now on.
-const MOVE: [&str; 10] = [
-    "UPDATE OR REPLACE pauses SET job = $2 WHERE job = $1",
-    "UPDATE OR REPLACE pause_exceptions SET job = $2 WHERE job = $1",
-    "UPDATE OR REPLACE skips SET job = $2 WHERE job = $1",
+/// What belongs to the first job belongs to the second one from now on. What was told of it is over, and what people have said
+/// of it stays said of that name alone: the second one goes on as it did.
+const MOVE: [&str; 7] = [
     "UPDATE definitions SET job = $2 WHERE job = $1",
     "UPDATE runs SET job = $2 WHERE job = $1",
     "UPDATE events SET job = $2 WHERE job = $1",
     "UPDATE notices SET job = $2 WHERE job = $1",
-    "UPDATE OR REPLACE told SET job = $2 WHERE job = $1",
+    FORGET_TOLD,
     "INSERT INTO tallies (job, hour, outcome, instants, others, duration, cpu)
      SELECT $2, hour, outcome, instants, others, duration, cpu FROM tallies WHERE job = $1
      ON CONFLICT DO UPDATE SET instants = instants + excluded.instants, others = others + excluded.others,
                                duration = duration + excluded.duration, cpu = cpu + excluded.cpu",
     "DELETE FROM tallies WHERE job = $1",
+];
+
+const FORGET_TOLD: &str = "DELETE FROM told WHERE job = $1";
+
+/// What people have said and heard of a job that made way.
+const FORGET: [&str; 4] = [
+    FORGET_TOLD,
+    "DELETE FROM pauses WHERE job = $1",
+    "DELETE FROM pause_exceptions WHERE job = $1",
+    "DELETE FROM skips WHERE job = $1",
 ];
 
 const REMOVE: &str = "DELETE FROM jobs WHERE number = $1";
@@ -41,16 +49,19 @@ const REMOVE: &str = "DELETE FROM jobs WHERE number = $1";
 struct Standing {
     number: i64,
     is_in_force: bool,
+    /// From when to when there is anything of it.
     from: Option<i64>,
     until: Option<i64>,
+    /// Of when its first and its last entry are.
+    first: Option<i64>,
+    last: Option<i64>,
 }
 
 /// Gives the history of one name to another one, within a transaction. Where the ledger knows the new name too:
 ///
-/// - if that job is in force and began when the old one had ended, it was renamed before anybody said so, and gets the
-///   history of both;
 /// - if it has ended, and the old one has not or it is to make way (`is_new`), what it has is set aside under a name with
 ///   a number;
+/// - if the old one has ended before that job began, it was renamed before anybody said so, and gets the history of both;
 /// - if both went on at the same time, they are two jobs, and each keeps its own.
 pub async fn rename(
     connection: &mut SqliteConnection,
@@ -63,15 +74,20 @@ pub async fn rename(
     };
     match standing(connection, to).await? {
         None => give_name(connection, old.number, to.as_str()).await,
-        Some(new) if !old.is_in_force && follows(&new, &old) => {
-            tracing::info!("{to} has the history of {from} too from now on");
-            join(connection, old.number, new.number).await
-        }
         Some(new) if (old.is_in_force || is_new) && !new.is_in_force => {
             let aside = free_name(connection, to).await?;
             tracing::warn!("the ledger has an earlier job {to}; what it has of it is called {aside} from now on");
             give_name(connection, new.number, &aside).await?;
+            for statement in FORGET {
+                sqlx::query(statement).bind(new.number).execute(&mut *connection).await?;
+            }
             give_name(connection, old.number, to.as_str()).await
+        }
+        // A name that is left because people have said something of it.
+        Some(_) if old.from.is_none() => Ok(()),
+        Some(new) if !old.is_in_force && follows(&new, &old) => {
+            tracing::info!("{to} has the history of {from} too from now on");
+            join(connection, old.number, new.number).await
         }
         Some(_) => {
             tracing::warn!("{to} does not get the history of {from}: it has one of its own from the same time");
@@ -84,18 +100,22 @@ async fn standing(connection: &mut SqliteConnection, name: &JobName) -> Result<O
     let row = sqlx::query(STANDING).bind(name.as_str().to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|row| {
         let time = |column: &str| row.get::<Option<i64>, _>(column);
+        let (first, last) = (time("first"), time("last"));
         Standing {
             number: row.get("number"),
             is_in_force: row.get("is_in_force"),
-            from: time("defined_from").into_iter().chain(time("first")).min(),
-            until: time("defined_until").into_iter().chain(time("last")).max(),
+            from: time("defined_from").into_iter().chain(first).min(),
+            until: time("defined_until").into_iter().chain(last).max(),
+            first,
+            last,
         }
     }))
 }
 
-/// Whether all of one comes after all of the other.
+/// Whether all of one comes after all of the other. A definition may begin as another ends; no two entries are of one instant.
 fn follows(later: &Standing, earlier: &Standing) -> bool {
     later.from.zip(earlier.until).is_none_or(|(from, until)| until <= from)
+        && later.first.zip(earlier.last).is_none_or(|(first, last)| last < first)
 }
 
 async fn give_name(connection: &mut SqliteConnection, number: i64, name: &str) -> Result<(), sqlx::Error> {

@@ -105,9 +105,6 @@ impl Heard {
             known.here.get_or_insert(now);
             known.job = Some(job.clone());
         }
-        // Of a job that is gone it is not kept which of its runs was told to be slow.
-        let is_gone = |run: &RunId| self.runs.get(run).is_some_and(|name| gone.contains(name));
-        self.of_runs.retain(|(_, kind, run)| *kind != Kind::Slow || !is_gone(run));
         for (_, known) in self.jobs.iter_mut().filter(|(name, _)| gone.contains(name)) {
             known.here = None;
         }

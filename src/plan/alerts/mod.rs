@@ -1,8 +1,7 @@
 //! What is worth telling, and whom? What was told before is known here, of jobs and of the daemon, and when somebody is to
 //! be told something though nothing happens.
 //!
-//! Of a job that tells nobody anything nothing is held but which runs that go on were told slow; of others only while there
-//! is something to know.
+//! Of a job that tells nobody anything nothing is held; of others only while there is something to know.
 
 mod happening;
 mod house;
@@ -78,16 +77,22 @@ impl Alerts {
         now: Timestamp,
     ) -> Self {
         let mut alerts = Self { highest, ..Self::default() };
+        let mut slow = BTreeSet::new();
         for (job, words) in told {
             // Words that nobody can read are of a later version: what they say is told again.
             match job {
                 Some(job) => {
-                    let told = serde_json::from_str(&words).unwrap_or_default();
+                    let mut told: Told = serde_json::from_str(&words).unwrap_or_default();
+                    if !told.slow.is_empty() {
+                        slow.append(&mut told.slow);
+                        alerts.changed.extend([None, Some(job.clone())]);
+                    }
                     alerts.jobs.insert(job, Watched { told, ..Watched::default() });
                 }
                 None => alerts.house = serde_json::from_str(&words).unwrap_or_default(),
             }
         }
+        alerts.house.slow.append(&mut slow);
         for job in jobs.iter().filter(|job| Watch::of(job).is_some() || usual::is_asked_of(job)) {
             alerts.jobs.entry(job.name.clone()).or_default();
         }
@@ -113,12 +118,15 @@ impl Alerts {
         }
     }
 
-    /// Takes the rules of another file; what is known of its jobs stays.
+    /// Takes the rules of another file; what is known of its jobs stays. A job that the file says has another name now is
+    /// not gone, and nobody waits for it.
     pub fn set_jobs<'j>(&mut self, jobs: impl IntoIterator<Item = &'j Arc<Job>>, now: Timestamp) {
         for watched in self.jobs.values_mut() {
             watched.job = None;
         }
+        let mut former = BTreeSet::new();
         for job in jobs {
+            former.extend(job.formerly.clone());
             let watch = Watch::of(job);
             if watch.is_some() || usual::is_asked_of(job) || self.jobs.contains_key(&job.name) {
                 self.set_job(job, watch, now);
@@ -127,6 +135,10 @@ impl Alerts {
         let gone: Vec<JobName> =
             self.jobs.iter().filter(|(_, watched)| watched.job.is_none()).map(|(name, _)| name.clone()).collect();
         for name in gone {
+            if let Some(watched) = self.jobs.get_mut(&name).filter(|_| former.contains(&name)) {
+                watched.told = Told::default();
+                self.changed.insert(Some(name.clone()));
+            }
             self.settle(&name);
         }
     }
@@ -177,7 +189,7 @@ impl Alerts {
     pub fn adopt(&mut self, from: &JobName, to: &JobName) {
         if self.jobs.contains_key(from) && !self.jobs.contains_key(to) {
             self.rename(from, to);
-            self.changed.insert(Some(to.clone()));
+            self.changed.extend([Some(from.clone()), Some(to.clone())]);
         }
     }
 
@@ -209,12 +221,11 @@ impl Alerts {
             return;
         }
         let watched = self.jobs.get(&job.name);
-        let was_told = watched.is_some_and(|watched| watched.told.slow.contains(&run));
         let slow_after = match watched {
             Some(watched) => watched.usual.slow_after(job),
             None => Usual::default().slow_after(job),
         };
-        if let Some(slow_after) = slow_after.filter(|_| !was_told) {
+        if let Some(slow_after) = slow_after.filter(|_| !self.house.slow.contains(&run)) {
             self.going.set(run, started, slow_after);
         }
     }
@@ -222,6 +233,22 @@ impl Alerts {
     /// The attempt of a run is over.
     pub fn forget_run(&mut self, run: RunId) {
         self.going.remove(run);
+    }
+
+    /// Some runs have ended; these have not.
+    pub fn keep_slow(&mut self, goes_on: impl Fn(RunId) -> bool) {
+        let before = self.house.slow.len();
+        self.house.slow.retain(|run| goes_on(*run));
+        if self.house.slow.len() < before {
+            self.changed.insert(None);
+        }
+    }
+
+    /// A run is over, after its last attempt.
+    pub fn run_is_over(&mut self, run: RunId) {
+        if self.house.slow.remove(&run) {
+            self.changed.insert(None);
+        }
     }
 
     /// No run goes, as far as is known here.
@@ -304,7 +331,10 @@ impl Alerts {
     }
 
     pub fn slow(&mut self, job: &Arc<Job>, in_file: bool, run: RunId, started: Timestamp, now: Timestamp) {
-        self.tell(job, in_file, now, |watched| watched.told.slow(job, run, started, now));
+        if self.house.slow.insert(run) {
+            self.changed.insert(None);
+            self.tell(job, in_file, now, |watched| watched.told.slow(job, run, started, now));
+        }
     }
 
     /// Something happened to the daemon.
