@@ -1733,3 +1733,28 @@ fn an_instant_is_free_again_when_its_run_has_another_name() {
         [Op::SetClock(-4618), Op::Reload(0), Op::SetClock(-16695), Op::Run(Duration::from_millis(155_077)), run(25)];
     balances(begin.into_iter().chain(end));
 }
+
+/// A job that is gone makes way for another of its name: nobody is told that what is left of it is overdue, nor that the one
+/// is that has its name now.
+#[test]
+fn nobody_waits_for_what_has_another_name() {
+    let crash =
+        |file, hours: u64| Op::Crash { file, down: Duration::from_secs(hours * 3600), boot: false, kept: false };
+    let late = || Op::Sleep(Duration::from_secs(5 * 3600));
+    // Taken over while the daemon is there, and then with a restart.
+    balances([Op::Reload(4), Op::Reload(0), Op::Reload(4), crash(4, 0), late()]);
+    balances([Op::Reload(4), crash(0, 0), crash(4, 0), crash(4, 5)]);
+    // The name is in the file already when it is said whose it was.
+    balances([Op::Reload(4), Op::Reload(0), Op::Reload(3), Op::Reload(4), late(), crash(4, 5)]);
+    balances([crash(3, 0), crash(4, 0), late(), crash(4, 5)]);
+}
+
+/// A run goes on of a job that comes back under the name of an earlier one, and is gone again: it is the new one's for good.
+#[test]
+fn what_an_earlier_job_left_makes_way_for_a_run_that_goes_on() {
+    let run = || Op::Run(Duration::from_secs(420));
+    let reload = Op::Reload;
+    balances([reload(4), reload(0), run(), reload(2), reload(4), reload(0), run()]);
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
+    balances([reload(4), reload(0), run(), crash(2), crash(4), crash(0), run()]);
+}

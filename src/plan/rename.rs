@@ -29,7 +29,7 @@ impl Planner {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
                 (false, _) if is_news => {
-                    let is_new = !is_known && self.adopt_taken(from, &job.name);
+                    let is_new = !is_known && (self.adopt_taken(from, &job.name) | self.has_runs(from));
                     draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
                     if !is_known {
                         self.adopt_wishes(from, &job.name, is_new, draft);
@@ -54,6 +54,11 @@ impl Planner {
         let taken = std::mem::take(&mut account.taken);
         self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now)).taken = taken;
         true
+    }
+
+    /// Whether something goes on that belongs to a name: what there was under the new one makes way for that too.
+    fn has_runs(&self, name: &JobName) -> bool {
+        self.runs.values().any(|open| open.job.name == *name)
     }
 
     /// A job that was paused and taken out is paused when it comes back, also under another name. Whether the ledger gives
@@ -129,11 +134,15 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
         let Some((from, at)) = from.and_then(|from| Some((from, *known.get(from)?))) else {
             continue;
         };
-        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new: false });
         let is_in_force = |at: &usize| memory.jobs.get(*at).is_some_and(|job| job.definition.is_some());
-        match known.get(&job.name) {
-            Some(to) if is_in_force(to) || !is_in_force(&at) => {
-                if !is_in_force(&at) {
+        let has_runs = memory.open.iter().any(|run| run.job == *from);
+        let (old_is_in_force, new) = (is_in_force(&at), known.get(&job.name));
+        let new_is_in_force = new.is_some_and(is_in_force);
+        let is_new = has_runs && !new_is_in_force;
+        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
+        match new {
+            Some(_) if new_is_in_force || !old_is_in_force && !is_new => {
+                if !old_is_in_force {
                     // What it left running is in the way of what has its name now.
                     memory.open.iter_mut().filter(|run| run.job == *from).for_each(|run| run.job = job.name.clone());
                 }

@@ -6,6 +6,7 @@
 mod happening;
 mod house;
 mod rules;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -27,7 +28,7 @@ use super::memory::RememberedJob;
 use super::timers::Timers;
 use crate::job::{Channel, Job, JobName};
 use crate::notice::{Kind, Notice, NoticeId};
-use crate::run::{Outcome, RunId};
+use crate::run::Outcome;
 
 /// What the ledger is to remember of a job, or of the daemon; none: nothing any more.
 pub type Words = (Option<JobName>, Option<Arc<str>>);
@@ -215,47 +216,6 @@ impl Alerts {
         }
     }
 
-    /// An attempt has begun.
-    pub fn began(&mut self, run: RunId, job: &Job, started: Timestamp) {
-        if !usual::is_told_slow(job) {
-            return;
-        }
-        let watched = self.jobs.get(&job.name);
-        let slow_after = match watched {
-            Some(watched) => watched.usual.slow_after(job),
-            None => Usual::default().slow_after(job),
-        };
-        if let Some(slow_after) = slow_after.filter(|_| !self.house.slow.contains(&run)) {
-            self.going.set(run, started, slow_after);
-        }
-    }
-
-    /// The attempt of a run is over.
-    pub fn forget_run(&mut self, run: RunId) {
-        self.going.remove(run);
-    }
-
-    /// Some runs have ended; these have not.
-    pub fn keep_slow(&mut self, goes_on: impl Fn(RunId) -> bool) {
-        let before = self.house.slow.len();
-        self.house.slow.retain(|run| goes_on(*run));
-        if self.house.slow.len() < before {
-            self.changed.insert(None);
-        }
-    }
-
-    /// A run is over, after its last attempt.
-    pub fn run_is_over(&mut self, run: RunId) {
-        if self.house.slow.remove(&run) {
-            self.changed.insert(None);
-        }
-    }
-
-    /// No run goes, as far as is known here.
-    pub fn forget_runs(&mut self) {
-        self.going.clear();
-    }
-
     /// When somebody is to be told something though nothing happens.
     pub fn next(&self) -> Option<Timestamp> {
         self.timers.next().into_iter().chain(self.going.next()).min()
@@ -323,18 +283,6 @@ impl Alerts {
             messages.extend(good.into_iter().flat_map(|good| watched.told.overdue(good, why, job.is_none(), now)));
             messages
         });
-    }
-
-    /// A run that goes on, and has taken too long by now, and when it began.
-    pub fn take_slow(&mut self, now: Timestamp) -> Option<(RunId, Timestamp)> {
-        self.going.pop_due(now)
-    }
-
-    pub fn slow(&mut self, job: &Arc<Job>, in_file: bool, run: RunId, started: Timestamp, now: Timestamp) {
-        if self.house.slow.insert(run) {
-            self.changed.insert(None);
-            self.tell(job, in_file, now, |watched| watched.told.slow(job, run, started, now));
-        }
     }
 
     /// Something happened to the daemon.
