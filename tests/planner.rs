@@ -849,7 +849,9 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::Start(launch) => {
-                let instant = (launch.job.name.clone(), launch.due);
+                // What was decided later may be in the ledger by now, another name too.
+                let job = Arc::new(launch.job.named(self.ledger.row(launch.run).job.clone()));
+                let instant = (job.name.clone(), launch.due);
                 if launch.attempt > 1 {
                     assert!(launch.attempt <= 3 && launch.job.name.as_str() == "again", "{launch:?}");
                 } else if launch.cause.names_instant() {
@@ -862,14 +864,15 @@ impl Driver {
                 assert_eq!((&launch.asked, launch.due), (&row.asked, repeats.unwrap_or(row.due)));
                 assert_eq!(row.asked.is_some(), launch.cause == Cause::Manual);
                 self.running.push(launch.run);
-                self.going.insert(launch.run, launch.job.clone());
+                self.going.insert(launch.run, job);
                 self.no_crowd();
                 let decision = self.planner.handle_started(launch.run, self.now, None);
                 self.take(decision);
             }
             Action::GoOn(launch) => {
                 assert!(self.running.contains(&launch.run), "{} went on without being there", launch.run);
-                self.going.insert(launch.run, launch.job);
+                let job = launch.job.named(self.ledger.row(launch.run).job.clone());
+                self.going.insert(launch.run, Arc::new(job));
             }
             // Some take their time.
             Action::Stop { run, .. } if run.0 % 3 == 0 => {}
@@ -1757,4 +1760,11 @@ fn what_an_earlier_job_left_makes_way_for_a_run_that_goes_on() {
     balances([reload(4), reload(0), run(), reload(2), reload(4), reload(0), run()]);
     let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
     balances([reload(4), reload(0), run(), crash(2), crash(4), crash(0), run()]);
+}
+
+/// What was decided under one name begins when the ledger has another for it.
+#[test]
+fn what_begins_late_has_the_name_of_by_then() {
+    let begin = [Op::Delay(true), Op::Reload(1), Op::SetClock(3450), Op::Reload(4), Op::Delay(false)];
+    balances(begin.into_iter().chain([Op::Reload(1), Op::SetClock(6540), Op::End(3)]));
 }
