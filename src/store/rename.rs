@@ -145,3 +145,54 @@ async fn free_name(connection: &mut SqliteConnection, name: &JobName) -> Result<
         number += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::open::Store;
+
+    /// Three jobs: the second began when the first had ended, and both it and the third have something said of them.
+    const LEDGER: &str = "
+        INSERT INTO jobs (number, name) VALUES (1, 'a'), (2, 'b'), (3, 'c');
+        INSERT INTO runs (run, job, cause, due, state, outcome) VALUES
+            (1, 1, 1, 10, 3, 1), (2, 1, 1, 20, 3, 1), (3, 2, 1, 30, 3, 1), (4, 3, 1, 15, 3, 1);
+        INSERT INTO told (job, words) VALUES (1, 'of a'), (2, 'of b'), (3, 'of c');
+        INSERT INTO pauses (job, since, who) VALUES (1, 0, 'anna'), (3, 0, 'anna');";
+
+    /// What each name has: its runs, whether it is paused, and what was told of it.
+    async fn after(changes: &'static str, (from, to, is_new): (&str, &str, bool)) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::prepare(&folder.path().join("punctual.db")).unwrap().open("host", "boot").await.unwrap();
+        let mut connection = store.writer.acquire().await.unwrap();
+        sqlx::raw_sql(LEDGER).execute(&mut *connection).await.unwrap();
+        sqlx::raw_sql(changes).execute(&mut *connection).await.unwrap();
+        let name = |name: &str| JobName::new(name).unwrap();
+        rename(&mut connection, &name(from), &name(to), is_new).await.unwrap();
+        let sql = "
+            SELECT concat_ws(' ', name, (SELECT group_concat(run) FROM (SELECT run FROM runs WHERE job = number ORDER BY run)),
+                             (SELECT 'paused' FROM pauses WHERE job = jobs.number),
+                             (SELECT words FROM told WHERE job = jobs.number))
+            FROM jobs ORDER BY name";
+        let found = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
+        drop(connection);
+        store.close().await;
+        found
+    }
+
+    #[tokio::test]
+    async fn a_history_goes_where_it_belongs() {
+        let all = ["a 1,2 paused of a", "b 3 of b", "c 4 paused of c"];
+        // One that comes after the other has both; what was said of the old name stays said of it alone.
+        assert_eq!(after("", ("a", "b", false)).await, ["a paused", "b 1,2,3 of b", all[2]]);
+        assert_eq!(after("DELETE FROM pauses", ("a", "b", false)).await, ["b 1,2,3 of b", "c 4 of c"]);
+        // A name of which only that is left has nothing to give.
+        assert_eq!(after("DELETE FROM runs WHERE job = 1", ("a", "b", false)).await, ["a paused of a", all[1], all[2]]);
+        // Two that went on at the same time are two, and so are two whose entries are of the same instant.
+        assert_eq!(after("", ("a", "c", false)).await, all);
+        let same = "UPDATE runs SET due = 20 WHERE run = 3";
+        assert_eq!(after(same, ("a", "b", false)).await, all);
+        // What makes way has a number, and nobody says or hears anything of it any more.
+        assert_eq!(after("", ("a", "c", true)).await, [all[1], "c 1,2 paused of a", "c.1 4"]);
+        assert_eq!(after("", ("a", "d", false)).await, [all[1], all[2], "d 1,2 paused of a"]);
+    }
+}
