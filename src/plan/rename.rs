@@ -29,13 +29,17 @@ impl Planner {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
                 (false, _) if is_news => {
-                    let is_new = !is_known && (self.adopt_taken(from, &job.name) | self.has_runs(from));
+                    let is_new = !is_known && self.takes_place(from, &job.name);
                     draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
                     if !is_known {
-                        self.adopt_wishes(from, &job.name, is_new, draft);
+                        self.adopt_wishes(from, &job.name, draft);
                     }
                     self.adopt_runs(from, &job.name);
-                    self.alerts.adopt(from, &job.name);
+                    if is_new {
+                        self.alerts.rename(from, &job.name);
+                    } else {
+                        self.alerts.adopt(from, &job.name);
+                    }
                 }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
@@ -43,30 +47,33 @@ impl Planner {
         }
     }
 
-    /// Instants that come again and have a run of a job that was taken out are those of the job that has its name now; the
-    /// answer is whether there are any. What there was under the new name makes way for them.
-    fn adopt_taken(&mut self, from: &JobName, to: &JobName) -> bool {
+    /// What goes on of a job that was taken out, and instants that come again and have a run of it, are those of the job that
+    /// has its name now; the answer is whether there are any. What there was under the new name makes way for them.
+    fn takes_place(&mut self, from: &JobName, to: &JobName) -> bool {
         let now = self.latest;
-        let is_to_come = |account: &&mut Account| account.taken.last().is_some_and(|due| *due > now);
-        let Some(account) = self.accounts.get_mut(from).filter(is_to_come) else {
+        let is_to_come = |account: &Account| account.taken.last().is_some_and(|due| *due > now);
+        let has_runs = self.runs.values().any(|open| open.job.name == *from);
+        if !has_runs && !self.accounts.get(from).is_some_and(is_to_come) {
             return false;
-        };
-        let taken = std::mem::take(&mut account.taken);
+        }
+        self.make_way(to);
+        let taken = self.accounts.get_mut(from).map(|account| std::mem::take(&mut account.taken)).unwrap_or_default();
         self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now)).taken = taken;
         true
     }
 
-    /// Whether something goes on that belongs to a name: what there was under the new one makes way for that too.
-    fn has_runs(&self, name: &JobName) -> bool {
-        self.runs.values().any(|open| open.job.name == *name)
+    /// What there is under the name is of a job that is gone, and stays so under another one.
+    fn make_way(&mut self, name: &JobName) {
+        let aside = aside(name, |name| self.slots.contains_key(name) || self.accounts.contains_key(name));
+        self.held.forget(name);
+        for open in self.runs.values_mut().filter(|open| open.job.name == *name) {
+            open.job = Arc::new(open.job.named(aside.clone()));
+        }
     }
 
     /// A job that was paused and taken out is paused when it comes back, also under another name. Whether the ledger gives
     /// that name to what it has depends on what it has of both; so it is said what holds.
-    fn adopt_wishes(&mut self, from: &JobName, to: &JobName, is_new: bool, draft: &mut Draft) {
-        if is_new {
-            self.held.forget(to);
-        }
+    fn adopt_wishes(&mut self, from: &JobName, to: &JobName, draft: &mut Draft) {
         if self.held.is_about(to) || !self.held.is_about(from) {
             return;
         }
@@ -96,15 +103,10 @@ impl Planner {
             return;
         };
         draft.record(Record::Renamed { from: from.clone(), to: to.clone(), is_new: true });
+        self.make_way(to);
         self.timers.set(from, &mut slot.timer, None);
         slot.job = Arc::new(slot.job.named(to.clone()));
         self.slots.insert(to.clone(), slot);
-        // What there is under the new name is of a job that is gone, and stays so.
-        let aside = aside(to, |name| self.slots.contains_key(name) || self.accounts.contains_key(name));
-        self.held.forget(to);
-        for open in self.runs.values_mut().filter(|open| open.job.name == *to) {
-            open.job = Arc::new(open.job.named(aside.clone()));
-        }
         let account = self.accounts.remove(from).unwrap_or_else(|| Account::opened(None, self.latest));
         self.accounts.insert(to.clone(), account);
         for run in self.slots.get(to).iter().flat_map(|slot| &slot.open) {
