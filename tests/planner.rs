@@ -394,18 +394,52 @@ impl Ledger {
     /// What the ledger has of a job goes on under another name; an earlier job of that name is set aside.
     fn rename(&mut self, from: &JobName, to: &JobName, is_new: bool) {
         let in_force = |name: &JobName| self.definitions.iter().any(|d| d.job == *name && d.until.is_none());
-        if !self.known.contains(from) || self.known.contains(to) && (in_force(to) || !in_force(from) && !is_new) {
+        if !self.known.contains(from) {
             return;
         }
-        if self.known.contains(to) {
+        if !self.known.contains(to) {
+            self.give_name(from, to);
+        } else if (in_force(from) || is_new) && !in_force(to) {
             let aside = |number: &usize| JobName::new(&format!("{to}.{number}")).unwrap();
             let free = (1..1000).find(|number| !self.known.contains(&aside(number))).unwrap();
+            self.held.forget(to);
+            self.told.remove(&Some(to.clone()));
             self.give_name(to, &aside(&free));
+            self.give_name(from, to);
+        } else if !in_force(from) && self.follows(to, from) {
+            self.told.remove(&Some(from.clone()));
+            self.give_entries(from, to);
+            // People may have said something of the old name.
+            if !self.held.is_about(from) {
+                self.known.remove(from);
+            }
         }
-        self.give_name(from, to);
+    }
+
+    /// Whether what there is of one job all comes after what there is of the other, of which there is something.
+    fn follows(&self, later: &JobName, earlier: &JobName) -> bool {
+        let later_rows = self.rows.values().filter(|row| row.job == *later);
+        let earlier_rows = self.rows.values().filter(|row| row.job == *earlier);
+        let (first, last) = (later_rows.map(|row| row.due).min(), earlier_rows.map(|row| row.due_last).max());
+        let since = self.definitions.iter().filter(|d| d.job == *later).map(|d| d.since);
+        let ends = self.definitions.iter().filter(|d| d.job == *earlier).filter_map(|d| d.until);
+        let (from, until) = (since.chain(first).min(), ends.chain(last).max());
+        until.is_some()
+            && from.zip(until).is_none_or(|(from, until)| until <= from)
+            && first.zip(last).is_none_or(|(first, last)| last < first)
     }
 
     fn give_name(&mut self, from: &JobName, to: &JobName) {
+        self.give_entries(from, to);
+        self.held.rename(from, to);
+        if let Some(words) = self.told.remove(&Some(from.clone())) {
+            self.told.insert(Some(to.clone()), words);
+        }
+        self.known.remove(from);
+        self.known.insert(to.clone());
+    }
+
+    fn give_entries(&mut self, from: &JobName, to: &JobName) {
         let rename = |name: &mut JobName| {
             if name == from {
                 *name = to.clone();
@@ -420,12 +454,6 @@ impl Ledger {
                 (name, due)
             })
             .collect();
-        self.held.rename(from, to);
-        if let Some(words) = self.told.remove(&Some(from.clone())) {
-            self.told.insert(Some(to.clone()), words);
-        }
-        self.known.remove(from);
-        self.known.insert(to.clone());
         self.renamed.push((from.clone(), to.clone()));
     }
 
@@ -821,7 +849,9 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::Start(launch) => {
-                let instant = (launch.job.name.clone(), launch.due);
+                // What was decided later may be in the ledger by now, another name too.
+                let job = Arc::new(launch.job.named(self.ledger.row(launch.run).job.clone()));
+                let instant = (job.name.clone(), launch.due);
                 if launch.attempt > 1 {
                     assert!(launch.attempt <= 3 && launch.job.name.as_str() == "again", "{launch:?}");
                 } else if launch.cause.names_instant() {
@@ -834,14 +864,15 @@ impl Driver {
                 assert_eq!((&launch.asked, launch.due), (&row.asked, repeats.unwrap_or(row.due)));
                 assert_eq!(row.asked.is_some(), launch.cause == Cause::Manual);
                 self.running.push(launch.run);
-                self.going.insert(launch.run, launch.job.clone());
+                self.going.insert(launch.run, job);
                 self.no_crowd();
                 let decision = self.planner.handle_started(launch.run, self.now, None);
                 self.take(decision);
             }
             Action::GoOn(launch) => {
                 assert!(self.running.contains(&launch.run), "{} went on without being there", launch.run);
-                self.going.insert(launch.run, launch.job);
+                let job = launch.job.named(self.ledger.row(launch.run).job.clone());
+                self.going.insert(launch.run, Arc::new(job));
             }
             // Some take their time.
             Action::Stop { run, .. } if run.0 % 3 == 0 => {}
@@ -861,9 +892,13 @@ impl Driver {
             let of_pool = self.going.values().filter(|job| job.rules.pools.contains(&pool)).count();
             assert!(of_pool <= capacity, "{of_pool} go in the pool {pool}");
         }
-        // What the file has no more goes on after a restart, and by which rules it began is known no more.
+        // What the file has no more goes on after a restart, and by which rules it began is known no more; the file that has
+        // it again says it.
+        let file = jobs_of(self.file);
+        let may_crowd = |job: &Job| job.rules.overlap == Overlap::Allow;
+        let is_of = |job: &Job, name: &JobName| job.name == *name;
         let is_alone =
-            |job: &&Arc<Job>| job.rules.overlap != Overlap::Allow && self.planner.is_enabled(&job.name).is_some();
+            |job: &&Arc<Job>| !may_crowd(job) && file.iter().any(|now| is_of(now, &job.name) && !may_crowd(now));
         for job in self.going.values().filter(is_alone) {
             let of_job = self.going.values().filter(|other| other.name == job.name).count();
             assert_eq!(of_job, 1, "{} goes beside itself", job.name);
@@ -1628,4 +1663,108 @@ fn a_name_without_a_history_is_remembered_by_nobody() {
     let crash = |down| Op::Crash { file: 0, down: Duration::from_secs(down), boot: false, kept: false };
     let begin = [Op::Reload(4), crash(0), crash(90), Op::Reload(1), Op::SetClock(-1), Op::Reload(4)];
     balances(begin.into_iter().chain([Op::Sleep(Duration::from_secs(14311))]));
+}
+
+/// An entry that was made in a time that comes again is of a job that has made way: it is cut all the same.
+#[test]
+fn what_was_missed_by_a_job_that_made_way_is_cut_with_the_clock() {
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: false };
+    let begin = [Op::Reload(4), Op::Sleep(Duration::from_secs(90)), crash(0), Op::Drain, Op::SetClock(-5884)];
+    balances(begin.into_iter().chain([crash(4), Op::SetClock(5824)]));
+}
+
+/// A run of a job that is gone was told to be slow, and its job comes back under another name, of which something is known.
+#[test]
+fn a_run_is_slow_once_under_whatever_name() {
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let sleep = || Op::Sleep(Duration::from_secs(300));
+    balances([Op::Reload(4), Op::Reload(2), run(30), Op::Reload(3), sleep(), Op::Reload(4)]);
+    let crash = |file, down| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept: false };
+    let begin = [crash(0, 10565), Op::Reload(4), crash(0, 5245), Op::SetClock(60), Op::Reload(3), run(300)];
+    balances(begin.into_iter().chain([Op::Reload(4)]));
+}
+
+/// A run fails of a job that told nobody anything before it was taken out, and that tells again later.
+#[test]
+fn a_failure_of_a_job_that_is_gone_and_told_nobody_is_not_counted() {
+    let crash = |file, down| Op::Crash { file, down: Duration::from_secs(down), boot: false, kept: false };
+    let sleep = |millis| Op::Sleep(Duration::from_millis(millis));
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let begin = [sleep(506_288), crash(2, 3469), sleep(11_832_000), Op::Delay(true), run(51_712), run(398_000)];
+    let end = [crash(3, 13_883), Op::Reload(1), sleep(112_972), Op::Reload(3), Op::End(2), crash(2, 0), sleep(17_028)];
+    balances(begin.into_iter().chain(end));
+}
+
+/// A job that is gone is paused, and another one takes its name: whatever the ledger calls what is left, nobody pauses that.
+#[test]
+fn a_pause_ends_where_its_job_makes_way() {
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: false };
+    let begin = [crash(4), crash(0), Op::Reload(4), Op::Pause { job: Some(3), span: None }];
+    balances(begin.into_iter().chain([Op::Reload(0), Op::Delay(true), Op::Reload(4)]));
+}
+
+/// The instant that follows from the end of a run has a run from before the clock was set back, and a pause holds.
+#[test]
+fn an_instant_after_an_end_that_comes_again_is_not_skipped_too() {
+    let run = |millis| Op::Run(Duration::from_millis(millis));
+    let begin = [run(767_649), Op::SetClock(-17886), Op::SetClock(13666), Op::Delay(true)];
+    let pause = Op::Pause { job: None, span: None };
+    let then = [pause, Op::SetClock(240), Op::End(0), Op::SetClock(0), run(381_814), run(440_537), Op::Commit];
+    let crash = Op::Crash { file: 1, down: Duration::from_secs(1280), boot: false, kept: false };
+    let end = [Op::End(0), crash, run(372_143), run(737_857)];
+    balances(begin.into_iter().chain(then).chain(end));
+}
+
+/// Runs of a job that may run beside itself go on while it is gone, and it comes back.
+#[test]
+fn what_goes_beside_itself_still_does_when_its_job_comes_back() {
+    let crash = Op::Crash { file: 1, down: Duration::ZERO, boot: false, kept: true };
+    let pause = Op::Pause { job: None, span: None };
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    balances([pause, Op::Resume(Some(3)), run(90), crash, Op::Reload(0), run(360)]);
+}
+
+/// An instant comes again whose run went to another name while it was past.
+#[test]
+fn an_instant_is_free_again_when_its_run_has_another_name() {
+    let run = |seconds| Op::Run(Duration::from_secs(seconds));
+    let begin = [run(30), Op::SetClock(-1), run(1), Op::Reload(3), Op::Reload(4), Op::SetClock(-1)];
+    balances(begin.into_iter().chain([Op::Reload(0), run(61)]));
+    let crash = Op::Crash { file: 1, down: Duration::from_secs(28919), boot: false, kept: false };
+    let begin = [Op::Run(Duration::from_millis(105_923)), Op::SetClock(-7622), crash, Op::Reload(4)];
+    let end =
+        [Op::SetClock(-4618), Op::Reload(0), Op::SetClock(-16695), Op::Run(Duration::from_millis(155_077)), run(25)];
+    balances(begin.into_iter().chain(end));
+}
+
+/// A job that is gone makes way for another of its name: nobody is told that what is left of it is overdue, nor that the one
+/// is that has its name now.
+#[test]
+fn nobody_waits_for_what_has_another_name() {
+    let crash =
+        |file, hours: u64| Op::Crash { file, down: Duration::from_secs(hours * 3600), boot: false, kept: false };
+    let late = || Op::Sleep(Duration::from_secs(5 * 3600));
+    // Taken over while the daemon is there, and then with a restart.
+    balances([Op::Reload(4), Op::Reload(0), Op::Reload(4), crash(4, 0), late()]);
+    balances([Op::Reload(4), crash(0, 0), crash(4, 0), crash(4, 5)]);
+    // The name is in the file already when it is said whose it was.
+    balances([Op::Reload(4), Op::Reload(0), Op::Reload(3), Op::Reload(4), late(), crash(4, 5)]);
+    balances([crash(3, 0), crash(4, 0), late(), crash(4, 5)]);
+}
+
+/// A run goes on of a job that comes back under the name of an earlier one, and is gone again: it is the new one's for good.
+#[test]
+fn what_an_earlier_job_left_makes_way_for_a_run_that_goes_on() {
+    let run = || Op::Run(Duration::from_secs(420));
+    let reload = Op::Reload;
+    balances([reload(4), reload(0), run(), reload(2), reload(4), reload(0), run()]);
+    let crash = |file| Op::Crash { file, down: Duration::ZERO, boot: false, kept: true };
+    balances([reload(4), reload(0), run(), crash(2), crash(4), crash(0), run()]);
+}
+
+/// What was decided under one name begins when the ledger has another for it.
+#[test]
+fn what_begins_late_has_the_name_of_by_then() {
+    let begin = [Op::Delay(true), Op::Reload(1), Op::SetClock(3450), Op::Reload(4), Op::Delay(false)];
+    balances(begin.into_iter().chain([Op::Reload(1), Op::SetClock(6540), Op::End(3)]));
 }

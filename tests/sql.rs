@@ -520,14 +520,14 @@ fn a_time_out_a_stop_and_a_crash_end_it_at_the_server() {
             "late",
             &of_server(
                 &url,
-                "sql.statements = 'INSERT INTO t SELECT 1 FROM pg_sleep(601); SELECT 2'\ntimeout = '1s'\nkill_after = '1h'",
+                "sql.statements = 'INSERT INTO t SELECT 1 FROM pg_sleep(601); SELECT 2'\ntimeout = '3s'\nkill_after = '1h'",
             ),
         ),
         job(
             "many",
             &of_server(
                 &url,
-                "sql.max_parallel = 2\nsql.statements = ['SELECT pg_sleep(602)', 'SELECT pg_sleep(602)']\ntimeout = '1s'\nkill_after = '1h'",
+                "sql.max_parallel = 2\nsql.statements = ['SELECT pg_sleep(602)', 'SELECT pg_sleep(602)']\ntimeout = '3s'\nkill_after = '1h'",
             ),
         ),
         job("stopped", &of_server(&url, "sql.statements = 'SELECT pg_sleep(603)'")),

@@ -168,6 +168,10 @@ impl Account {
             return Vec::new();
         }
         self.settled = self.settled.max(now);
+        if self.taken.contains(&due) {
+            self.follow(now, pause);
+            return Vec::new();
+        }
         let word = left_out.values().next();
         let owed = word.map_or_else(|| alone(timetable, due, now, policy), |word| one_left_out(due, word));
         match owed {
@@ -190,6 +194,9 @@ impl Account {
             };
             self.settled = self.settled.max(now);
             self.follow(now, pause);
+            if self.taken.contains(&due) {
+                return Vec::new();
+            }
             return vec![Tally { count: 1, first: due, last: due }];
         }
         let settled = self.settled;
@@ -229,8 +236,10 @@ impl Account {
         Record::Gap { job: job.clone(), gap, detail }
     }
 
-    /// The clock shows less than before: nothing later than `now` is settled.
+    /// The clock shows less than before: nothing later than `now` is settled. Which later instants have a run the ledger
+    /// says anew, under the names that it knows by now.
     pub fn cut_back(&mut self, now: Timestamp) {
+        self.taken.retain(|due| *due <= now);
         self.since = self.since.min(now);
         self.settled = self.settled.min(now);
         self.gap = self.gap.take().filter(|gap| gap.due_last <= now);

@@ -100,6 +100,11 @@ impl Pauses {
         Some(pause)
     }
 
+    /// Whether the job goes on while all others are paused.
+    pub fn is_excepted(&self, job: &JobName) -> bool {
+        self.except.contains(job)
+    }
+
     /// The job goes on while all others are paused.
     pub fn except(&mut self, job: JobName) {
         self.except.insert(job);
@@ -174,6 +179,18 @@ impl Held {
         if let Some(left_out) = self.skips.remove(from) {
             self.skips.insert(to.clone(), left_out);
         }
+    }
+
+    /// Whether anything was said of a job by its name.
+    pub fn is_about(&self, job: &JobName) -> bool {
+        self.pauses.jobs.contains_key(job) || self.pauses.except.contains(job) || self.skips.contains_key(job)
+    }
+
+    /// What was said of a job matters no more.
+    pub fn forget(&mut self, job: &JobName) {
+        self.pauses.end(&Some(job.clone()));
+        self.pauses.except.remove(job);
+        self.skips.remove(job);
     }
 
     /// The first instant of a job later than `after` that nothing keeps from running, no calendar either, and the schedule

@@ -35,6 +35,8 @@ impl Planner {
                 None => self.wait_on(&run),
             }
         }
+        let runs = &self.runs;
+        self.alerts.keep_slow(|run| runs.contains_key(&run));
     }
 
     /// A run that is still carried out keeps its places, by the rules that the file has now.

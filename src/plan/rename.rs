@@ -24,14 +24,22 @@ impl Planner {
             let known = self.slots.get(&job.name);
             // What was said before has been done before.
             let is_news = known.is_none_or(|slot| slot.job.formerly.as_ref() != Some(from));
-            match (self.slots.contains_key(from), known.is_some()) {
+            let is_known = known.is_some();
+            match (self.slots.contains_key(from), is_known) {
                 (true, false) => self.rename(from, &job.name, draft),
                 // The ledger may know it from earlier.
                 (false, _) if is_news => {
-                    let is_new = known.is_none() && self.adopt_taken(from, &job.name);
+                    let is_new = !is_known && self.takes_place(from, &job.name);
                     draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
+                    if !is_known {
+                        self.adopt_wishes(from, &job.name, draft);
+                    }
                     self.adopt_runs(from, &job.name);
-                    self.alerts.adopt(from, &job.name);
+                    if is_new {
+                        self.alerts.rename(from, &job.name);
+                    } else {
+                        self.alerts.adopt(from, &job.name);
+                    }
                 }
                 // Each has a history of its own.
                 (true, true) | (false, _) => {}
@@ -39,17 +47,45 @@ impl Planner {
         }
     }
 
-    /// Instants that come again and have a run of a job that was taken out are those of the job that has its name now; the
-    /// answer is whether there are any. What there was under the new name makes way for them.
-    fn adopt_taken(&mut self, from: &JobName, to: &JobName) -> bool {
+    /// What goes on of a job that was taken out, and instants that come again and have a run of it, are those of the job that
+    /// has its name now; the answer is whether there are any. What there was under the new name makes way for them.
+    fn takes_place(&mut self, from: &JobName, to: &JobName) -> bool {
         let now = self.latest;
-        let is_to_come = |account: &&mut Account| account.taken.last().is_some_and(|due| *due > now);
-        let Some(account) = self.accounts.get_mut(from).filter(is_to_come) else {
+        let is_to_come = |account: &Account| account.taken.last().is_some_and(|due| *due > now);
+        let has_runs = self.runs.values().any(|open| open.job.name == *from);
+        if !has_runs && !self.accounts.get(from).is_some_and(is_to_come) {
             return false;
-        };
-        let taken = std::mem::take(&mut account.taken);
+        }
+        self.make_way(to);
+        let taken = self.accounts.get_mut(from).map(|account| std::mem::take(&mut account.taken)).unwrap_or_default();
         self.accounts.entry(to.clone()).or_insert_with(|| Account::opened(None, now)).taken = taken;
         true
+    }
+
+    /// What there is under the name is of a job that is gone, and stays so under another one.
+    fn make_way(&mut self, name: &JobName) {
+        let aside = aside(name, |name| self.slots.contains_key(name) || self.accounts.contains_key(name));
+        self.held.forget(name);
+        for open in self.runs.values_mut().filter(|open| open.job.name == *name) {
+            open.job = Arc::new(open.job.named(aside.clone()));
+        }
+    }
+
+    /// A job that was paused and taken out is paused when it comes back, also under another name. Whether the ledger gives
+    /// that name to what it has depends on what it has of both; so it is said what holds.
+    fn adopt_wishes(&mut self, from: &JobName, to: &JobName, draft: &mut Draft) {
+        if self.held.is_about(to) || !self.held.is_about(from) {
+            return;
+        }
+        self.held.rename(from, to);
+        let whose = Some(to.clone());
+        if let Some(pause) = self.held.pauses.get(&whose).cloned() {
+            draft.record(Record::Pause { whose: Some(from.clone()), pause: None });
+            draft.record(Record::Pause { whose, pause: Some(pause) });
+        }
+        if self.held.pauses.is_excepted(to) {
+            draft.record(Record::PauseException(to.clone()));
+        }
     }
 
     /// Runs from before the job was taken out, which still go on.
@@ -67,15 +103,10 @@ impl Planner {
             return;
         };
         draft.record(Record::Renamed { from: from.clone(), to: to.clone(), is_new: true });
+        self.make_way(to);
         self.timers.set(from, &mut slot.timer, None);
         slot.job = Arc::new(slot.job.named(to.clone()));
         self.slots.insert(to.clone(), slot);
-        // What there is under the new name is of a job that is gone, and stays so.
-        let aside = aside(to);
-        self.held.rename(to, &aside);
-        for open in self.runs.values_mut().filter(|open| open.job.name == *to) {
-            open.job = Arc::new(open.job.named(aside.clone()));
-        }
         let account = self.accounts.remove(from).unwrap_or_else(|| Account::opened(None, self.latest));
         self.accounts.insert(to.clone(), account);
         for run in self.slots.get(to).iter().flat_map(|slot| &slot.open) {
@@ -105,13 +136,24 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
         let Some((from, at)) = from.and_then(|from| Some((from, *known.get(from)?))) else {
             continue;
         };
-        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new: false });
         let is_in_force = |at: &usize| memory.jobs.get(*at).is_some_and(|job| job.definition.is_some());
-        match known.get(&job.name) {
-            Some(to) if is_in_force(to) || !is_in_force(&at) => continue,
+        let has_runs = memory.open.iter().any(|run| run.job == *from);
+        let (old_is_in_force, new) = (is_in_force(&at), known.get(&job.name));
+        let new_is_in_force = new.is_some_and(is_in_force);
+        let is_new = has_runs && !new_is_in_force;
+        draft.record(Record::Renamed { from: from.clone(), to: job.name.clone(), is_new });
+        match new {
+            Some(_) if new_is_in_force || !old_is_in_force && !is_new => {
+                if !old_is_in_force {
+                    // What it left running is in the way of what has its name now.
+                    memory.open.iter_mut().filter(|run| run.job == *from).for_each(|run| run.job = job.name.clone());
+                }
+                continue;
+            }
             Some(to) => {
                 superseded.insert(*to);
-                set_aside(&mut memory, &job.name);
+                let aside = aside(&job.name, |name| known.contains_key(name));
+                set_aside(&mut memory, &job.name, &aside);
             }
             None => {}
         }
@@ -122,36 +164,40 @@ pub(super) fn with_names(memory: Memory, jobs: &[Arc<Job>], draft: &mut Draft) -
     memory
 }
 
-/// What is remembered of the name is of a job that is gone: only its runs still matter.
-fn set_aside(memory: &mut Memory, name: &JobName) {
-    memory.held.rename(name, &aside(name));
+/// What is remembered of the name is of a job that is gone: nobody says or hears anything of it any more.
+fn set_aside(memory: &mut Memory, name: &JobName, aside: &JobName) {
+    memory.held.forget(name);
     memory.told.retain(|(of, _)| of.as_ref() != Some(name));
-    memory.taken.retain(|(of, _)| of != name);
-    memory.ahead.taken.retain(|(of, _)| of != name);
-    memory.ahead.gaps.retain(|gap| gap.job != *name);
-    for run in memory.open.iter_mut().filter(|run| run.job == *name) {
-        run.job = aside(name);
-    }
+    rename_entries(memory, name, aside);
 }
 
-/// A name for what is left of a job that is gone while another one takes its name.
-fn aside(name: &JobName) -> JobName {
-    JobName::new(&format!("{name}.1")).unwrap_or_else(|_| name.clone())
+/// The name that the ledger gives to what it has of a job that is gone while another one takes its name: the first with a
+/// number that none has, short enough to be one.
+fn aside(name: &JobName, is_taken: impl Fn(&JobName) -> bool) -> JobName {
+    let with_number = |number: u32| {
+        let suffix = format!(".{number}");
+        let stem: String = name.as_str().chars().take(64 - suffix.len()).collect();
+        JobName::new(&format!("{stem}{suffix}")).ok()
+    };
+    (1..=u32::MAX).filter_map(with_number).find(|name| !is_taken(name)).unwrap_or_else(|| name.clone())
 }
 
 fn rename_in(memory: &mut Memory, at: usize, from: &JobName, to: &JobName) {
-    let rename = |name: &mut JobName| {
-        if name == from {
-            *name = to.clone();
-        }
-    };
     if let Some(RememberedJob { name, .. }) = memory.jobs.get_mut(at) {
-        rename(name);
+        *name = to.clone();
     }
-    memory.open.iter_mut().for_each(|run| rename(&mut run.job));
-    memory.taken.iter_mut().for_each(|(name, _)| rename(name));
-    memory.ahead.taken.iter_mut().for_each(|(name, _)| rename(name));
-    memory.ahead.gaps.iter_mut().for_each(|gap| rename(&mut gap.job));
-    memory.told.iter_mut().filter_map(|(of, _)| of.as_mut()).for_each(rename);
+    rename_entries(memory, from, to);
+    for of in memory.told.iter_mut().filter_map(|(of, _)| of.as_mut()).filter(|of| *of == from) {
+        *of = to.clone();
+    }
     memory.held.rename(from, to);
+}
+
+fn rename_entries(memory: &mut Memory, from: &JobName, to: &JobName) {
+    let runs = memory.open.iter_mut().map(|run| &mut run.job);
+    let taken = memory.taken.iter_mut().chain(&mut memory.ahead.taken).map(|(name, _)| name);
+    let gaps = memory.ahead.gaps.iter_mut().map(|gap| &mut gap.job);
+    for name in runs.chain(taken).chain(gaps).filter(|name| *name == from) {
+        *name = to.clone();
+    }
 }

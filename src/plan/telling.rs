@@ -71,6 +71,7 @@ impl Planner {
 
     /// A run is over.
     pub(super) fn close(&mut self, job: &Arc<Job>, closing: Closing, draft: &mut Draft) {
+        self.alerts.run_is_over(closing.run);
         let due = closing.entry.due;
         if let Some(job) = self.teller(job) {
             let (outcome, reason) = (closing.outcome, closing.reason);

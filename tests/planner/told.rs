@@ -79,6 +79,8 @@ pub struct Heard {
     of_runs: BTreeSet<(ChannelName, Kind, RunId)>,
     /// When it heard of something last.
     latest: Timestamp,
+    /// Names that jobs of the file had before.
+    former: BTreeSet<JobName>,
 }
 
 impl Heard {
@@ -89,6 +91,8 @@ impl Heard {
     /// Another file is in force.
     pub fn set_file(&mut self, jobs: &[Arc<Job>], now: Timestamp) {
         let mut gone: BTreeSet<JobName> = self.jobs.keys().cloned().collect();
+        self.former = jobs.iter().filter_map(|job| job.formerly.clone()).collect();
+        self.former.retain(|name| !jobs.iter().any(|job| job.name == *name));
         for job in jobs {
             gone.remove(&job.name);
             let known = self.jobs.entry(job.name.clone()).or_default();
@@ -105,9 +109,6 @@ impl Heard {
             known.here.get_or_insert(now);
             known.job = Some(job.clone());
         }
-        // Of a job that is gone it is not kept which of its runs was told to be slow.
-        let is_gone = |run: &RunId| self.runs.get(run).is_some_and(|name| gone.contains(name));
-        self.of_runs.retain(|(_, kind, run)| *kind != Kind::Slow || !is_gone(run));
         for (_, known) in self.jobs.iter_mut().filter(|(name, _)| gone.contains(name)) {
             known.here = None;
         }
@@ -211,9 +212,12 @@ impl Heard {
 
     fn told(&mut self, notice: &Notice, before: &Self) {
         let name = notice.job.clone().expect("nothing happens to the daemon here");
-        // One that is gone may have made way for another of its name.
+        let is_gone = notice.kind == Kind::Overdue && self.former.contains(&name);
+        assert!(!is_gone, "{notice:?} of a job that goes on under another name");
+        // One that is gone may have made way for another of its name: nobody waits for it.
         let Some((known, job)) = self.jobs.get_mut(&name).and_then(|known| known.job.clone().map(|job| (known, job)))
         else {
+            assert_ne!(notice.kind, Kind::Overdue, "{notice:?} of a name that no file ever had");
             return;
         };
         let ear = known.ears.entry(notice.channel.clone()).or_default();

@@ -1,6 +1,6 @@
-//! Who is told what of the daemon itself, of its file and its ledger?
+//! Who is told what of the daemon itself, of its file and its ledger? And which runs were found slow, under whatever name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use super::rules::Message;
 use super::told::{Listener, Said};
 use crate::job::{Channel, ChannelName};
 use crate::notice::{Facts, Kind};
+use crate::run::RunId;
 
 /// What was told of the daemon, as the ledger keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct House {
     held: BTreeMap<Kind, BTreeMap<ChannelName, Held>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     said: BTreeMap<Kind, BTreeMap<ChannelName, Said>>,
+    /// Runs that were found slow, while they go on. A run may outlive its job's place in the file and its job's name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub slow: BTreeSet<RunId>,
 }
 
 impl House {

@@ -1,12 +1,12 @@
 //! What is worth telling, and whom? What was told before is known here, of jobs and of the daemon, and when somebody is to
 //! be told something though nothing happens.
 //!
-//! Of a job that tells nobody anything nothing is held but which runs that go on were told slow; of others only while there
-//! is something to know.
+//! Of a job that tells nobody anything nothing is held; of others only while there is something to know.
 
 mod happening;
 mod house;
 mod rules;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -28,7 +28,7 @@ use super::memory::RememberedJob;
 use super::timers::Timers;
 use crate::job::{Channel, Job, JobName};
 use crate::notice::{Kind, Notice, NoticeId};
-use crate::run::{Outcome, RunId};
+use crate::run::Outcome;
 
 /// What the ledger is to remember of a job, or of the daemon; none: nothing any more.
 pub type Words = (Option<JobName>, Option<Arc<str>>);
@@ -78,16 +78,22 @@ impl Alerts {
         now: Timestamp,
     ) -> Self {
         let mut alerts = Self { highest, ..Self::default() };
+        let mut slow = BTreeSet::new();
         for (job, words) in told {
             // Words that nobody can read are of a later version: what they say is told again.
             match job {
                 Some(job) => {
-                    let told = serde_json::from_str(&words).unwrap_or_default();
+                    let mut told: Told = serde_json::from_str(&words).unwrap_or_default();
+                    if !told.slow.is_empty() {
+                        slow.append(&mut told.slow);
+                        alerts.changed.extend([None, Some(job.clone())]);
+                    }
                     alerts.jobs.insert(job, Watched { told, ..Watched::default() });
                 }
                 None => alerts.house = serde_json::from_str(&words).unwrap_or_default(),
             }
         }
+        alerts.house.slow.append(&mut slow);
         for job in jobs.iter().filter(|job| Watch::of(job).is_some() || usual::is_asked_of(job)) {
             alerts.jobs.entry(job.name.clone()).or_default();
         }
@@ -113,12 +119,15 @@ impl Alerts {
         }
     }
 
-    /// Takes the rules of another file; what is known of its jobs stays.
+    /// Takes the rules of another file; what is known of its jobs stays. A job that the file says has another name now is
+    /// not gone, and nobody waits for it.
     pub fn set_jobs<'j>(&mut self, jobs: impl IntoIterator<Item = &'j Arc<Job>>, now: Timestamp) {
         for watched in self.jobs.values_mut() {
             watched.job = None;
         }
+        let mut former = BTreeSet::new();
         for job in jobs {
+            former.extend(job.formerly.clone());
             let watch = Watch::of(job);
             if watch.is_some() || usual::is_asked_of(job) || self.jobs.contains_key(&job.name) {
                 self.set_job(job, watch, now);
@@ -127,6 +136,10 @@ impl Alerts {
         let gone: Vec<JobName> =
             self.jobs.iter().filter(|(_, watched)| watched.job.is_none()).map(|(name, _)| name.clone()).collect();
         for name in gone {
+            if let Some(watched) = self.jobs.get_mut(&name).filter(|_| former.contains(&name)) {
+                watched.told = Told::default();
+                self.changed.insert(Some(name.clone()));
+            }
             self.settle(&name);
         }
     }
@@ -177,7 +190,7 @@ impl Alerts {
     pub fn adopt(&mut self, from: &JobName, to: &JobName) {
         if self.jobs.contains_key(from) && !self.jobs.contains_key(to) {
             self.rename(from, to);
-            self.changed.insert(Some(to.clone()));
+            self.changed.extend([Some(from.clone()), Some(to.clone())]);
         }
     }
 
@@ -201,32 +214,6 @@ impl Alerts {
             }
             self.settle(&name);
         }
-    }
-
-    /// An attempt has begun.
-    pub fn began(&mut self, run: RunId, job: &Job, started: Timestamp) {
-        if !usual::is_told_slow(job) {
-            return;
-        }
-        let watched = self.jobs.get(&job.name);
-        let was_told = watched.is_some_and(|watched| watched.told.slow.contains(&run));
-        let slow_after = match watched {
-            Some(watched) => watched.usual.slow_after(job),
-            None => Usual::default().slow_after(job),
-        };
-        if let Some(slow_after) = slow_after.filter(|_| !was_told) {
-            self.going.set(run, started, slow_after);
-        }
-    }
-
-    /// The attempt of a run is over.
-    pub fn forget_run(&mut self, run: RunId) {
-        self.going.remove(run);
-    }
-
-    /// No run goes, as far as is known here.
-    pub fn forget_runs(&mut self) {
-        self.going.clear();
     }
 
     /// When somebody is to be told something though nothing happens.
@@ -296,15 +283,6 @@ impl Alerts {
             messages.extend(good.into_iter().flat_map(|good| watched.told.overdue(good, why, job.is_none(), now)));
             messages
         });
-    }
-
-    /// A run that goes on, and has taken too long by now, and when it began.
-    pub fn take_slow(&mut self, now: Timestamp) -> Option<(RunId, Timestamp)> {
-        self.going.pop_due(now)
-    }
-
-    pub fn slow(&mut self, job: &Arc<Job>, in_file: bool, run: RunId, started: Timestamp, now: Timestamp) {
-        self.tell(job, in_file, now, |watched| watched.told.slow(job, run, started, now));
     }
 
     /// Something happened to the daemon.

@@ -31,7 +31,6 @@ impl Message {
 impl Told {
     /// A run is over, after its last attempt. `good` is when the job succeeded last before.
     pub fn ended(&mut self, job: &Job, ending: &Ending, good: Option<Timestamp>, now: Timestamp) -> Vec<Message> {
-        self.slow.remove(&ending.run);
         let mut messages = if ending.outcome == Outcome::Succeeded {
             self.succeeded(job, ending, good)
         } else if ending.outcome.is_failure(ending.reason) {
@@ -171,9 +170,6 @@ impl Told {
 
     /// A run that goes on has taken longer than it should.
     pub fn slow(&mut self, job: &Job, run: RunId, started: Timestamp, now: Timestamp) -> Vec<Message> {
-        if !self.slow.insert(run) {
-            return Vec::new();
-        }
         let detail = job.telling.slow_after.map(|slow| match slow {
             SlowAfter::Time(_) => format!("it takes longer than its slow_after, {slow}"),
             SlowAfter::Usual(_) => format!("it takes longer than {slow} of its usual p95"),

@@ -6,7 +6,7 @@ use super::*;
 use crate::job::{Carrier, ChannelName, SlowAfter, Tell, Telling};
 use crate::notice::Facts;
 use crate::plan::follow::Progress;
-use crate::run::{GapEntry, Reason};
+use crate::run::{GapEntry, Reason, RunId};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
@@ -317,6 +317,24 @@ fn who_asks_for_it_hears_of_skipped_instants_successes_and_output() {
     assert_eq!(story.succeeds(4001), [format!("ops succeeded: {rest}")]);
     assert_eq!(story.fails(4003), [format!("ops output: {rest}")]);
     assert_eq!(story.ended(4005, Outcome::Stopped, Some(Reason::ByHand)), [format!("ops output: {rest}")]);
+}
+
+/// An earlier version kept with each job which of its runs were found slow.
+#[test]
+fn what_an_earlier_version_found_slow_is_not_found_again() {
+    let slow_after = Some(SlowAfter::Time(Duration::from_secs(5 * MINUTE)));
+    let mut story = Story::of(Telling { slow_after, ..usual_channels() });
+    let job = story.job.clone().unwrap();
+    story.kept.insert(Some(job.name.clone()), r#"{"slow":[7]}"#.into());
+    story.restart(1000);
+    let kept: Vec<_> = story.kept.values().map(AsRef::as_ref).collect();
+    assert_eq!(kept, [r#"{"slow":[7]}"#], "of the daemon, not of the job");
+    assert!(story.kept.contains_key(&None));
+    story.alerts.began(RunId(7), &job, at(100));
+    assert_eq!(story.next(), None);
+    story.alerts.run_is_over(RunId(7));
+    story.told();
+    assert!(story.kept.is_empty());
 }
 
 #[test]

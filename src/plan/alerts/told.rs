@@ -23,8 +23,8 @@ pub struct Told {
     /// Who is told if there is no success, also where the file no longer says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,
-    /// Runs that were found slow, while they go on.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    /// Runs that were found slow, where an earlier version kept them. [`super::house::House`] has them now.
+    #[serde(skip_serializing)]
     pub slow: BTreeSet<RunId>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub said: BTreeMap<ChannelName, BTreeMap<Kind, Said>>,
@@ -183,8 +183,7 @@ impl Told {
     pub fn tidy(&mut self, job: &Job, now: Timestamp) {
         let channels = &job.telling.channels;
         if channels.is_empty() {
-            // A run that goes on until somebody is told again was told slow all the same.
-            *self = Self { slow: std::mem::take(&mut self.slow), ..Self::default() };
+            *self = Self::default();
         }
         self.said.retain(|name, kinds| {
             let Some(channel) = channels.iter().find(|channel| channel.name == *name) else {

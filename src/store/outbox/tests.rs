@@ -229,7 +229,11 @@ async fn what_was_told_is_remembered_until_it_is_forgotten_and_goes_with_the_nam
     assert_eq!(known().await, [row(None, "2"), row(Some("c"), "3")]);
     let listed = ledger.store.reader.deliveries(&NoticeFilter::default()).await.unwrap();
     assert_eq!(listed[0].job.as_deref(), Some("c"));
-    ledger.write(&[told(None, None), told(Some("c"), None)]).await;
+    // What makes way for another of its name is waited for by nobody.
+    ledger.write(&[Record::Job(name("d")), told(Some("d"), Some("6"))]).await;
+    ledger.write(&[Record::Renamed { from: name("c"), to: name("d"), is_new: true }]).await;
+    assert_eq!(known().await, [row(None, "2"), row(Some("d"), "3")]);
+    ledger.write(&[told(None, None), told(Some("d"), None)]).await;
     assert_eq!(known().await, []);
 }
 
