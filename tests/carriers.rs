@@ -59,6 +59,7 @@ fn outgoing() -> Outgoing {
         shared_cause: None,
         notices: vec![notice],
         digest: None,
+        now: at,
         called: "punctual".to_owned(),
     };
     let written = Written {

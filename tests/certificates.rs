@@ -122,6 +122,7 @@ fn outgoing() -> Outgoing {
         shared_cause: None,
         notices: vec![NoticeReport::bare(Kind::Failed, at)],
         digest: None,
+        now: at,
     };
     let words = || "backup failed".to_owned();
     let written = Written { subject: words(), text: words(), html: words(), short: words() };

@@ -116,6 +116,7 @@ fn message(notices: Vec<NoticeReport>) -> MessageReport {
         shared_cause: None,
         notices,
         digest: None,
+        now: time(NOW),
         called: "punctual".to_owned(),
     }
 }
@@ -364,6 +365,19 @@ fn several_notices_make_one_message() {
     let nothing = DigestReport { since: ago(7 * 24), until: ago(0), runs: 0, jobs: Vec::new(), undeliverable: 0 };
     let nothing = MessageReport { digest: Some(nothing), ..message(Vec::new()) };
     assert_eq!(written(&nothing).subject, "[punctual] db1: the last week: 0 runs, all well");
+}
+
+/// The server may have been away for long.
+#[test]
+fn what_is_sent_late_counts_from_when_it_is_sent() {
+    let failed = NoticeReport { last_success: Some(ago(1)), ..notice(Kind::Failed) };
+    let lasting = |hours: i32| {
+        let report = message(vec![failed.clone()]);
+        let now = Time(report.at.0 + jiff::SignedDuration::from_hours(hours.into()));
+        written(&MessageReport { now, ..report }).text
+    };
+    assert!(lasting(0).contains("(1h ago)"), "{}", lasting(0));
+    assert!(lasting(2).contains("(3h ago)"), "{}", lasting(2));
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn outgoing(channel: &ChannelName, templates: &Templates) -> Outgoing {
         shared_cause: None,
         notices: vec![notice],
         digest: None,
+        now: Time(now),
         called: "punctual".to_owned(),
     };
     let written = notify::write(&report, templates, &TimeZone::system());

@@ -52,6 +52,7 @@ pub async fn message_report(ledger: &Reader, telling: &Telling<'_>) -> Result<Me
         shared_cause: shared(telling.notices, &notices),
         notices,
         digest,
+        now: Time(telling.now),
         called: telling.called.to_owned(),
     })
 }

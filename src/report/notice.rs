@@ -23,6 +23,9 @@ pub struct MessageReport {
     /// Of a digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestReport>,
+    /// When its words are written: a try later they are others, and so is how long ago something was.
+    #[serde(skip)]
+    pub now: Time,
     /// How punctual is called on that machine so that it finds this daemon: `punctual`, or with flags.
     #[serde(skip)]
     pub called: String,

@@ -78,7 +78,7 @@ pub fn write(report: &MessageReport, templates: &Templates, zone: &TimeZone) -> 
 }
 
 fn seen<'r>(report: &'r MessageReport, zone: &TimeZone) -> Seen<'r> {
-    let clocks = Clocks { zone, now: report.at.0 };
+    let clocks = Clocks { zone, now: report.now.0 };
     // What has a form of its own is told by it.
     let notices = if report.digest.is_some() { &[][..] } else { &report.notices };
     let (in_full, rest) = parted(notices, report.shared_cause.as_deref());

@@ -46,6 +46,7 @@ fn message(notices: Vec<NoticeReport>) -> Option<MessageReport> {
         shared_cause: Some("exit status 3".to_owned()),
         notices,
         digest: None,
+        now: Time(NOW),
         called: "punctual".to_owned(),
     })
 }
