@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use jiff::{SignedDuration, Timestamp};
 use mail_parser::MessageParser;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{Place, wait};
 
@@ -198,5 +198,5 @@ fn a_test_that_is_given_up_leaves_no_command_behind() {
     let mut said = String::new();
     std::io::Read::read_to_string(&mut test.stderr.take().unwrap(), &mut said).unwrap();
     assert!(said.contains("given up, because of SIGTERM"), "{said}");
-    wait("its end", || test_kill_process(Pid::from_raw(pid).unwrap()).is_err().then_some(()));
+    wait("its end", || (!support::is_alive(pid)).then_some(()));
 }

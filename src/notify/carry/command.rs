@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
@@ -51,8 +52,7 @@ pub async fn carry(
         .map_err(|error| Refusal::Never { why: format!("the message cannot be written as JSON: {error}") })?;
     let variables = variables(outgoing, &means.environment);
     let until = instant() + patience;
-    let starting = (argv.to_vec(), means.folder.clone());
-    let mut running = aside(move || start(&starting.0, variables, &starting.1)).await?;
+    let mut running = begin(argv.to_vec(), variables, means.folder.clone()).await?;
     let ended = timeout_at(until, running.converse(&input)).await;
     if ended.is_err() {
         running.kill().await;
@@ -113,6 +113,28 @@ struct Running {
     complaint: Vec<u8>,
     /// Until it is gone nobody else reaps it.
     _kin: Kin,
+}
+
+/// A command that is being started. Whoever gives up meanwhile waits until it has begun, so that it can be ended: a start
+/// that outlives the runtime fails with the process there.
+struct Starting(Receiver<Result<Running, Refusal>>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        drop(self.0.recv());
+    }
+}
+
+async fn begin(argv: Vec<String>, variables: BTreeMap<String, String>, folder: PathBuf) -> Result<Running, Refusal> {
+    let (started, started_out) = sync_channel(1);
+    let starting = Starting(started_out);
+    let start = move || {
+        // It is taken below, or by the end of whoever gave up.
+        let _ = started.send(start(&argv, variables, &folder));
+        Ok(())
+    };
+    aside(start).await?;
+    starting.0.recv().map_err(|_| later("it could not be started"))?
 }
 
 /// Starts it, within a runtime; it blocks until the program has taken over, a millisecond or so.
