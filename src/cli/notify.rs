@@ -55,6 +55,8 @@ fn test(global: &Global, verb: &NotifyTestArguments, screen: &mut Screen) -> Ans
     };
     let outgoing = outgoing(&channel.name, &templates(&configuration, screen));
     let trials = ask(async {
+        // Before anything begins that must not be left behind.
+        let interrupted = interrupted().map_err(|error| Refusal::chain(Done::Unreachable, &error))?;
         let trying = async {
             let mut trials = Vec::with_capacity(carriers.len());
             for carrier in &carriers {
@@ -65,10 +67,7 @@ fn test(global: &Global, verb: &NotifyTestArguments, screen: &mut Screen) -> Ans
         tokio::select! {
             trials = trying => Ok(trials),
             // What is dropped is given up; a command does not go on without us.
-            interrupted = interrupted() => Err(match interrupted {
-                Ok(signal) => Refusal::new(Done::Failed, format!("given up, because of {signal}")),
-                Err(error) => Refusal::chain(Done::Unreachable, &error),
-            }),
+            signal = interrupted => Err(Refusal::new(Done::Failed, format!("given up, because of {signal}"))),
         }
     })??;
     if screen.json {
@@ -77,15 +76,17 @@ fn test(global: &Global, verb: &NotifyTestArguments, screen: &mut Screen) -> Ans
     Ok(if trials.iter().all(|trial| trial.taken) { Done::Well } else { Done::Failed })
 }
 
-/// Until somebody wants this to end; by what.
-async fn interrupted() -> std::io::Result<&'static str> {
+/// Heard from now on, and there once somebody wants this to end; by what.
+fn interrupted() -> std::io::Result<impl Future<Output = &'static str>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-        _ = hang_up.recv() => "SIGHUP",
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+            _ = hang_up.recv() => "SIGHUP",
+        }
     })
 }
 
